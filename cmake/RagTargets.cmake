@@ -1,0 +1,42 @@
+# How everything here is compiled, and the three kinds of target: stations, tests, benches.
+add_library(rag_compile INTERFACE)
+target_compile_features(rag_compile INTERFACE c_std_11)
+target_compile_definitions(rag_compile INTERFACE _POSIX_C_SOURCE=200809L)
+target_compile_options(rag_compile INTERFACE
+  -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+  # A reduction has one order and a product is rounded where the source says so: the
+  # same bits from every compiler and vector width.
+  -ffp-contract=off -fno-math-errno)
+target_include_directories(rag_compile INTERFACE
+  ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+if(RAG_SANITIZE)
+  target_compile_options(rag_compile INTERFACE
+    -fsanitize=${RAG_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(rag_compile INTERFACE -fsanitize=${RAG_SANITIZE})
+endif()
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_C_EXTENSIONS OFF)
+
+# rag_station(NAME source...): a folder of src/ as the object library rag_NAME.
+function(rag_station name)
+  add_library(rag_${name} OBJECT ${ARGN})
+  target_link_libraries(rag_${name} PUBLIC rag_compile)
+  set_property(GLOBAL APPEND PROPERTY RAG_STATIONS ${name})
+endfunction()
+
+# rag_test(NAME SOURCES file... STATIONS name... [ARGUMENTS arg...] [LABELS label...]):
+# a cmocka program that sees the internals of the stations it names.
+function(rag_test name)
+  cmake_parse_arguments(TEST "" "" "SOURCES;STATIONS;ARGUMENTS;LABELS" ${ARGN})
+  add_executable(${name} ${TEST_SOURCES})
+  list(TRANSFORM TEST_STATIONS PREPEND rag_)
+  target_link_libraries(${name} PRIVATE rag_compile ${TEST_STATIONS} PkgConfig::CMOCKA m)
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_compile_definitions(${name} PRIVATE
+    TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
+  add_test(NAME ${name} COMMAND ${name} ${TEST_ARGUMENTS})
+  if(TEST_LABELS)
+    set_tests_properties(${name} PROPERTIES LABELS "${TEST_LABELS}")
+  endif()
+endfunction()

@@ -1,0 +1,569 @@
+/* rag.h - the public interface of librag, and its manual.
+ *
+ * librag answers questions from documents, on the machine it runs on:
+ *
+ *   documents -> text -> chunks -> tokens -> vectors -> store -> hits
+ *             -> reranked hits -> answer with citations
+ *
+ * The simple use is three calls (examples/ask.c is a whole program):
+ *
+ *   rag_index_open(path, NULL, &index, &error);
+ *   rag_index_add(index, paths, count, NULL, NULL, &error);
+ *   rag_ask(index, question, NULL, &answer, &error);
+ *
+ * Under it lie the stations one by one: models (rag_model_*), tokens
+ * (rag_tokenize), vectors (rag_embed), scores (rag_rerank), chunks
+ * (rag_chunk_paths), search (rag_search), chat (rag_chat_*) and
+ * evaluation (rag_evaluate).
+ *
+ * Conventions
+ *
+ *   Status.    A function that can fail returns a rag_status; RAG_OK is 0. On
+ *              failure the rag_error that the caller passed (NULL is allowed)
+ *              says what, where and what to do next. The library never prints,
+ *              never exits and never asserts on its input.
+ *   Ownership. What comes back through a `T **` belongs to the caller, who
+ *              returns it with T's _close or _free (NULL is allowed there). Every
+ *              pointer inside a result is valid until that result is freed.
+ *   Options.   An options struct starts with its own size; fill it with its
+ *              _INIT macro and set what differs. A zero field means the default,
+ *              and a NULL pointer to options means all defaults.
+ *   Text.      UTF-8, given as pointer and size; any byte may occur in it, NUL
+ *              too. Names and paths are NUL-terminated.
+ *   Threads.   Different objects may be used from different threads at once.
+ *              A rag_model and a rag_index may also be shared: their calls take
+ *              turns where they must. A result belongs to one thread at a time.
+ *   Events.    Long calls report to a rag_event_fn, from the thread that called
+ *              them. Returning nonzero from it asks the call to stop: it finishes
+ *              what must not be left half-done and returns RAG_INTERRUPTED.
+ */
+#ifndef RAG_H
+#define RAG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RAG_VERSION "0.1.0"
+
+#if defined(__GNUC__)
+#define RAG_API __attribute__((visibility("default")))
+#define RAG_CHECKED __attribute__((visibility("default"), warn_unused_result))
+#else
+#define RAG_API
+#define RAG_CHECKED
+#endif
+
+/* The version of the library that is running, such as "0.1.0". */
+RAG_API const char *rag_version(void);
+
+/* ---- Status --------------------------------------------------------------- */
+
+/* X(NAME, exit status of the program, HTTP status, text) */
+#define RAG_STATUS_MAP(X)                                                               \
+    X(OK, 0, 200, "ok")                                                                 \
+    X(NOT_FOUND, 1, 404, "nothing found")                                               \
+    X(USAGE, 2, 400, "wrong usage")                                                     \
+    X(INPUT, 3, 422, "bad input")                                                       \
+    X(INDEX, 4, 500, "the index cannot be used")                                        \
+    X(INDEX_BUSY, 4, 409, "the index is in use")                                        \
+    X(INDEX_MISMATCH, 4, 409, "the index was made with another model")                  \
+    X(MODEL, 5, 500, "the model cannot be used")                                        \
+    X(MODEL_MISSING, 5, 404, "no such model is installed")                              \
+    X(NETWORK, 6, 502, "the network or a server failed")                                \
+    X(NETWORK_AUTH, 6, 401, "the server refused the key")                               \
+    X(NETWORK_LIMIT, 6, 429, "the server asks to slow down")                            \
+    X(MEMORY, 71, 503, "out of memory")                                                 \
+    X(INTERNAL, 70, 500, "a defect in rag")                                             \
+    X(INTERRUPTED, 130, 499, "interrupted")
+
+typedef enum rag_status {
+#define RAG_STATUS_ENUM(name, exit_status, http_status, text) RAG_##name,
+    RAG_STATUS_MAP(RAG_STATUS_ENUM)
+#undef RAG_STATUS_ENUM
+} rag_status;
+
+/* What went wrong: one sentence with the file, line or byte, and what to do. */
+typedef struct rag_error {
+    rag_status status;
+    char message[1024];
+} rag_error;
+
+RAG_API const char *rag_status_text(rag_status status);
+RAG_API int rag_status_exit(rag_status status);
+RAG_API int rag_status_http(rag_status status);
+
+/* ---- Text and events -------------------------------------------------------- */
+
+typedef struct rag_text {
+    const char *data;
+    size_t size; /* bytes */
+} rag_text;
+
+typedef enum rag_event_kind {
+    RAG_EVENT_PROGRESS, /* stage, done of total units (total 0: not known) */
+    RAG_EVENT_WARNING,  /* message: something was skipped or done differently */
+    RAG_EVENT_NOTE,     /* message: worth knowing */
+} rag_event_kind;
+
+typedef struct rag_event {
+    rag_event_kind kind;
+    const char *stage;   /* such as "embedding"; NULL for warnings and notes */
+    const char *unit;    /* such as "tokens" or "bytes"; NULL if none */
+    const char *message; /* the file in hand, or the warning; NULL if none */
+    uint64_t done, total;
+} rag_event;
+
+/* Returns 0 to go on, anything else to stop. Called at least every few hundred
+ * milliseconds of work. */
+typedef int (*rag_event_fn)(const rag_event *event, void *user);
+
+/* ---- Models ----------------------------------------------------------------- */
+
+/* A folder as the hub gives it (config.json, tokenizer, weights), read into
+ * memory as it is needed. Encoders of the XLM-RoBERTa and BERT families. */
+typedef struct rag_model rag_model;
+
+typedef enum rag_precision {
+    RAG_PRECISION_DEFAULT,
+    RAG_PRECISION_F32,
+    RAG_PRECISION_BF16,
+    RAG_PRECISION_INT8,
+} rag_precision;
+
+/* What a model can compute: bits to be or-ed. */
+enum {
+    RAG_DENSE = 1,  /* one L2-normalised vector a text */
+    RAG_SPARSE = 2, /* a weight for each distinct token (bge-m3) */
+    RAG_MULTI = 4,  /* a vector for each token, for late interaction (ColBERT) */
+    RAG_LOGIT = 8,  /* a relevance logit for a pair of texts (cross-encoder) */
+};
+
+typedef struct rag_model_options {
+    size_t size;
+    const char *models;      /* folder of models; NULL: RAG_MODELS, else XDG's */
+    rag_precision precision; /* RAG_PRECISION_DEFAULT is f32 */
+    unsigned threads;        /* 0: all cores */
+} rag_model_options;
+#define RAG_MODEL_OPTIONS_INIT {.size = sizeof(rag_model_options)}
+
+typedef struct rag_model_info {
+    const char *name;           /* as on the hub, such as "BAAI/bge-m3" */
+    const char *folder;         /* absolute path */
+    const char *architecture;   /* "xlm-roberta" or "bert" */
+    const char *tokenizer;      /* "unigram" or "wordpiece" */
+    const char *pooling;        /* "cls" or "mean" */
+    const char *query_prefix;   /* put before a question; "" if none */
+    const char *passage_prefix; /* put before a passage; "" if none */
+    const char *weights;        /* "f32", "f16" or "bf16", as stored */
+    const char *identity;       /* 64 hex digits: changes with anything that
+                                   changes a vector or a score */
+    unsigned heads;             /* RAG_DENSE | ... */
+    unsigned dimension;         /* of the dense vector */
+    unsigned multi_dimension;   /* of a token's vector; 0 without RAG_MULTI */
+    unsigned layers, attention_heads, feed_forward, vocabulary;
+    unsigned max_tokens;        /* of one text, special tokens included */
+    uint64_t parameters;
+    uint64_t bytes;             /* of the weights on disk */
+} rag_model_info;
+
+/* Opens a model by name or folder. A NULL name is the default model: RAG_MODEL,
+ * else intfloat/multilingual-e5-small.
+ * RAG_MODEL_MISSING says how to get it; RAG_MODEL names the broken file. */
+RAG_CHECKED rag_status rag_model_open(const char *name, const rag_model_options *options,
+                                      rag_model **model, rag_error *error);
+RAG_API void rag_model_close(rag_model *model);
+RAG_API const rag_model_info *rag_model_get_info(const rag_model *model);
+
+typedef struct rag_model_list rag_model_list;
+
+/* The installed models, sorted by name; broken folders are left out. */
+RAG_CHECKED rag_status rag_model_list_open(const char *models, rag_model_list **list,
+                                           rag_error *error);
+RAG_API size_t rag_model_list_count(const rag_model_list *list);
+/* The name, and through the other pointers (NULL allowed) the folder and the
+ * bytes on disk. */
+RAG_API const char *rag_model_list_get(const rag_model_list *list, size_t i,
+                                       const char **folder, uint64_t *bytes);
+RAG_API void rag_model_list_free(rag_model_list *list);
+
+/* Checks the model in `folder` and copies it into the folder of models under
+ * `name` (NULL: the name its config.json carries, else the folder's own). */
+RAG_CHECKED rag_status rag_model_add(const char *folder, const char *name,
+                                     const char *models, rag_event_fn on_event,
+                                     void *user, rag_error *error);
+
+typedef struct rag_pull_options {
+    size_t size;
+    const char *models;   /* as in rag_model_options */
+    const char *hub;      /* base URL; NULL: HF_ENDPOINT, else the public hub */
+    const char *revision; /* NULL: "main" */
+    rag_event_fn on_event;
+    void *user;
+} rag_pull_options;
+#define RAG_PULL_OPTIONS_INIT {.size = sizeof(rag_pull_options)}
+
+/* Downloads what rag needs of a hub's model. Resumes a broken download, checks
+ * sizes and SHA-256 sums, and installs the model only when it is whole. A token
+ * for a private model comes from HF_TOKEN. */
+RAG_CHECKED rag_status rag_model_pull(const char *name, const rag_pull_options *options,
+                                      rag_error *error);
+
+/* ---- Tokens ------------------------------------------------------------------ */
+
+typedef struct rag_tokenizer rag_tokenizer;
+
+/* Opens the tokenizer alone of a model given by name or folder, or of a file:
+ * tokenizer.json, sentencepiece.bpe.model, vocab.txt. */
+RAG_CHECKED rag_status rag_tokenizer_open(const char *name, const char *models,
+                                          rag_tokenizer **tokenizer, rag_error *error);
+RAG_API void rag_tokenizer_close(rag_tokenizer *tokenizer);
+
+/* Tokens of one text. ids: [count]; begin, end: [count], the token's byte range
+ * in the text (both 0 for special tokens that stand for no text). */
+typedef struct rag_tokens {
+    int32_t *ids;
+    uint32_t *begin, *end;
+    size_t count;
+} rag_tokens;
+
+/* Tokens with the model's special tokens around them, never cut.
+ * A text of more than 1 GiB or with invalid UTF-8 is RAG_INPUT. */
+RAG_CHECKED rag_status rag_tokenize(const rag_tokenizer *tokenizer, rag_text text,
+                                    rag_tokens *tokens, rag_error *error);
+/* The pair form (`<s> a </s></s> b </s>`, `[CLS] a [SEP] b [SEP]`), cut to
+ * max_tokens (0: never) by taking from the longer side first. */
+RAG_CHECKED rag_status rag_tokenize_pair(const rag_tokenizer *tokenizer, rag_text a,
+                                         rag_text b, size_t max_tokens,
+                                         rag_tokens *tokens, rag_error *error);
+RAG_API void rag_tokens_release(rag_tokens *tokens);
+
+/* ---- Vectors ----------------------------------------------------------------- */
+
+typedef enum rag_role {
+    RAG_QUERY,   /* the model's prefix for questions is put before the text */
+    RAG_PASSAGE, /* its prefix for passages */
+    RAG_RAW,     /* no prefix */
+} rag_role;
+
+typedef struct rag_embedding {
+    const float *dense; /* [dimension], L2 norm 1; NULL if not asked for */
+    size_t dimension;
+    const uint32_t *sparse_ids;  /* [sparse_count], ascending, no special tokens */
+    const float *sparse_weights; /* [sparse_count], > 0 */
+    size_t sparse_count;
+    const float *multi; /* [multi_count x multi_dimension], each row of L2 norm 1;
+                           the first special token and the prefix left out */
+    size_t multi_count, multi_dimension;
+    size_t tokens;  /* special tokens and prefix included */
+    size_t windows; /* 1, or how many pieces a text longer than max_tokens took;
+                       their vectors are averaged, weighted by their tokens */
+} rag_embedding;
+
+typedef struct rag_embeddings rag_embeddings;
+
+typedef struct rag_embed_options {
+    size_t size;
+    rag_role role;
+    unsigned heads; /* 0: RAG_DENSE */
+    rag_event_fn on_event;
+    void *user;
+} rag_embed_options;
+#define RAG_EMBED_OPTIONS_INIT {.size = sizeof(rag_embed_options)}
+
+/* Embeds `count` texts. A vector depends on its text and the model alone, not on
+ * the other texts, their order or the threads. */
+RAG_CHECKED rag_status rag_embed(rag_model *model, const rag_text *texts, size_t count,
+                                 const rag_embed_options *options,
+                                 rag_embeddings **embeddings, rag_error *error);
+RAG_API size_t rag_embeddings_count(const rag_embeddings *embeddings);
+RAG_API const rag_embedding *rag_embeddings_get(const rag_embeddings *embeddings, size_t i);
+RAG_API void rag_embeddings_free(rag_embeddings *embeddings);
+
+typedef struct rag_rerank_options {
+    size_t size;
+    rag_event_fn on_event;
+    void *user;
+} rag_rerank_options;
+#define RAG_RERANK_OPTIONS_INIT {.size = sizeof(rag_rerank_options)}
+
+/* Scores each passage against the query into scores [count], higher is better.
+ * A cross-encoder gives its raw logit; an embedding model late interaction: the
+ * weighted mean over the query's tokens of the best cosine among the passage's
+ * (MaxSim, ColBERT, SIGIR 2020). */
+RAG_CHECKED rag_status rag_rerank(rag_model *model, rag_text query,
+                                  const rag_text *passages, size_t count,
+                                  const rag_rerank_options *options, float *scores,
+                                  rag_error *error);
+
+/* ---- Chunks ------------------------------------------------------------------ */
+
+typedef enum rag_chunker {
+    RAG_CHUNKER_STRUCTURE, /* follows headings, paragraphs, lists, code, tables */
+    RAG_CHUNKER_WINDOW,    /* windows of a fixed number of tokens, with overlap */
+} rag_chunker;
+
+/* A value of max_tokens or overlap that stands for the default. */
+#define RAG_AUTO ((size_t)-1)
+
+typedef struct rag_chunk_options {
+    size_t size;
+    rag_chunker chunker;
+    size_t max_tokens; /* RAG_AUTO: what the model takes, at most 400 */
+    size_t overlap;    /* tokens; RAG_AUTO: none for structure, 1/4 for window */
+    rag_event_fn on_event;
+    void *user;
+} rag_chunk_options;
+#define RAG_CHUNK_OPTIONS_INIT                                                          \
+    {.size = sizeof(rag_chunk_options), .max_tokens = RAG_AUTO, .overlap = RAG_AUTO}
+
+typedef struct rag_chunk {
+    const char *document;  /* the file's path */
+    const char *heading;   /* "Chapter > Section", "" if none */
+    size_t number;         /* within its document, from 0 */
+    uint64_t begin, end;   /* bytes of the document's text, end exclusive */
+    uint32_t line, last_line; /* from 1, both inclusive */
+    size_t tokens;         /* of the text, special tokens left out */
+    rag_text text;
+} rag_chunk;
+
+/* Returns 0 to go on, anything else to stop with RAG_INTERRUPTED. */
+typedef int (*rag_chunk_fn)(const rag_chunk *chunk, void *user);
+
+/* Reads files and folders and hands over their chunks, in order of path. A file
+ * that can't be read is a warning event and counts in *skipped (NULL allowed). */
+RAG_CHECKED rag_status rag_chunk_paths(const rag_tokenizer *tokenizer,
+                                       const char *const *paths, size_t count,
+                                       const rag_chunk_options *options,
+                                       rag_chunk_fn on_chunk, void *user,
+                                       size_t *skipped, rag_error *error);
+
+/* ---- Index ------------------------------------------------------------------- */
+
+/* One file with documents, chunks, vectors and words. Many readers and one writer
+ * at a time, across processes. */
+typedef struct rag_index rag_index;
+
+typedef struct rag_index_options {
+    size_t size;
+    const char *model;       /* NULL: the one the index was made with; for a new
+                                index the default model */
+    const char *reranker;    /* a model, "none", or NULL / "auto": late interaction */
+    rag_model_options models;
+    int must_exist;          /* nonzero: RAG_INDEX if there is no such file */
+    rag_chunker chunker;     /* of a new index */
+    size_t max_tokens;       /* of a new index; 0 or RAG_AUTO: the default */
+    size_t overlap;          /* of a new index; RAG_AUTO: the default */
+} rag_index_options;
+#define RAG_INDEX_OPTIONS_INIT                                                          \
+    {.size = sizeof(rag_index_options), .models = RAG_MODEL_OPTIONS_INIT,               \
+     .max_tokens = RAG_AUTO, .overlap = RAG_AUTO}
+
+/* Opens or creates the index at `path` (NULL: RAG_INDEX in the environment, else
+ * .rag/index.rag below the current folder). Models are loaded when first needed.
+ * A file of another program, of a newer rag, or damaged is RAG_INDEX and is left
+ * as it is. */
+RAG_CHECKED rag_status rag_index_open(const char *path, const rag_index_options *options,
+                                      rag_index **index, rag_error *error);
+RAG_API void rag_index_close(rag_index *index);
+
+typedef struct rag_add_options {
+    size_t size;
+    rag_event_fn on_event;
+    void *user;
+} rag_add_options;
+#define RAG_ADD_OPTIONS_INIT {.size = sizeof(rag_add_options)}
+
+typedef struct rag_add_report {
+    size_t added, updated, unchanged, removed, skipped; /* documents */
+    size_t chunks;          /* of the added and updated documents */
+    size_t chunks_embedded; /* of these, how many had to be embedded */
+    uint64_t tokens;        /* embedded */
+    double seconds;
+} rag_add_report;
+
+/* Brings the index up to date with files and folders: new and changed files go in,
+ * one transaction each; files that are gone from below these paths go out. Only
+ * chunks whose text is new are embedded. *report (NULL allowed) is filled also on
+ * failure: what it counts is safe in the file.
+ * RAG_INDEX_MISMATCH if the index was made with another model. */
+RAG_CHECKED rag_status rag_index_add(rag_index *index, const char *const *paths,
+                                     size_t count, const rag_add_options *options,
+                                     rag_add_report *report, rag_error *error);
+
+/* Takes out the documents at, or below, these paths; *removed counts them. */
+RAG_CHECKED rag_status rag_index_remove(rag_index *index, const char *const *paths,
+                                        size_t count, size_t *removed, rag_error *error);
+
+typedef struct rag_index_info {
+    const char *path;
+    const char *model;          /* "" in an index that is still empty */
+    const char *model_identity;
+    const char *chunker;        /* "structure" or "window" */
+    unsigned format;            /* version of the file's schema */
+    size_t dimension, max_tokens, overlap;
+    size_t documents, chunks;
+    uint64_t tokens, bytes;
+} rag_index_info;
+
+/* Valid until the next call on the index. */
+RAG_CHECKED rag_status rag_index_get_info(rag_index *index, const rag_index_info **info,
+                                          rag_error *error);
+
+/* Called with one sentence for each thing that is wrong. */
+typedef void (*rag_problem_fn)(const char *problem, void *user);
+
+/* Checks the file: SQLite's own check, every count and hash, each vector, the
+ * lexical index against the text. RAG_INDEX if anything is wrong. */
+RAG_CHECKED rag_status rag_index_verify(rag_index *index, rag_problem_fn on_problem,
+                                        void *user, rag_error *error);
+
+/* ---- Search ------------------------------------------------------------------ */
+
+typedef enum rag_mode { RAG_HYBRID, RAG_MODE_DENSE, RAG_MODE_LEXICAL } rag_mode;
+
+typedef struct rag_search_options {
+    size_t size;
+    size_t k;          /* hits; 0: 10 */
+    size_t candidates; /* taken from each leg and reranked; 0: 50 */
+    rag_mode mode;
+    rag_event_fn on_event;
+    void *user;
+} rag_search_options;
+#define RAG_SEARCH_OPTIONS_INIT {.size = sizeof(rag_search_options)}
+
+typedef struct rag_hit {
+    size_t rank; /* from 1 */
+    double score; /* what the hits are sorted by */
+    double dense, lexical, rerank; /* NaN where that leg did not see the chunk */
+    int64_t chunk_id;
+    rag_chunk chunk;
+} rag_hit;
+
+typedef struct rag_hits rag_hits;
+
+/* The k best chunks for a question. No hits is RAG_OK with a count of 0. */
+RAG_CHECKED rag_status rag_search(rag_index *index, rag_text question,
+                                  const rag_search_options *options, rag_hits **hits,
+                                  rag_error *error);
+RAG_API size_t rag_hits_count(const rag_hits *hits);
+RAG_API const rag_hit *rag_hits_get(const rag_hits *hits, size_t i);
+RAG_API void rag_hits_free(rag_hits *hits);
+
+/* ---- Chat -------------------------------------------------------------------- */
+
+/* A language model behind an HTTP protocol. */
+typedef struct rag_chat rag_chat;
+
+typedef enum rag_chat_role { RAG_SYSTEM, RAG_USER, RAG_ASSISTANT } rag_chat_role;
+
+typedef struct rag_message {
+    rag_chat_role role;
+    rag_text text;
+} rag_message;
+
+/* Pieces of the answer as they arrive; whole characters. Nonzero stops. */
+typedef int (*rag_text_fn)(rag_text piece, void *user);
+
+typedef struct rag_chat_options {
+    size_t size;
+    unsigned max_tokens;       /* of the answer; 0: 1024 */
+    double temperature;        /* < 0: the server's default; 0 unless set */
+    unsigned connect_seconds;  /* 0: 10 */
+    unsigned idle_seconds;     /* without a byte from the server; 0: 60 */
+    unsigned retries;          /* after 429, 5xx or a lost connection; RAG_RETRIES */
+    rag_text_fn on_text;       /* NULL: not streamed */
+    rag_event_fn on_event;     /* asked twice a second whether to go on */
+    void *user;                /* of both */
+} rag_chat_options;
+#define RAG_CHAT_RETRIES 3
+#define RAG_CHAT_OPTIONS_INIT                                                           \
+    {.size = sizeof(rag_chat_options), .retries = RAG_CHAT_RETRIES}
+
+/* "PROVIDER:MODEL". Providers: "openai" (OPENAI_API_KEY, OPENAI_BASE_URL) for
+ * everything that speaks chat completions, "gemini" (GEMINI_API_KEY,
+ * GEMINI_BASE_URL). Nothing is sent before rag_chat_complete. */
+RAG_CHECKED rag_status rag_chat_open(const char *spec, rag_chat **chat, rag_error *error);
+RAG_API void rag_chat_close(rag_chat *chat);
+
+/* Completes a conversation into *reply, NUL-terminated, freed with rag_free. */
+RAG_CHECKED rag_status rag_chat_complete(rag_chat *chat, const rag_message *messages,
+                                         size_t count, const rag_chat_options *options,
+                                         char **reply, rag_error *error);
+RAG_API void rag_free(void *memory);
+
+/* ---- Answers ----------------------------------------------------------------- */
+
+typedef struct rag_ask_options {
+    size_t size;
+    rag_search_options search;
+    const char *llm;       /* "PROVIDER:MODEL", "none", or NULL: RAG_LLM, else none */
+    size_t context_tokens; /* for the passages, by the embedding model's tokenizer;
+                              0: 2048 */
+    rag_chat_options chat;
+} rag_ask_options;
+#define RAG_ASK_OPTIONS_INIT                                                            \
+    {.size = sizeof(rag_ask_options), .search = RAG_SEARCH_OPTIONS_INIT,                \
+     .chat = RAG_CHAT_OPTIONS_INIT}
+
+/* [number] in the text of an answer stands for this hit. */
+typedef struct rag_citation {
+    size_t number;      /* from 1 */
+    size_t hit;         /* index into the answer's hits */
+    rag_text quote;     /* bytes of the hit's text */
+    uint64_t begin, end; /* of the quote in the document */
+    uint32_t line, last_line;
+} rag_citation;
+
+typedef struct rag_answer rag_answer;
+
+/* Searches, and has the language model answer from the best passages with
+ * citations; without one the best passages are quoted and cited. No passage at
+ * all is RAG_NOT_FOUND. */
+RAG_CHECKED rag_status rag_ask(rag_index *index, rag_text question,
+                               const rag_ask_options *options, rag_answer **answer,
+                               rag_error *error);
+RAG_API rag_text rag_answer_text(const rag_answer *answer);
+/* The language model that wrote it, "" if the passages are quoted. */
+RAG_API const char *rag_answer_llm(const rag_answer *answer);
+RAG_API size_t rag_answer_citation_count(const rag_answer *answer);
+RAG_API const rag_citation *rag_answer_citation(const rag_answer *answer, size_t i);
+/* Markers such as [9] that pointed to no passage and were dropped. */
+RAG_API size_t rag_answer_dropped(const rag_answer *answer);
+/* The passages that the model was given, best first. */
+RAG_API const rag_hits *rag_answer_hits(const rag_answer *answer);
+RAG_API void rag_answer_free(rag_answer *answer);
+
+/* ---- Evaluation -------------------------------------------------------------- */
+
+typedef struct rag_eval_options {
+    size_t size;
+    const char *model, *reranker; /* as in rag_index_options */
+    rag_model_options models;
+    rag_search_options search;
+    const char *cache; /* an index file to keep the passages in; NULL: temporary */
+} rag_eval_options;
+#define RAG_EVAL_OPTIONS_INIT                                                           \
+    {.size = sizeof(rag_eval_options), .models = RAG_MODEL_OPTIONS_INIT,                \
+     .search = RAG_SEARCH_OPTIONS_INIT}
+
+/* Means over the queries, each within 0..1. */
+typedef struct rag_eval_report {
+    size_t passages, queries;
+    double recall_1, recall_5, recall_10, recall_50;
+    double mrr_10, ndcg_10;
+    double seconds_per_query;
+} rag_eval_report;
+
+/* Measures retrieval on a folder with passages.jsonl ({"id","text"} and perhaps
+ * "title"), queries.jsonl ({"id","text"}) and qrels.tsv (query, passage, grade). */
+RAG_CHECKED rag_status rag_evaluate(const char *folder, const rag_eval_options *options,
+                                    rag_eval_report *report, rag_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,26 @@
+/* error.h - the one way to fail: a status, and one sentence in the caller's rag_error. */
+#ifndef RAG_BASE_ERROR_H
+#define RAG_BASE_ERROR_H
+
+#include "rag.h"
+
+#define CHECKED __attribute__((warn_unused_result))
+
+/* Fills *error (may be NULL) and returns the status, so that a function can end with
+ * `return fail(error, RAG_INPUT, "%s: line %u: ...", path, line);`.
+ * A message longer than rag_error holds is cut at a whole character. */
+rag_status fail(rag_error *error, rag_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4), cold));
+
+/* The same with ": " and errno's text behind. */
+rag_status fail_errno(rag_error *error, rag_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4), cold));
+
+/* Puts "PREFIX: " before the message that is there, as an error rises to where the
+ * file is known. Returns error's status (RAG_INTERNAL if error is NULL). */
+rag_status fail_within(rag_error *error, rag_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4), cold));
+
+rag_status fail_memory(rag_error *error) __attribute__((cold));
+
+#endif

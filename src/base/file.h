@@ -1,0 +1,49 @@
+/* file.h - files and paths. Everything POSIX that the stations need of them. */
+#ifndef RAG_BASE_FILE_H
+#define RAG_BASE_FILE_H
+
+#include "base/buf.h"
+
+#include <stdint.h>
+
+/* A read-only view of a whole regular file. data is NULL only when size is 0.
+ * Caveat: a file that is cut short by someone else while mapped raises SIGBUS; use
+ * file_read for files that are not ours. */
+typedef struct mapped_file {
+    const unsigned char *data;
+    size_t size;
+} mapped_file;
+
+CHECKED rag_status file_map(const char *path, mapped_file *file, rag_error *error);
+void mapped_file_release(mapped_file *file);
+
+/* Appends a whole regular file to `out`; more than out->max bytes is RAG_INPUT. */
+CHECKED rag_status file_read(const char *path, buf *out, rag_error *error);
+
+/* Writes a file whole or not at all: a temporary file beside it, fsync, rename. */
+CHECKED rag_status file_write(const char *path, const void *data, size_t size,
+                              rag_error *error);
+
+/* Copies a regular file to a path that is not there yet, fsync'ed. */
+CHECKED rag_status file_copy(const char *from, const char *to, rag_error *error);
+
+/* mkdir -p, mode 0777 less the umask. */
+CHECKED rag_status directory_make(const char *path, rag_error *error);
+
+/* Removes a folder and what is in it; symbolic links are not followed. Missing: ok. */
+CHECKED rag_status directory_remove(const char *path, rag_error *error);
+
+bool path_is_directory(const char *path);
+bool path_is_file(const char *path);
+
+/* "a/b" of "a" and "b"; an absolute b stays as it is. NULL: out of memory. */
+CHECKED char *path_join(const char *a, const char *b);
+
+/* Absolute, without ".", ".." or "//"; symbolic links are left as they are, and
+ * the path need not exist. */
+CHECKED rag_status path_absolute(const char *path, char **absolute, rag_error *error);
+
+/* The part after the last slash. */
+const char *path_name(const char *path);
+
+#endif

@@ -1,0 +1,85 @@
+#include "base/hash.h"
+
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct hasher {
+    EVP_MD_CTX *context;
+};
+
+rag_status hasher_new(hasher **out, rag_error *error)
+{
+    hasher *h = malloc(sizeof *h);
+    if (!h)
+        return fail_memory(error);
+    h->context = EVP_MD_CTX_new();
+    if (!h->context || !EVP_DigestInit_ex(h->context, EVP_sha256(), NULL)) {
+        EVP_MD_CTX_free(h->context);
+        free(h);
+        return fail(error, RAG_INTERNAL, "SHA-256 is not available in libcrypto");
+    }
+    *out = h;
+    return RAG_OK;
+}
+
+void hasher_update(hasher *h, const void *data, size_t size)
+{
+    EVP_DigestUpdate(h->context, data, size);
+}
+
+void hasher_finish(hasher *h, hash *out)
+{
+    if (out)
+        EVP_DigestFinal_ex(h->context, out->bytes, NULL);
+    EVP_MD_CTX_free(h->context);
+    free(h);
+}
+
+rag_status hash_bytes(const void *data, size_t size, hash *out, rag_error *error)
+{
+    hasher *h;
+    rag_status status = hasher_new(&h, error);
+    if (status)
+        return status;
+    hasher_update(h, data, size);
+    hasher_finish(h, out);
+    return RAG_OK;
+}
+
+rag_status hash_file(const char *path, hash *out, rag_error *error)
+{
+    enum { BLOCK = 1 << 18 };
+    hasher *h = NULL;
+    rag_status status = RAG_OK;
+    char *block = malloc(BLOCK);
+    FILE *file = fopen(path, "rbe");
+    if (!block) {
+        status = fail_memory(error);
+        goto out;
+    }
+    if (!file) {
+        status = fail_errno(error, RAG_INPUT, "%s", path);
+        goto out;
+    }
+    if ((status = hasher_new(&h, error)))
+        goto out;
+    size_t got;
+    while ((got = fread(block, 1, BLOCK, file)) > 0)
+        hasher_update(h, block, got);
+    if (ferror(file))
+        status = fail_errno(error, RAG_INPUT, "%s", path);
+    hasher_finish(h, status ? NULL : out);
+out:
+    if (file)
+        fclose(file);
+    free(block);
+    return status;
+}
+
+void hash_to_hex(const hash *hash, char hex[HASH_HEX_SIZE])
+{
+    for (size_t i = 0; i < HASH_SIZE; i++)
+        snprintf(hex + 2 * i, 3, "%02x", hash->bytes[i]);
+}

@@ -1,0 +1,28 @@
+/* hash.h - SHA-256 (FIPS 180-4) of bytes and files, through libcrypto. */
+#ifndef RAG_BASE_HASH_H
+#define RAG_BASE_HASH_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+
+enum { HASH_SIZE = 32, HASH_HEX_SIZE = 2 * HASH_SIZE + 1 };
+
+typedef struct hash {
+    unsigned char bytes[HASH_SIZE];
+} hash;
+
+typedef struct hasher hasher;
+
+CHECKED rag_status hasher_new(hasher **hasher, rag_error *error);
+void hasher_update(hasher *hasher, const void *data, size_t size);
+/* Gives the hash and frees the hasher; out may be NULL to only free it. */
+void hasher_finish(hasher *hasher, hash *out);
+
+CHECKED rag_status hash_bytes(const void *data, size_t size, hash *out, rag_error *error);
+CHECKED rag_status hash_file(const char *path, hash *out, rag_error *error);
+
+/* Lower-case hexadecimal, NUL-terminated. */
+void hash_to_hex(const hash *hash, char hex[HASH_HEX_SIZE]);
+
+#endif

@@ -1,0 +1,44 @@
+/* chunker.h - cutting a document into chunks of tokens.
+ *
+ * structure (default): blocks stay whole where they fit; a chunk never crosses into another
+ * section unless both are small parts of the same one; too long paragraphs are cut
+ * at sentences, code and tables at lines, and only then between characters. Overlap is
+ * made of whole sentences. Never more than max_tokens.
+ *
+ * window: the token windows of the system that rag replaces. N tokens in the whole text,
+ * M = max_tokens, C = min(overlap, M-1), step = M-C; for pos = 0, step, 2*step .. < N:
+ * start = max(0, pos-C), end = min(N, start+M), and if start > 0 and N-start < M the window
+ * is [max(0, N-M), N). A window edge inside a character moves to the character's start. */
+#ifndef RAG_DOCUMENTS_CHUNKER_H
+#define RAG_DOCUMENTS_CHUNKER_H
+
+#include "documents/document.h"
+#include "text/tokenizer.h"
+
+typedef struct chunk {
+    size_t begin, end;        /* bytes of the document's text; not empty */
+    uint32_t line, last_line; /* from 1, inclusive */
+    size_t tokens;            /* of text[begin, end), no special tokens */
+    char *heading;            /* "A > B > C", "" if none */
+} chunk;
+
+typedef struct chunk_list {
+    chunk *chunks;
+    size_t count, capacity;
+} chunk_list;
+
+void chunk_list_release(chunk_list *list);
+
+typedef struct chunker_options {
+    rag_chunker chunker;
+    size_t max_tokens; /* > 0 */
+    size_t overlap;    /* < max_tokens */
+} chunker_options;
+
+/* Replaces `out` by the document's chunks, in order. Only white space of the text is in
+ * no chunk. */
+CHECKED rag_status chunk_document(const document *document, const tokenizer *tokenizer,
+                                  const chunker_options *options, chunk_list *out,
+                                  rag_error *error);
+
+#endif

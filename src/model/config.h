@@ -1,0 +1,46 @@
+/* config.h - what a model is: from config.json, sentence-transformers' files beside it, and
+ * a table of known models. */
+#ifndef RAG_MODEL_CONFIG_H
+#define RAG_MODEL_CONFIG_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum model_family { FAMILY_XLM_ROBERTA, FAMILY_BERT } model_family;
+typedef enum pooling { POOLING_CLS, POOLING_MEAN } pooling;
+typedef enum activation { ACTIVATION_GELU, ACTIVATION_GELU_TANH, ACTIVATION_RELU } activation;
+
+/* Limits of what a config.json may ask for; anything beyond is RAG_MODEL. */
+enum {
+    MODEL_MAX_LAYERS = 256,
+    MODEL_MAX_HIDDEN = 16384,
+    MODEL_MAX_FEED_FORWARD = 65536,
+    MODEL_MAX_VOCABULARY = 4 << 20,
+    MODEL_MAX_POSITIONS = 1 << 20,
+};
+
+typedef struct model_config {
+    char name[256];          /* as on the hub, or the folder's */
+    model_family family;
+    activation activation;
+    pooling pooling;
+    bool normalize;          /* the dense vector: always true in the known models */
+    bool classifier;         /* a sequence-classification head with one label */
+    uint32_t hidden, layers, heads, feed_forward; /* hidden % heads == 0 */
+    uint32_t vocabulary, positions, token_types;
+    uint32_t padding_id;     /* XLM-RoBERTa counts positions from padding_id + 1 */
+    uint32_t max_tokens;     /* of one text, special tokens included */
+    float layer_norm_epsilon;
+    char query_prefix[64], passage_prefix[64];
+} model_config;
+
+/* Reads `folder`. RAG_MODEL names the file and the field. */
+CHECKED rag_status model_config_read(const char *folder, model_config *out,
+                                     rag_error *error);
+
+/* The position of the first token of a text. */
+uint32_t model_config_first_position(const model_config *config);
+
+#endif
