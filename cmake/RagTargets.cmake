@@ -1,6 +1,5 @@
 # How everything here is compiled, and the three kinds of target: stations, tests, benches.
 add_library(rag_compile INTERFACE)
-target_compile_features(rag_compile INTERFACE c_std_11)
 target_compile_definitions(rag_compile INTERFACE _POSIX_C_SOURCE=200809L)
 target_compile_options(rag_compile INTERFACE
   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
@@ -16,10 +15,15 @@ if(RAG_SANITIZE)
 endif()
 set(CMAKE_C_VISIBILITY_PRESET hidden)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS OFF)
 
 # rag_station(NAME source...): a folder of src/ as the object library rag_NAME.
 function(rag_station name)
+  if(NOT ARGN)
+    return()
+  endif()
   add_library(rag_${name} OBJECT ${ARGN})
   target_link_libraries(rag_${name} PUBLIC rag_compile)
   set_property(GLOBAL APPEND PROPERTY RAG_STATIONS ${name})

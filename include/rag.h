@@ -50,7 +50,7 @@ extern "C" {
 #define RAG_VERSION "0.1.0"
 
 #if defined(__GNUC__)
-#define RAG_API __attribute__((visibility("default")))
+#define RAG_API     __attribute__((visibility("default")))
 #define RAG_CHECKED __attribute__((visibility("default"), warn_unused_result))
 #else
 #define RAG_API
@@ -63,21 +63,21 @@ RAG_API const char *rag_version(void);
 /* ---- Status --------------------------------------------------------------- */
 
 /* X(NAME, exit status of the program, HTTP status, text) */
-#define RAG_STATUS_MAP(X)                                                               \
-    X(OK, 0, 200, "ok")                                                                 \
-    X(NOT_FOUND, 1, 404, "nothing found")                                               \
-    X(USAGE, 2, 400, "wrong usage")                                                     \
-    X(INPUT, 3, 422, "bad input")                                                       \
-    X(INDEX, 4, 500, "the index cannot be used")                                        \
-    X(INDEX_BUSY, 4, 409, "the index is in use")                                        \
-    X(INDEX_MISMATCH, 4, 409, "the index was made with another model")                  \
-    X(MODEL, 5, 500, "the model cannot be used")                                        \
-    X(MODEL_MISSING, 5, 404, "no such model is installed")                              \
-    X(NETWORK, 6, 502, "the network or a server failed")                                \
-    X(NETWORK_AUTH, 6, 401, "the server refused the key")                               \
-    X(NETWORK_LIMIT, 6, 429, "the server asks to slow down")                            \
-    X(MEMORY, 71, 503, "out of memory")                                                 \
-    X(INTERNAL, 70, 500, "a defect in rag")                                             \
+#define RAG_STATUS_MAP(X)                                                                      \
+    X(OK, 0, 200, "ok")                                                                        \
+    X(NOT_FOUND, 1, 404, "nothing found")                                                      \
+    X(USAGE, 2, 400, "wrong usage")                                                            \
+    X(INPUT, 3, 422, "bad input")                                                              \
+    X(INDEX, 4, 500, "the index cannot be used")                                               \
+    X(INDEX_BUSY, 4, 409, "the index is in use")                                               \
+    X(INDEX_MISMATCH, 4, 409, "the index was made with another model")                         \
+    X(MODEL, 5, 500, "the model cannot be used")                                               \
+    X(MODEL_MISSING, 5, 404, "no such model is installed")                                     \
+    X(NETWORK, 6, 502, "the network or a server failed")                                       \
+    X(NETWORK_AUTH, 6, 401, "the server refused the key")                                      \
+    X(NETWORK_LIMIT, 6, 429, "the server asks to slow down")                                   \
+    X(MEMORY, 71, 503, "out of memory")                                                        \
+    X(INTERNAL, 70, 500, "a defect in rag")                                                    \
     X(INTERRUPTED, 130, 499, "interrupted")
 
 typedef enum rag_status {
@@ -148,7 +148,10 @@ typedef struct rag_model_options {
     rag_precision precision; /* RAG_PRECISION_DEFAULT is f32 */
     unsigned threads;        /* 0: all cores */
 } rag_model_options;
-#define RAG_MODEL_OPTIONS_INIT {.size = sizeof(rag_model_options)}
+#define RAG_MODEL_OPTIONS_INIT                                                                 \
+    {                                                                                          \
+        .size = sizeof(rag_model_options)                                                      \
+    }
 
 typedef struct rag_model_info {
     const char *name;           /* as on the hub, such as "BAAI/bge-m3" */
@@ -165,9 +168,9 @@ typedef struct rag_model_info {
     unsigned dimension;         /* of the dense vector */
     unsigned multi_dimension;   /* of a token's vector; 0 without RAG_MULTI */
     unsigned layers, attention_heads, feed_forward, vocabulary;
-    unsigned max_tokens;        /* of one text, special tokens included */
+    unsigned max_tokens; /* of one text, special tokens included */
     uint64_t parameters;
-    uint64_t bytes;             /* of the weights on disk */
+    uint64_t bytes; /* of the weights on disk */
 } rag_model_info;
 
 /* Opens a model by name or folder. A NULL name is the default model: RAG_MODEL,
@@ -192,9 +195,8 @@ RAG_API void rag_model_list_free(rag_model_list *list);
 
 /* Checks the model in `folder` and copies it into the folder of models under
  * `name` (NULL: the name its config.json carries, else the folder's own). */
-RAG_CHECKED rag_status rag_model_add(const char *folder, const char *name,
-                                     const char *models, rag_event_fn on_event,
-                                     void *user, rag_error *error);
+RAG_CHECKED rag_status rag_model_add(const char *folder, const char *name, const char *models,
+                                     rag_event_fn on_event, void *user, rag_error *error);
 
 typedef struct rag_pull_options {
     size_t size;
@@ -204,7 +206,10 @@ typedef struct rag_pull_options {
     rag_event_fn on_event;
     void *user;
 } rag_pull_options;
-#define RAG_PULL_OPTIONS_INIT {.size = sizeof(rag_pull_options)}
+#define RAG_PULL_OPTIONS_INIT                                                                  \
+    {                                                                                          \
+        .size = sizeof(rag_pull_options)                                                       \
+    }
 
 /* Downloads what rag needs of a hub's model. Resumes a broken download, checks
  * sizes and SHA-256 sums, and installs the model only when it is whole. A token
@@ -236,9 +241,9 @@ RAG_CHECKED rag_status rag_tokenize(const rag_tokenizer *tokenizer, rag_text tex
                                     rag_tokens *tokens, rag_error *error);
 /* The pair form (`<s> a </s></s> b </s>`, `[CLS] a [SEP] b [SEP]`), cut to
  * max_tokens (0: never) by taking from the longer side first. */
-RAG_CHECKED rag_status rag_tokenize_pair(const rag_tokenizer *tokenizer, rag_text a,
-                                         rag_text b, size_t max_tokens,
-                                         rag_tokens *tokens, rag_error *error);
+RAG_CHECKED rag_status rag_tokenize_pair(const rag_tokenizer *tokenizer, rag_text a, rag_text b,
+                                         size_t max_tokens, rag_tokens *tokens,
+                                         rag_error *error);
 RAG_API void rag_tokens_release(rag_tokens *tokens);
 
 /* ---- Vectors ----------------------------------------------------------------- */
@@ -272,13 +277,16 @@ typedef struct rag_embed_options {
     rag_event_fn on_event;
     void *user;
 } rag_embed_options;
-#define RAG_EMBED_OPTIONS_INIT {.size = sizeof(rag_embed_options)}
+#define RAG_EMBED_OPTIONS_INIT                                                                 \
+    {                                                                                          \
+        .size = sizeof(rag_embed_options)                                                      \
+    }
 
 /* Embeds `count` texts. A vector depends on its text and the model alone, not on
  * the other texts, their order or the threads. */
 RAG_CHECKED rag_status rag_embed(rag_model *model, const rag_text *texts, size_t count,
-                                 const rag_embed_options *options,
-                                 rag_embeddings **embeddings, rag_error *error);
+                                 const rag_embed_options *options, rag_embeddings **embeddings,
+                                 rag_error *error);
 RAG_API size_t rag_embeddings_count(const rag_embeddings *embeddings);
 RAG_API const rag_embedding *rag_embeddings_get(const rag_embeddings *embeddings, size_t i);
 RAG_API void rag_embeddings_free(rag_embeddings *embeddings);
@@ -288,16 +296,18 @@ typedef struct rag_rerank_options {
     rag_event_fn on_event;
     void *user;
 } rag_rerank_options;
-#define RAG_RERANK_OPTIONS_INIT {.size = sizeof(rag_rerank_options)}
+#define RAG_RERANK_OPTIONS_INIT                                                                \
+    {                                                                                          \
+        .size = sizeof(rag_rerank_options)                                                     \
+    }
 
 /* Scores each passage against the query into scores [count], higher is better.
  * A cross-encoder gives its raw logit; an embedding model late interaction: the
  * weighted mean over the query's tokens of the best cosine among the passage's
  * (MaxSim, ColBERT, SIGIR 2020). */
-RAG_CHECKED rag_status rag_rerank(rag_model *model, rag_text query,
-                                  const rag_text *passages, size_t count,
-                                  const rag_rerank_options *options, float *scores,
-                                  rag_error *error);
+RAG_CHECKED rag_status rag_rerank(rag_model *model, rag_text query, const rag_text *passages,
+                                  size_t count, const rag_rerank_options *options,
+                                  float *scores, rag_error *error);
 
 /* ---- Chunks ------------------------------------------------------------------ */
 
@@ -317,16 +327,18 @@ typedef struct rag_chunk_options {
     rag_event_fn on_event;
     void *user;
 } rag_chunk_options;
-#define RAG_CHUNK_OPTIONS_INIT                                                          \
-    {.size = sizeof(rag_chunk_options), .max_tokens = RAG_AUTO, .overlap = RAG_AUTO}
+#define RAG_CHUNK_OPTIONS_INIT                                                                 \
+    {                                                                                          \
+        .size = sizeof(rag_chunk_options), .max_tokens = RAG_AUTO, .overlap = RAG_AUTO         \
+    }
 
 typedef struct rag_chunk {
-    const char *document;  /* the file's path */
-    const char *heading;   /* "Chapter > Section", "" if none */
-    size_t number;         /* within its document, from 0 */
-    uint64_t begin, end;   /* bytes of the document's text, end exclusive */
+    const char *document;     /* the file's path */
+    const char *heading;      /* "Chapter > Section", "" if none */
+    size_t number;            /* within its document, from 0 */
+    uint64_t begin, end;      /* bytes of the document's text, end exclusive */
     uint32_t line, last_line; /* from 1, both inclusive */
-    size_t tokens;         /* of the text, special tokens left out */
+    size_t tokens;            /* of the text, special tokens left out */
     rag_text text;
 } rag_chunk;
 
@@ -335,11 +347,10 @@ typedef int (*rag_chunk_fn)(const rag_chunk *chunk, void *user);
 
 /* Reads files and folders and hands over their chunks, in order of path. A file
  * that can't be read is a warning event and counts in *skipped (NULL allowed). */
-RAG_CHECKED rag_status rag_chunk_paths(const rag_tokenizer *tokenizer,
-                                       const char *const *paths, size_t count,
-                                       const rag_chunk_options *options,
-                                       rag_chunk_fn on_chunk, void *user,
-                                       size_t *skipped, rag_error *error);
+RAG_CHECKED rag_status rag_chunk_paths(const rag_tokenizer *tokenizer, const char *const *paths,
+                                       size_t count, const rag_chunk_options *options,
+                                       rag_chunk_fn on_chunk, void *user, size_t *skipped,
+                                       rag_error *error);
 
 /* ---- Index ------------------------------------------------------------------- */
 
@@ -349,18 +360,20 @@ typedef struct rag_index rag_index;
 
 typedef struct rag_index_options {
     size_t size;
-    const char *model;       /* NULL: the one the index was made with; for a new
-                                index the default model */
-    const char *reranker;    /* a model, "none", or NULL / "auto": late interaction */
+    const char *model;    /* NULL: the one the index was made with; for a new
+                             index the default model */
+    const char *reranker; /* a model, "none", or NULL / "auto": late interaction */
     rag_model_options models;
-    int must_exist;          /* nonzero: RAG_INDEX if there is no such file */
-    rag_chunker chunker;     /* of a new index */
-    size_t max_tokens;       /* of a new index; 0 or RAG_AUTO: the default */
-    size_t overlap;          /* of a new index; RAG_AUTO: the default */
+    int must_exist;      /* nonzero: RAG_INDEX if there is no such file */
+    rag_chunker chunker; /* of a new index */
+    size_t max_tokens;   /* of a new index; 0 or RAG_AUTO: the default */
+    size_t overlap;      /* of a new index; RAG_AUTO: the default */
 } rag_index_options;
-#define RAG_INDEX_OPTIONS_INIT                                                          \
-    {.size = sizeof(rag_index_options), .models = RAG_MODEL_OPTIONS_INIT,               \
-     .max_tokens = RAG_AUTO, .overlap = RAG_AUTO}
+#define RAG_INDEX_OPTIONS_INIT                                                                 \
+    {                                                                                          \
+        .size = sizeof(rag_index_options), .models = RAG_MODEL_OPTIONS_INIT,                   \
+        .max_tokens = RAG_AUTO, .overlap = RAG_AUTO                                            \
+    }
 
 /* Opens or creates the index at `path` (NULL: RAG_INDEX in the environment, else
  * .rag/index.rag below the current folder). Models are loaded when first needed.
@@ -375,11 +388,14 @@ typedef struct rag_add_options {
     rag_event_fn on_event;
     void *user;
 } rag_add_options;
-#define RAG_ADD_OPTIONS_INIT {.size = sizeof(rag_add_options)}
+#define RAG_ADD_OPTIONS_INIT                                                                   \
+    {                                                                                          \
+        .size = sizeof(rag_add_options)                                                        \
+    }
 
 typedef struct rag_add_report {
     size_t added, updated, unchanged, removed, skipped; /* documents */
-    size_t chunks;          /* of the added and updated documents */
+    size_t chunks;                                      /* of the added and updated documents */
     size_t chunks_embedded; /* of these, how many had to be embedded */
     uint64_t tokens;        /* embedded */
     double seconds;
@@ -390,9 +406,9 @@ typedef struct rag_add_report {
  * chunks whose text is new are embedded. *report (NULL allowed) is filled also on
  * failure: what it counts is safe in the file.
  * RAG_INDEX_MISMATCH if the index was made with another model. */
-RAG_CHECKED rag_status rag_index_add(rag_index *index, const char *const *paths,
-                                     size_t count, const rag_add_options *options,
-                                     rag_add_report *report, rag_error *error);
+RAG_CHECKED rag_status rag_index_add(rag_index *index, const char *const *paths, size_t count,
+                                     const rag_add_options *options, rag_add_report *report,
+                                     rag_error *error);
 
 /* Takes out the documents at, or below, these paths; *removed counts them. */
 RAG_CHECKED rag_status rag_index_remove(rag_index *index, const char *const *paths,
@@ -400,10 +416,10 @@ RAG_CHECKED rag_status rag_index_remove(rag_index *index, const char *const *pat
 
 typedef struct rag_index_info {
     const char *path;
-    const char *model;          /* "" in an index that is still empty */
+    const char *model; /* "" in an index that is still empty */
     const char *model_identity;
-    const char *chunker;        /* "structure" or "window" */
-    unsigned format;            /* version of the file's schema */
+    const char *chunker; /* "structure" or "window" */
+    unsigned format;     /* version of the file's schema */
     size_t dimension, max_tokens, overlap;
     size_t documents, chunks;
     uint64_t tokens, bytes;
@@ -418,8 +434,8 @@ typedef void (*rag_problem_fn)(const char *problem, void *user);
 
 /* Checks the file: SQLite's own check, every count and hash, each vector, the
  * lexical index against the text. RAG_INDEX if anything is wrong. */
-RAG_CHECKED rag_status rag_index_verify(rag_index *index, rag_problem_fn on_problem,
-                                        void *user, rag_error *error);
+RAG_CHECKED rag_status rag_index_verify(rag_index *index, rag_problem_fn on_problem, void *user,
+                                        rag_error *error);
 
 /* ---- Search ------------------------------------------------------------------ */
 
@@ -433,11 +449,14 @@ typedef struct rag_search_options {
     rag_event_fn on_event;
     void *user;
 } rag_search_options;
-#define RAG_SEARCH_OPTIONS_INIT {.size = sizeof(rag_search_options)}
+#define RAG_SEARCH_OPTIONS_INIT                                                                \
+    {                                                                                          \
+        .size = sizeof(rag_search_options)                                                     \
+    }
 
 typedef struct rag_hit {
-    size_t rank; /* from 1 */
-    double score; /* what the hits are sorted by */
+    size_t rank;                   /* from 1 */
+    double score;                  /* what the hits are sorted by */
     double dense, lexical, rerank; /* NaN where that leg did not see the chunk */
     int64_t chunk_id;
     rag_chunk chunk;
@@ -470,18 +489,20 @@ typedef int (*rag_text_fn)(rag_text piece, void *user);
 
 typedef struct rag_chat_options {
     size_t size;
-    unsigned max_tokens;       /* of the answer; 0: 1024 */
-    double temperature;        /* < 0: the server's default; 0 unless set */
-    unsigned connect_seconds;  /* 0: 10 */
-    unsigned idle_seconds;     /* without a byte from the server; 0: 60 */
-    unsigned retries;          /* after 429, 5xx or a lost connection; RAG_RETRIES */
-    rag_text_fn on_text;       /* NULL: not streamed */
-    rag_event_fn on_event;     /* asked twice a second whether to go on */
-    void *user;                /* of both */
+    unsigned max_tokens;      /* of the answer; 0: 1024 */
+    double temperature;       /* < 0: the server's default; 0 unless set */
+    unsigned connect_seconds; /* 0: 10 */
+    unsigned idle_seconds;    /* without a byte from the server; 0: 60 */
+    unsigned retries;         /* after 429, 5xx or a lost connection; RAG_RETRIES */
+    rag_text_fn on_text;      /* NULL: not streamed */
+    rag_event_fn on_event;    /* asked twice a second whether to go on */
+    void *user;               /* of both */
 } rag_chat_options;
 #define RAG_CHAT_RETRIES 3
-#define RAG_CHAT_OPTIONS_INIT                                                           \
-    {.size = sizeof(rag_chat_options), .retries = RAG_CHAT_RETRIES}
+#define RAG_CHAT_OPTIONS_INIT                                                                  \
+    {                                                                                          \
+        .size = sizeof(rag_chat_options), .retries = RAG_CHAT_RETRIES                          \
+    }
 
 /* "PROVIDER:MODEL". Providers: "openai" (OPENAI_API_KEY, OPENAI_BASE_URL) for
  * everything that speaks chat completions, "gemini" (GEMINI_API_KEY,
@@ -505,15 +526,17 @@ typedef struct rag_ask_options {
                               0: 2048 */
     rag_chat_options chat;
 } rag_ask_options;
-#define RAG_ASK_OPTIONS_INIT                                                            \
-    {.size = sizeof(rag_ask_options), .search = RAG_SEARCH_OPTIONS_INIT,                \
-     .chat = RAG_CHAT_OPTIONS_INIT}
+#define RAG_ASK_OPTIONS_INIT                                                                   \
+    {                                                                                          \
+        .size = sizeof(rag_ask_options), .search = RAG_SEARCH_OPTIONS_INIT,                    \
+        .chat = RAG_CHAT_OPTIONS_INIT                                                          \
+    }
 
 /* [number] in the text of an answer stands for this hit. */
 typedef struct rag_citation {
-    size_t number;      /* from 1 */
-    size_t hit;         /* index into the answer's hits */
-    rag_text quote;     /* bytes of the hit's text */
+    size_t number;       /* from 1 */
+    size_t hit;          /* index into the answer's hits */
+    rag_text quote;      /* bytes of the hit's text */
     uint64_t begin, end; /* of the quote in the document */
     uint32_t line, last_line;
 } rag_citation;
@@ -546,9 +569,11 @@ typedef struct rag_eval_options {
     rag_search_options search;
     const char *cache; /* an index file to keep the passages in; NULL: temporary */
 } rag_eval_options;
-#define RAG_EVAL_OPTIONS_INIT                                                           \
-    {.size = sizeof(rag_eval_options), .models = RAG_MODEL_OPTIONS_INIT,                \
-     .search = RAG_SEARCH_OPTIONS_INIT}
+#define RAG_EVAL_OPTIONS_INIT                                                                  \
+    {                                                                                          \
+        .size = sizeof(rag_eval_options), .models = RAG_MODEL_OPTIONS_INIT,                    \
+        .search = RAG_SEARCH_OPTIONS_INIT                                                      \
+    }
 
 /* Means over the queries, each within 0..1. */
 typedef struct rag_eval_report {

@@ -5,20 +5,20 @@
 #include <stdio.h>
 #include <string.h>
 
-void buf_release(buf *b)
+void buf_release(struct buf *b)
 {
     free(b->data);
     *b = BUF_INIT(b->max);
 }
 
-void buf_clear(buf *b)
+void buf_clear(struct buf *b)
 {
     b->size = 0;
     if (b->data)
         b->data[0] = '\0';
 }
 
-bool buf_reserve(buf *b, size_t more)
+bool buf_reserve(struct buf *b, size_t more)
 {
     size_t needed;
     if (more > b->max - b->size || !size_add(b->size, more, &needed) ||
@@ -39,7 +39,7 @@ bool buf_reserve(buf *b, size_t more)
     return true;
 }
 
-bool buf_append(buf *b, const void *data, size_t size)
+bool buf_append(struct buf *b, const void *data, size_t size)
 {
     if (!buf_reserve(b, size))
         return false;
@@ -50,17 +50,17 @@ bool buf_append(buf *b, const void *data, size_t size)
     return true;
 }
 
-bool buf_append_text(buf *b, const char *text)
+bool buf_append_text(struct buf *b, const char *text)
 {
     return buf_append(b, text, strlen(text));
 }
 
-bool buf_append_char(buf *b, char c)
+bool buf_append_char(struct buf *b, char c)
 {
     return buf_append(b, &c, 1);
 }
 
-bool buf_printf(buf *b, const char *format, ...)
+bool buf_printf(struct buf *b, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -75,7 +75,7 @@ bool buf_printf(buf *b, const char *format, ...)
     return true;
 }
 
-char *buf_detach(buf *b)
+char *buf_detach(struct buf *b)
 {
     if (!buf_reserve(b, 0))
         return NULL;

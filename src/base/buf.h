@@ -11,21 +11,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef struct buf {
+struct buf {
     char *data;
     size_t size, capacity, max;
-} buf;
+};
 
-#define BUF_INIT(maximum) ((buf){.max = (maximum)})
+#define BUF_INIT(maximum) ((struct buf){.max = (maximum)})
 
-void buf_release(buf *b);
-void buf_clear(buf *b); /* size 0, memory kept */
-CHECKED bool buf_reserve(buf *b, size_t more);
-CHECKED bool buf_append(buf *b, const void *data, size_t size);
-CHECKED bool buf_append_text(buf *b, const char *text);
-CHECKED bool buf_append_char(buf *b, char c);
-CHECKED bool buf_printf(buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buf_release(struct buf *b);
+void buf_clear(struct buf *b); /* size 0, memory kept */
+CHECKED bool buf_reserve(struct buf *b, size_t more);
+CHECKED bool buf_append(struct buf *b, const void *data, size_t size);
+CHECKED bool buf_append_text(struct buf *b, const char *text);
+CHECKED bool buf_append_char(struct buf *b, char c);
+CHECKED bool buf_printf(struct buf *b, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* The string (never NULL on success), now the caller's to free; b is empty again. */
-CHECKED char *buf_detach(buf *b);
+CHECKED char *buf_detach(struct buf *b);
 
 #endif

@@ -13,8 +13,8 @@ const char *rag_version(void)
 const char *rag_status_text(rag_status status)
 {
     switch (status) {
-#define CASE(name, exit_status, http_status, text)                                      \
-    case RAG_##name:                                                                    \
+#define CASE(name, exit_status, http_status, text)                                             \
+    case RAG_##name:                                                                           \
         return text;
         RAG_STATUS_MAP(CASE)
 #undef CASE
@@ -25,8 +25,8 @@ const char *rag_status_text(rag_status status)
 int rag_status_exit(rag_status status)
 {
     switch (status) {
-#define CASE(name, exit_status, http_status, text)                                      \
-    case RAG_##name:                                                                    \
+#define CASE(name, exit_status, http_status, text)                                             \
+    case RAG_##name:                                                                           \
         return exit_status;
         RAG_STATUS_MAP(CASE)
 #undef CASE
@@ -37,8 +37,8 @@ int rag_status_exit(rag_status status)
 int rag_status_http(rag_status status)
 {
     switch (status) {
-#define CASE(name, exit_status, http_status, text)                                      \
-    case RAG_##name:                                                                    \
+#define CASE(name, exit_status, http_status, text)                                             \
+    case RAG_##name:                                                                           \
         return http_status;
         RAG_STATUS_MAP(CASE)
 #undef CASE

@@ -3,8 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-bool event_progress(const events *events, const char *stage, const char *unit, uint64_t done,
-                    uint64_t total, const char *message)
+bool event_progress(const struct events *events, const char *stage, const char *unit,
+                    uint64_t done, uint64_t total, const char *message)
 {
     if (!events || !events->on_event)
         return false;
@@ -17,7 +17,7 @@ bool event_progress(const events *events, const char *stage, const char *unit, u
     return events->on_event(&event, events->user) != 0;
 }
 
-static void send(const events *events, rag_event_kind kind, const char *format,
+static void send(const struct events *events, rag_event_kind kind, const char *format,
                  va_list arguments)
 {
     if (!events || !events->on_event)
@@ -29,7 +29,7 @@ static void send(const events *events, rag_event_kind kind, const char *format,
     (void)events->on_event(&event, events->user);
 }
 
-void event_warning(const events *events, const char *format, ...)
+void event_warning(const struct events *events, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -37,7 +37,7 @@ void event_warning(const events *events, const char *format, ...)
     va_end(arguments);
 }
 
-void event_note(const events *events, const char *format, ...)
+void event_note(const struct events *events, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);

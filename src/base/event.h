@@ -6,17 +6,17 @@
 
 #include <stdbool.h>
 
-typedef struct events {
+struct events {
     rag_event_fn on_event; /* may be NULL */
     void *user;
-} events;
+};
 
 /* True: the caller asks to stop. */
-CHECKED bool event_progress(const events *events, const char *stage, const char *unit,
+CHECKED bool event_progress(const struct events *events, const char *stage, const char *unit,
                             uint64_t done, uint64_t total, const char *message);
-void event_warning(const events *events, const char *format, ...)
+void event_warning(const struct events *events, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-void event_note(const events *events, const char *format, ...)
+void event_note(const struct events *events, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -32,9 +32,9 @@ static rag_status open_regular(const char *path, int *fd, size_t *size, rag_erro
     return RAG_OK;
 }
 
-rag_status file_map(const char *path, mapped_file *file, rag_error *error)
+rag_status file_map(const char *path, struct mapped_file *file, rag_error *error)
 {
-    *file = (mapped_file){0};
+    *file = (struct mapped_file){0};
     int fd;
     size_t size;
     rag_status status = open_regular(path, &fd, &size, error);
@@ -45,20 +45,20 @@ rag_status file_map(const char *path, mapped_file *file, rag_error *error)
         if (data == MAP_FAILED)
             status = fail_errno(error, RAG_INPUT, "%s: cannot be mapped", path);
         else
-            *file = (mapped_file){.data = data, .size = size};
+            *file = (struct mapped_file){.data = data, .size = size};
     }
     close(fd);
     return status;
 }
 
-void mapped_file_release(mapped_file *file)
+void mapped_file_release(struct mapped_file *file)
 {
     if (file->data)
         munmap((void *)(uintptr_t)file->data, file->size);
-    *file = (mapped_file){0};
+    *file = (struct mapped_file){0};
 }
 
-rag_status file_read(const char *path, buf *out, rag_error *error)
+rag_status file_read(const char *path, struct buf *out, rag_error *error)
 {
     int fd;
     size_t size;
@@ -87,8 +87,8 @@ rag_status file_read(const char *path, buf *out, rag_error *error)
         if (got == 0)
             break;
         if (!buf_append(out, block, (size_t)got)) {
-            status = fail(error, RAG_INPUT, "%s: grew past the limit of %zu bytes", path,
-                          out->max);
+            status =
+                fail(error, RAG_INPUT, "%s: grew past the limit of %zu bytes", path, out->max);
             goto out;
         }
     }
@@ -131,7 +131,7 @@ static rag_status sync_parent(const char *path, rag_error *error)
 
 rag_status file_write(const char *path, const void *data, size_t size, rag_error *error)
 {
-    buf temporary = BUF_INIT(PATH_MAX);
+    struct buf temporary = BUF_INIT(PATH_MAX);
     if (!buf_printf(&temporary, "%s.tmp-%ld", path, (long)getpid()))
         return fail(error, RAG_INPUT, "%s: the path is too long", path);
     rag_status status = RAG_OK;

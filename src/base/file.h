@@ -9,16 +9,16 @@
 /* A read-only view of a whole regular file. data is NULL only when size is 0.
  * Caveat: a file that is cut short by someone else while mapped raises SIGBUS; use
  * file_read for files that are not ours. */
-typedef struct mapped_file {
+struct mapped_file {
     const unsigned char *data;
     size_t size;
-} mapped_file;
+};
 
-CHECKED rag_status file_map(const char *path, mapped_file *file, rag_error *error);
-void mapped_file_release(mapped_file *file);
+CHECKED rag_status file_map(const char *path, struct mapped_file *file, rag_error *error);
+void mapped_file_release(struct mapped_file *file);
 
 /* Appends a whole regular file to `out`; more than out->max bytes is RAG_INPUT. */
-CHECKED rag_status file_read(const char *path, buf *out, rag_error *error);
+CHECKED rag_status file_read(const char *path, struct buf *out, rag_error *error);
 
 /* Writes a file whole or not at all: a temporary file beside it, fsync, rename. */
 CHECKED rag_status file_write(const char *path, const void *data, size_t size,

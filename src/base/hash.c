@@ -9,9 +9,9 @@ struct hasher {
     EVP_MD_CTX *context;
 };
 
-rag_status hasher_new(hasher **out, rag_error *error)
+rag_status hasher_new(struct hasher **out, rag_error *error)
 {
-    hasher *h = malloc(sizeof *h);
+    struct hasher *h = malloc(sizeof *h);
     if (!h)
         return fail_memory(error);
     h->context = EVP_MD_CTX_new();
@@ -24,12 +24,12 @@ rag_status hasher_new(hasher **out, rag_error *error)
     return RAG_OK;
 }
 
-void hasher_update(hasher *h, const void *data, size_t size)
+void hasher_update(struct hasher *h, const void *data, size_t size)
 {
     EVP_DigestUpdate(h->context, data, size);
 }
 
-void hasher_finish(hasher *h, hash *out)
+void hasher_finish(struct hasher *h, struct hash *out)
 {
     if (out)
         EVP_DigestFinal_ex(h->context, out->bytes, NULL);
@@ -37,9 +37,9 @@ void hasher_finish(hasher *h, hash *out)
     free(h);
 }
 
-rag_status hash_bytes(const void *data, size_t size, hash *out, rag_error *error)
+rag_status hash_bytes(const void *data, size_t size, struct hash *out, rag_error *error)
 {
-    hasher *h;
+    struct hasher *h;
     rag_status status = hasher_new(&h, error);
     if (status)
         return status;
@@ -48,10 +48,10 @@ rag_status hash_bytes(const void *data, size_t size, hash *out, rag_error *error
     return RAG_OK;
 }
 
-rag_status hash_file(const char *path, hash *out, rag_error *error)
+rag_status hash_file(const char *path, struct hash *out, rag_error *error)
 {
     enum { BLOCK = 1 << 18 };
-    hasher *h = NULL;
+    struct hasher *h = NULL;
     rag_status status = RAG_OK;
     char *block = malloc(BLOCK);
     FILE *file = fopen(path, "rbe");
@@ -78,7 +78,7 @@ out:
     return status;
 }
 
-void hash_to_hex(const hash *hash, char hex[HASH_HEX_SIZE])
+void hash_to_hex(const struct hash *hash, char hex[HASH_HEX_SIZE])
 {
     for (size_t i = 0; i < HASH_SIZE; i++)
         snprintf(hex + 2 * i, 3, "%02x", hash->bytes[i]);

@@ -8,21 +8,22 @@
 
 enum { HASH_SIZE = 32, HASH_HEX_SIZE = 2 * HASH_SIZE + 1 };
 
-typedef struct hash {
+struct hash {
     unsigned char bytes[HASH_SIZE];
-} hash;
+};
 
-typedef struct hasher hasher;
+struct hasher;
 
-CHECKED rag_status hasher_new(hasher **hasher, rag_error *error);
-void hasher_update(hasher *hasher, const void *data, size_t size);
+CHECKED rag_status hasher_new(struct hasher **hasher, rag_error *error);
+void hasher_update(struct hasher *hasher, const void *data, size_t size);
 /* Gives the hash and frees the hasher; out may be NULL to only free it. */
-void hasher_finish(hasher *hasher, hash *out);
+void hasher_finish(struct hasher *hasher, struct hash *out);
 
-CHECKED rag_status hash_bytes(const void *data, size_t size, hash *out, rag_error *error);
-CHECKED rag_status hash_file(const char *path, hash *out, rag_error *error);
+CHECKED rag_status hash_bytes(const void *data, size_t size, struct hash *out,
+                              rag_error *error);
+CHECKED rag_status hash_file(const char *path, struct hash *out, rag_error *error);
 
 /* Lower-case hexadecimal, NUL-terminated. */
-void hash_to_hex(const hash *hash, char hex[HASH_HEX_SIZE]);
+void hash_to_hex(const struct hash *hash, char hex[HASH_HEX_SIZE]);
 
 #endif

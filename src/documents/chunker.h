@@ -15,30 +15,31 @@
 #include "documents/document.h"
 #include "text/tokenizer.h"
 
-typedef struct chunk {
+struct chunk {
     size_t begin, end;        /* bytes of the document's text; not empty */
     uint32_t line, last_line; /* from 1, inclusive */
     size_t tokens;            /* of text[begin, end), no special tokens */
     char *heading;            /* "A > B > C", "" if none */
-} chunk;
+};
 
-typedef struct chunk_list {
-    chunk *chunks;
+struct chunk_list {
+    struct chunk *chunks;
     size_t count, capacity;
-} chunk_list;
+};
 
-void chunk_list_release(chunk_list *list);
+void chunk_list_release(struct chunk_list *list);
 
-typedef struct chunker_options {
+struct chunker_options {
     rag_chunker chunker;
     size_t max_tokens; /* > 0 */
     size_t overlap;    /* < max_tokens */
-} chunker_options;
+};
 
 /* Replaces `out` by the document's chunks, in order. Only white space of the text is in
  * no chunk. */
-CHECKED rag_status chunk_document(const document *document, const tokenizer *tokenizer,
-                                  const chunker_options *options, chunk_list *out,
+CHECKED rag_status chunk_document(const struct document *document,
+                                  const struct tokenizer *tokenizer,
+                                  const struct chunker_options *options, struct chunk_list *out,
                                   rag_error *error);
 
 #endif

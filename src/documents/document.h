@@ -14,8 +14,8 @@
 
 enum { DOCUMENT_MAX_BYTES = 1 << 30 };
 
-typedef enum block_kind {
-    BLOCK_HEADING,   /* level 1..6 */
+enum block_kind {
+    BLOCK_HEADING, /* level 1..6 */
     BLOCK_PARAGRAPH,
     BLOCK_LIST_ITEM, /* level: depth from 1 */
     BLOCK_CODE,
@@ -24,44 +24,44 @@ typedef enum block_kind {
     BLOCK_QUOTE,
     BLOCK_HTML,
     BLOCK_OTHER,
-} block_kind;
+};
 
 /* A stretch of whole lines. Blocks are in order, do not overlap, and only blank lines
  * lie outside them. */
-typedef struct block {
-    block_kind kind;
+struct block {
+    enum block_kind kind;
     unsigned level;
-    size_t begin, end;         /* bytes of the text; the last newline is excluded */
+    size_t begin, end;           /* bytes of the text; the last newline is excluded */
     size_t name_begin, name_end; /* BLOCK_HEADING: the title's bytes */
-} block;
+};
 
-typedef struct document {
-    char *path;        /* as found */
+struct document {
+    char *path;         /* as found */
     const char *format; /* "markdown", "text" */
-    buf text;          /* valid UTF-8 */
-    block *blocks;
+    struct buf text;    /* valid UTF-8 */
+    struct block *blocks;
     size_t block_count, block_capacity;
-} document;
+};
 
-void document_release(document *document);
-CHECKED bool document_push(document *document, block block);
+void document_release(struct document *document);
+CHECKED bool document_push(struct document *document, struct block block);
 
 /* Reads a file: encoding, then format, then blocks.
  * RAG_INPUT names the file and says why it is not text. */
-CHECKED rag_status document_read(const char *path, document *out, rag_error *error);
+CHECKED rag_status document_read(const char *path, struct document *out, rag_error *error);
 
 /* The same of bytes that are in memory; `name` decides between formats. */
 CHECKED rag_status document_parse(const char *name, const void *bytes, size_t size,
-                                  document *out, rag_error *error);
+                                  struct document *out, rag_error *error);
 
-typedef struct reader {
+struct reader {
     const char *format;
     const char *const *suffixes; /* NULL-terminated, lower case, with the dot */
     /* Fills document->blocks from document->text. */
-    rag_status (*read)(document *document, rag_error *error);
-} reader;
+    rag_status (*read)(struct document *document, rag_error *error);
+};
 
-extern const reader markdown_reader, plain_reader;
+extern const struct reader markdown_reader, plain_reader;
 
 /* True if some reader takes files of this name. */
 bool document_supported(const char *path);

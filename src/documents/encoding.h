@@ -11,7 +11,7 @@
 /* Appends the bytes as UTF-8; *name becomes "UTF-8", "UTF-16LE", "UTF-16BE", "GB18030".
  * UTF-8 is copied as it is, its byte order mark included. RAG_INPUT: binary data, or an
  * invalid sequence, with its offset. */
-CHECKED rag_status encoding_to_utf8(const void *bytes, size_t size, buf *out,
+CHECKED rag_status encoding_to_utf8(const void *bytes, size_t size, struct buf *out,
                                     const char **name, rag_error *error);
 
 #endif

@@ -9,16 +9,17 @@
 
 #include "base/event.h"
 
-typedef struct file_list {
+struct file_list {
     char **paths; /* absolute, sorted, distinct */
     size_t count, capacity;
-} file_list;
+};
 
-void file_list_release(file_list *list);
+void file_list_release(struct file_list *list);
 
 /* A path that does not exist is RAG_INPUT; a folder that cannot be read is a warning
  * event and counts in *skipped. */
-CHECKED rag_status walk_paths(const char *const *paths, size_t count, const events *events,
-                              file_list *out, size_t *skipped, rag_error *error);
+CHECKED rag_status walk_paths(const char *const *paths, size_t count,
+                              const struct events *events, struct file_list *out,
+                              size_t *skipped, rag_error *error);
 
 #endif

@@ -12,43 +12,43 @@
 #include "model/checkpoint.h"
 #include "model/config.h"
 
-typedef struct encoder encoder;
+struct encoder;
 
 /* Packs the weights; the checkpoint must stay open as long as the encoder (the embedding
  * table is read from it row by row). threads 0: all cores. RAG_MODEL: a tensor is missing
  * or has another shape than the config says. */
-CHECKED rag_status encoder_new(const model_config *config, const checkpoint *checkpoint,
-                               rag_precision precision, unsigned threads, encoder **out,
-                               rag_error *error);
-void encoder_free(encoder *encoder);
+CHECKED rag_status encoder_new(const struct model_config *config,
+                               const struct checkpoint *checkpoint, rag_precision precision,
+                               unsigned threads, struct encoder **out, rag_error *error);
+void encoder_free(struct encoder *encoder);
 
 /* RAG_DENSE | RAG_SPARSE | RAG_MULTI | RAG_LOGIT, as the checkpoint has them. RAG_MULTI is
  * always there with RAG_DENSE: without a colbert_linear it is the last hidden state. */
-unsigned encoder_heads(const encoder *encoder);
-size_t encoder_multi_dimension(const encoder *encoder);
+unsigned encoder_heads(const struct encoder *encoder);
+size_t encoder_multi_dimension(const struct encoder *encoder);
 
-typedef struct sequence {
+struct sequence {
     const int32_t *ids;   /* [count], special tokens included; each < vocabulary */
     const uint8_t *types; /* [count] token types, NULL: all 0 */
     size_t count;         /* 1 .. config.max_tokens */
-} sequence;
+};
 
 /* Where results go; a NULL pointer means not wanted. n sequences, T tokens in all, in the
  * order given. */
-typedef struct encoder_output {
+struct encoder_output {
     float *pooled; /* [n x hidden] pooled, not normalised */
     float *multi;  /* [T x multi_dimension] token vectors, each of L2 norm 1 */
     float *sparse; /* [T] relu(sparse_linear(h)), per token */
     float *logits; /* [n] */
     float *hidden; /* [T x hidden] the last hidden state, for tests */
-} encoder_output;
+};
 
 /* Sorts the sequences by length into packed batches of a token budget, runs them, puts the
  * results back in order. Stage "embedding", unit "tokens" of progress is counted from
  * `done` of `total`. RAG_INPUT: an id out of range or a sequence too long;
  * RAG_INTERRUPTED; RAG_MEMORY. */
-CHECKED rag_status encoder_run(encoder *encoder, const sequence *sequences, size_t n,
-                               const encoder_output *out, const events *events,
-                               rag_error *error);
+CHECKED rag_status encoder_run(struct encoder *encoder, const struct sequence *sequences,
+                               size_t n, const struct encoder_output *out,
+                               const struct events *events, rag_error *error);
 
 #endif

@@ -10,34 +10,35 @@
 
 #include <stdint.h>
 
-typedef enum tensor_type { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_I64, TENSOR_OTHER } tensor_type;
+enum tensor_type { TENSOR_F32, TENSOR_F16, TENSOR_BF16, TENSOR_I64, TENSOR_OTHER };
 
 enum { TENSOR_MAX_DIMENSIONS = 4 };
 
-typedef struct tensor {
+struct tensor {
     const char *name;
-    tensor_type type;
+    enum tensor_type type;
     unsigned dimensions;
     uint64_t shape[TENSOR_MAX_DIMENSIONS]; /* row-major, contiguous */
     uint64_t elements;
     const void *data; /* little-endian, may be unaligned */
     uint64_t bytes;
-} tensor;
+};
 
-typedef struct checkpoint checkpoint;
+struct checkpoint;
 
 /* Opens what `folder` has: model.safetensors, its shards, or pytorch_model.bin, and
  * bge-m3's sparse_linear.pt and colbert_linear.pt beside it (as "sparse_linear.weight"
  * and so on). Every offset is checked against its file. RAG_MODEL. */
-CHECKED rag_status checkpoint_open(const char *folder, checkpoint **out, rag_error *error);
-void checkpoint_close(checkpoint *checkpoint);
+CHECKED rag_status checkpoint_open(const char *folder, struct checkpoint **out,
+                                   rag_error *error);
+void checkpoint_close(struct checkpoint *checkpoint);
 
-size_t checkpoint_count(const checkpoint *checkpoint);
-const tensor *checkpoint_at(const checkpoint *checkpoint, size_t i);
+size_t checkpoint_count(const struct checkpoint *checkpoint);
+const struct tensor *checkpoint_at(const struct checkpoint *checkpoint, size_t i);
 /* By exact name; NULL if there is none. */
-const tensor *checkpoint_find(const checkpoint *checkpoint, const char *name);
+const struct tensor *checkpoint_find(const struct checkpoint *checkpoint, const char *name);
 
 /* Elements [first, first+count) as f32 into out. The type must be a float type. */
-void tensor_read_f32(const tensor *tensor, uint64_t first, uint64_t count, float *out);
+void tensor_read_f32(const struct tensor *tensor, uint64_t first, uint64_t count, float *out);
 
 #endif

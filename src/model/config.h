@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum model_family { FAMILY_XLM_ROBERTA, FAMILY_BERT } model_family;
-typedef enum pooling { POOLING_CLS, POOLING_MEAN } pooling;
-typedef enum activation { ACTIVATION_GELU, ACTIVATION_GELU_TANH, ACTIVATION_RELU } activation;
+enum model_family { FAMILY_XLM_ROBERTA, FAMILY_BERT };
+enum pooling { POOLING_CLS, POOLING_MEAN };
+enum activation { ACTIVATION_GELU, ACTIVATION_GELU_TANH, ACTIVATION_RELU };
 
 /* Limits of what a config.json may ask for; anything beyond is RAG_MODEL. */
 enum {
@@ -21,26 +21,26 @@ enum {
     MODEL_MAX_POSITIONS = 1 << 20,
 };
 
-typedef struct model_config {
-    char name[256];          /* as on the hub, or the folder's */
-    model_family family;
-    activation activation;
-    pooling pooling;
-    bool normalize;          /* the dense vector: always true in the known models */
-    bool classifier;         /* a sequence-classification head with one label */
+struct model_config {
+    char name[256]; /* as on the hub, or the folder's */
+    enum model_family family;
+    enum activation activation;
+    enum pooling pooling;
+    bool normalize;  /* the dense vector: always true in the known models */
+    bool classifier; /* a sequence-classification head with one label */
     uint32_t hidden, layers, heads, feed_forward; /* hidden % heads == 0 */
     uint32_t vocabulary, positions, token_types;
-    uint32_t padding_id;     /* XLM-RoBERTa counts positions from padding_id + 1 */
-    uint32_t max_tokens;     /* of one text, special tokens included */
+    uint32_t padding_id; /* XLM-RoBERTa counts positions from padding_id + 1 */
+    uint32_t max_tokens; /* of one text, special tokens included */
     float layer_norm_epsilon;
     char query_prefix[64], passage_prefix[64];
-} model_config;
+};
 
 /* Reads `folder`. RAG_MODEL names the file and the field. */
-CHECKED rag_status model_config_read(const char *folder, model_config *out,
+CHECKED rag_status model_config_read(const char *folder, struct model_config *out,
                                      rag_error *error);
 
 /* The position of the first token of a text. */
-uint32_t model_config_first_position(const model_config *config);
+uint32_t model_config_first_position(const struct model_config *config);
 
 #endif

@@ -25,6 +25,7 @@ struct checkpoint;
 struct model_config;
 CHECKED rag_status model_identity(const struct model_config *config,
                                   const struct checkpoint *checkpoint,
-                                  const char *tokenizer_path, hash *out, rag_error *error);
+                                  const char *tokenizer_path, struct hash *out,
+                                  rag_error *error);
 
 #endif

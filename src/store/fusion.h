@@ -9,8 +9,8 @@
 #include "store/store.h"
 
 /* dense: cosines, best first; lexical: BM25, best first, with its ceiling. */
-CHECKED rag_status fuse(const scored_list *dense, const scored_list *lexical,
-                        double lexical_ceiling, size_t k, scored_list *out,
+CHECKED rag_status fuse(const struct scored_list *dense, const struct scored_list *lexical,
+                        double lexical_ceiling, size_t k, struct scored_list *out,
                         rag_error *error);
 
 #endif

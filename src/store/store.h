@@ -10,119 +10,122 @@
 
 #include <stdbool.h>
 
-typedef struct store store;
+struct store;
 
 /* What an index was made with; written once, when the first document goes in. */
-typedef struct store_recipe {
+struct store_recipe {
     char model[256];
     char model_identity[HASH_HEX_SIZE];
     size_t dimension;
     rag_chunker chunker;
     size_t max_tokens, overlap;
-} store_recipe;
+};
 
 /* Opens or (create) makes the file. RAG_INDEX: missing, another program's, a newer
  * format, damaged. RAG_INDEX_BUSY: another process writes for longer than we wait. */
-CHECKED rag_status store_open(const char *path, bool create, store **out, rag_error *error);
-void store_close(store *store);
+CHECKED rag_status store_open(const char *path, bool create, struct store **out,
+                              rag_error *error);
+void store_close(struct store *store);
 
 /* *present false: the index is new and has no recipe yet. */
-CHECKED rag_status store_get_recipe(store *store, store_recipe *out, bool *present,
-                                    rag_error *error);
-CHECKED rag_status store_set_recipe(store *store, const store_recipe *recipe,
+CHECKED rag_status store_get_recipe(struct store *store, struct store_recipe *out,
+                                    bool *present, rag_error *error);
+CHECKED rag_status store_set_recipe(struct store *store, const struct store_recipe *recipe,
                                     rag_error *error);
 
-typedef struct store_document {
+struct store_document {
     const char *path; /* absolute */
     const char *format;
-    hash hash;        /* of the file's bytes */
+    struct hash hash; /* of the file's bytes */
     uint64_t size;    /* of the file */
     int64_t modified; /* nanoseconds since 1970 */
     rag_text text;    /* UTF-8 */
-} store_document;
+};
 
-typedef struct store_chunk {
+struct store_chunk {
     size_t begin, end; /* bytes of the document's text */
     uint32_t line, last_line;
     size_t tokens;
     const char *heading;
-    hash hash;           /* of what was embedded: heading and text */
+    struct hash hash;    /* of what was embedded: heading and text */
     const float *vector; /* [dimension], L2 norm 1 */
-} store_chunk;
+};
 
 /* Puts a document in, in the place of an older one of the same path, in one transaction. */
-CHECKED rag_status store_put(store *store, const store_document *document,
-                             const store_chunk *chunks, size_t count, rag_error *error);
+CHECKED rag_status store_put(struct store *store, const struct store_document *document,
+                             const struct store_chunk *chunks, size_t count, rag_error *error);
 
-typedef struct store_file {
+struct store_file {
     bool present;
-    hash hash;
+    struct hash hash;
     uint64_t size;
     int64_t modified;
-} store_file;
+};
 
-CHECKED rag_status store_find_document(store *store, const char *path, store_file *out,
-                                       rag_error *error);
+CHECKED rag_status store_find_document(struct store *store, const char *path,
+                                       struct store_file *out, rag_error *error);
 
 /* Notes a new modification time of a document whose bytes are the same. */
-CHECKED rag_status store_touch(store *store, const char *path, uint64_t size,
+CHECKED rag_status store_touch(struct store *store, const char *path, uint64_t size,
                                int64_t modified, rag_error *error);
 
 /* The vector of a chunk with this hash anywhere in the store, to be used again.
  * *found false: there is none. vector: [dimension]. */
-CHECKED rag_status store_find_vector(store *store, const hash *hash, float *vector,
-                                     bool *found, rag_error *error);
+CHECKED rag_status store_find_vector(struct store *store, const struct hash *hash,
+                                     float *vector, bool *found, rag_error *error);
 
 /* Calls back with each document's path that is `path` or lies below it, in order. Nonzero
  * stops. */
 typedef int (*store_path_fn)(const char *path, void *user);
-CHECKED rag_status store_each_document(store *store, const char *path, store_path_fn each,
-                                       void *user, rag_error *error);
+CHECKED rag_status store_each_document(struct store *store, const char *path,
+                                       store_path_fn each, void *user, rag_error *error);
 
 /* Takes the documents out that are named, in one transaction. */
-CHECKED rag_status store_remove(store *store, const char *const *paths, size_t count,
+CHECKED rag_status store_remove(struct store *store, const char *const *paths, size_t count,
                                 size_t *removed, rag_error *error);
 
-typedef struct store_counts {
+struct store_counts {
     size_t documents, chunks;
     uint64_t tokens, bytes;
     unsigned format;
-} store_counts;
-CHECKED rag_status store_count(store *store, store_counts *out, rag_error *error);
+};
+CHECKED rag_status store_count(struct store *store, struct store_counts *out, rag_error *error);
 
-CHECKED rag_status store_verify(store *store, rag_problem_fn on_problem, void *user,
+CHECKED rag_status store_verify(struct store *store, rag_problem_fn on_problem, void *user,
                                 rag_error *error);
 
 /* ---- Search ---- */
 
-typedef struct scored {
+struct scored {
     int64_t chunk_id;
     double score;
-} scored;
+};
 
-typedef struct scored_list {
-    scored *items; /* best first; equal scores by ascending id */
+struct scored_list {
+    struct scored *items; /* best first; equal scores by ascending id */
     size_t count, capacity;
-} scored_list;
+};
 
-void scored_list_release(scored_list *list);
+void scored_list_release(struct scored_list *list);
 
 /* The k chunks with the greatest inner product with `query` [dimension], exactly. */
-CHECKED rag_status store_search_dense(store *store, const float *query, size_t k,
-                                      scored_list *out, rag_error *error);
+CHECKED rag_status store_search_dense(struct store *store, const float *query, size_t k,
+                                      struct scored_list *out, rag_error *error);
 
 /* The k best chunks by BM25. No words in the question: an empty list.
  * *ceiling (NULL allowed): the score that a chunk with every word could reach, so that
  * score / ceiling is an absolute measure of lexical evidence within 0..1. */
-CHECKED rag_status store_search_lexical(store *store, rag_text question, size_t k,
-                                        scored_list *out, double *ceiling, rag_error *error);
+CHECKED rag_status store_search_lexical(struct store *store, rag_text question, size_t k,
+                                        struct scored_list *out, double *ceiling,
+                                        rag_error *error);
 
 /* The inner products of `query` with the vectors of these chunks (NaN: no such chunk). */
-CHECKED rag_status store_score_dense(store *store, const float *query, const int64_t *ids,
-                                     size_t count, double *scores, rag_error *error);
+CHECKED rag_status store_score_dense(struct store *store, const float *query,
+                                     const int64_t *ids, size_t count, double *scores,
+                                     rag_error *error);
 
 /* A chunk with its text; to be released. */
-typedef struct stored_chunk {
+struct stored_chunk {
     int64_t chunk_id;
     char *path, *heading;
     char *text;
@@ -130,10 +133,10 @@ typedef struct stored_chunk {
     uint64_t begin, end;
     uint32_t line, last_line;
     size_t tokens;
-} stored_chunk;
+};
 
-CHECKED rag_status store_get_chunk(store *store, int64_t chunk_id, stored_chunk *out,
-                                   rag_error *error);
-void stored_chunk_release(stored_chunk *chunk);
+CHECKED rag_status store_get_chunk(struct store *store, int64_t chunk_id,
+                                   struct stored_chunk *out, rag_error *error);
+void stored_chunk_release(struct stored_chunk *chunk);
 
 #endif

@@ -16,63 +16,63 @@
 
 enum { TOKENIZER_MAX_TEXT = 1 << 30 }; /* bytes of one text */
 
-typedef struct tokenizer tokenizer;
+struct tokenizer;
 
 /* A growing list of tokens. begin/end: byte range in the source text; special tokens
  * that stand for no text have 0, 0. All zero is an empty list. */
-typedef struct token_list {
-    int32_t *ids;       /* [count] */
-    uint32_t *begin;    /* [count] */
-    uint32_t *end;      /* [count] */
+struct token_list {
+    int32_t *ids;    /* [count] */
+    uint32_t *begin; /* [count] */
+    uint32_t *end;   /* [count] */
     size_t count, capacity;
-} token_list;
+};
 
-void token_list_release(token_list *list);
-void token_list_clear(token_list *list); /* count 0, memory kept */
-CHECKED bool token_list_push(token_list *list, int32_t id, uint32_t begin, uint32_t end);
+void token_list_release(struct token_list *list);
+void token_list_clear(struct token_list *list); /* count 0, memory kept */
+CHECKED bool token_list_push(struct token_list *list, int32_t id, uint32_t begin, uint32_t end);
 
 /* Opens a file (tokenizer.json, *.model, vocab.txt) or a model's folder, where
  * tokenizer.json is preferred, then sentencepiece.bpe.model, then vocab.txt.
  * RAG_MODEL: missing, damaged, or of a kind that is not supported. */
-CHECKED rag_status tokenizer_open(const char *path, tokenizer **out, rag_error *error);
-void tokenizer_free(tokenizer *tokenizer);
+CHECKED rag_status tokenizer_open(const char *path, struct tokenizer **out, rag_error *error);
+void tokenizer_free(struct tokenizer *tokenizer);
 
-const char *tokenizer_kind(const tokenizer *tokenizer); /* "unigram", "wordpiece" */
-const char *tokenizer_path(const tokenizer *tokenizer); /* the file it was read from */
-size_t tokenizer_vocabulary(const tokenizer *tokenizer);
+const char *tokenizer_kind(const struct tokenizer *tokenizer); /* "unigram", "wordpiece" */
+const char *tokenizer_path(const struct tokenizer *tokenizer); /* the file it was read from */
+size_t tokenizer_vocabulary(const struct tokenizer *tokenizer);
 
 /* The piece of an id as the vocabulary writes it ("▁the"), NULL if out of range. */
-const char *tokenizer_piece(const tokenizer *tokenizer, int32_t id);
+const char *tokenizer_piece(const struct tokenizer *tokenizer, int32_t id);
 
 /* -log of the piece's unigram probability, in nats; 0 for kinds that have none. */
-float tokenizer_information(const tokenizer *tokenizer, int32_t id);
+float tokenizer_information(const struct tokenizer *tokenizer, int32_t id);
 
 /* How many tokens stand in front of and behind a single text (1 and 1 for both kinds),
  * and how many a pair takes altogether (4 for XLM-RoBERTa, 3 for BERT). */
-size_t tokenizer_specials_before(const tokenizer *tokenizer);
-size_t tokenizer_specials_after(const tokenizer *tokenizer);
-size_t tokenizer_specials_pair(const tokenizer *tokenizer);
-bool tokenizer_is_special(const tokenizer *tokenizer, int32_t id);
+size_t tokenizer_specials_before(const struct tokenizer *tokenizer);
+size_t tokenizer_specials_after(const struct tokenizer *tokenizer);
+size_t tokenizer_specials_pair(const struct tokenizer *tokenizer);
+bool tokenizer_is_special(const struct tokenizer *tokenizer, int32_t id);
 
 /* Appends the tokens of a text without special tokens around it. A special token that
  * is written out in the text ("<mask>") becomes its id, as in the reference. */
-CHECKED rag_status tokenizer_encode(const tokenizer *tokenizer, rag_text text,
-                                    token_list *out, rag_error *error);
+CHECKED rag_status tokenizer_encode(const struct tokenizer *tokenizer, rag_text text,
+                                    struct token_list *out, rag_error *error);
 
 /* The same with the tokens before and behind: `<s> text </s>`. Never cut. */
-CHECKED rag_status tokenizer_encode_single(const tokenizer *tokenizer, rag_text text,
-                                           token_list *out, rag_error *error);
+CHECKED rag_status tokenizer_encode_single(const struct tokenizer *tokenizer, rag_text text,
+                                           struct token_list *out, rag_error *error);
 
 /* Appends `specials_before`, ids[0..count), `specials_after`: for texts that were
  * tokenized before and cut into windows. */
-CHECKED bool tokenizer_wrap(const tokenizer *tokenizer, const int32_t *ids, size_t count,
-                            token_list *out);
+CHECKED bool tokenizer_wrap(const struct tokenizer *tokenizer, const int32_t *ids, size_t count,
+                            struct token_list *out);
 
 /* `<s> a </s></s> b </s>` or `[CLS] a [SEP] b [SEP]`. max_tokens > 0 cuts by the
  * reference's longest-first rule. `types` (NULL allowed) becomes a malloc'ed array of
  * token type ids [out->count] (all 0 for XLM-RoBERTa). */
-CHECKED rag_status tokenizer_encode_pair(const tokenizer *tokenizer, rag_text a, rag_text b,
-                                         size_t max_tokens, token_list *out, uint8_t **types,
-                                         rag_error *error);
+CHECKED rag_status tokenizer_encode_pair(const struct tokenizer *tokenizer, rag_text a,
+                                         rag_text b, size_t max_tokens, struct token_list *out,
+                                         uint8_t **types, rag_error *error);
 
 #endif

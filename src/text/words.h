@@ -12,15 +12,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-typedef struct word {
+struct word {
     const char *term; /* folded, valid during the call */
     size_t size;
     size_t begin, end; /* bytes of the source */
     bool colocated;    /* at the same place as the word before it (a part, or a pair) */
-} word;
+};
 
 /* Returns 0 to go on; any other value stops and is returned by words_each. */
-typedef int (*word_fn)(const word *word, void *user);
+typedef int (*word_fn)(const struct word *word, void *user);
 
 /* Invalid UTF-8 separates words. Returns 0, or what `each` stopped with, or
  * WORDS_NO_MEMORY. */
