@@ -67,7 +67,7 @@ static void set_message(rag_error *error, rag_status status, const char *format,
     trim_partial_character(error->message, sizeof error->message);
 }
 
-rag_status fail(rag_error *error, rag_status status, const char *format, ...)
+rag_status fail_with(rag_error *error, rag_status status, const char *format, ...)
 {
     if (!error)
         return status;
@@ -114,5 +114,5 @@ rag_status fail_within(rag_error *error, rag_status status, const char *format, 
 
 rag_status fail_memory(rag_error *error)
 {
-    return fail(error, RAG_MEMORY, "out of memory");
+    return fail_with(error, RAG_MEMORY, "out of memory");
 }

@@ -7,9 +7,9 @@
 #define CHECKED __attribute__((warn_unused_result))
 
 /* Fills *error (may be NULL) and returns the status, so that a function can end with
- * `return fail(error, RAG_INPUT, "%s: line %u: ...", path, line);`.
+ * `return fail_with(error, RAG_INPUT, "%s: line %u: ...", path, line);`.
  * A message longer than rag_error holds is cut at a whole character. */
-rag_status fail(rag_error *error, rag_status status, const char *format, ...)
+rag_status fail_with(rag_error *error, rag_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4), cold));
 
 /* The same with ": " and errno's text behind. */

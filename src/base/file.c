@@ -26,7 +26,7 @@ static rag_status open_regular(const char *path, int *fd, size_t *size, rag_erro
     }
     if (!S_ISREG(st.st_mode)) {
         close(*fd);
-        return fail(error, RAG_INPUT, "%s: not a regular file", path);
+        return fail_with(error, RAG_INPUT, "%s: not a regular file", path);
     }
     *size = (size_t)st.st_size;
     return RAG_OK;
@@ -66,8 +66,8 @@ rag_status file_read(const char *path, struct buf *out, rag_error *error)
     if (status)
         return status;
     if (size > out->max - out->size) {
-        status = fail(error, RAG_INPUT, "%s: %zu bytes are more than the limit of %zu", path,
-                      size, out->max - out->size);
+        status = fail_with(error, RAG_INPUT, "%s: %zu bytes are more than the limit of %zu",
+                           path, size, out->max - out->size);
         goto out;
     }
     /* The size is a hint: the file may grow or shrink while it is read. */
@@ -87,8 +87,8 @@ rag_status file_read(const char *path, struct buf *out, rag_error *error)
         if (got == 0)
             break;
         if (!buf_append(out, block, (size_t)got)) {
-            status =
-                fail(error, RAG_INPUT, "%s: grew past the limit of %zu bytes", path, out->max);
+            status = fail_with(error, RAG_INPUT, "%s: grew past the limit of %zu bytes", path,
+                               out->max);
             goto out;
         }
     }
@@ -133,7 +133,7 @@ rag_status file_write(const char *path, const void *data, size_t size, rag_error
 {
     struct buf temporary = BUF_INIT(PATH_MAX);
     if (!buf_printf(&temporary, "%s.tmp-%ld", path, (long)getpid()))
-        return fail(error, RAG_INPUT, "%s: the path is too long", path);
+        return fail_with(error, RAG_INPUT, "%s: the path is too long", path);
     rag_status status = RAG_OK;
     int fd = open(temporary.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) {

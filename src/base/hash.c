@@ -18,7 +18,7 @@ rag_status hasher_new(struct hasher **out, rag_error *error)
     if (!h->context || !EVP_DigestInit_ex(h->context, EVP_sha256(), NULL)) {
         EVP_MD_CTX_free(h->context);
         free(h);
-        return fail(error, RAG_INTERNAL, "SHA-256 is not available in libcrypto");
+        return fail_with(error, RAG_INTERNAL, "SHA-256 is not available in libcrypto");
     }
     *out = h;
     return RAG_OK;

@@ -129,7 +129,7 @@ static void a_long_message_is_cut_at_a_whole_character(void **state)
         memcpy(text + 3 * i, "中", 3);
     text[3000] = '\0';
     rag_error error;
-    assert_int_equal(fail(&error, RAG_INPUT, "%s", text), RAG_INPUT);
+    assert_int_equal(fail_with(&error, RAG_INPUT, "%s", text), RAG_INPUT);
     assert_int_equal(strlen(error.message) % 3, 0);
     fail_within(&error, RAG_INPUT, "x");
     assert_int_equal((strlen(error.message) - strlen("x: ")) % 3, 0);

@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-#undef fail /* cmocka's macro of that name; fail_msg does the same */
 
 #define assert_status(expected, call, error)                                                   \
     do {                                                                                       \
