@@ -22,7 +22,7 @@ enum {
 };
 
 struct model_config {
-    char name[256]; /* as on the hub, or the folder's */
+    char name[256]; /* as on the hub where that is known, else the folder's */
     enum model_family family;
     enum activation activation;
     enum pooling pooling;
@@ -33,7 +33,7 @@ struct model_config {
     uint32_t padding_id; /* XLM-RoBERTa counts positions from padding_id + 1 */
     uint32_t max_tokens; /* of one text, special tokens included */
     float layer_norm_epsilon;
-    char query_prefix[64], passage_prefix[64];
+    char query_prefix[128], passage_prefix[128];
 };
 
 /* Reads `folder`. RAG_MODEL names the file and the field. */
