@@ -1,17 +1,35 @@
 /* chat.h - language models over HTTP: one interface, one file a protocol.
  *
- * openai.c: chat completions; gemini.c: generateContent and streamGenerateContent. A
- * protocol turns messages into a request and a reply (or its streamed events) into text;
- * http.c does the rest: time limits, retries, interruption. Keys go into headers only,
- * never into a URL, a message or an error. */
+ *   messages -> body (openai.c, gemini.c) -> http.c -> sse.c -> reply (the same
+ *   protocol) -> characters.c -> the caller
+ *
+ * A protocol (openai.c: chat completions; gemini.c: generateContent and
+ * streamGenerateContent) turns messages into a request, and a reply or the events of a
+ * stream into text; http.c carries it, retry.c says when to try again, failure.c turns
+ * what a server refuses into one sentence. A provider (provider.c) is a protocol with an
+ * address and the names of the variables that set it. Keys go into headers only, never
+ * into a URL, a message, an event or an error. */
 #ifndef RAG_CHAT_CHAT_H
 #define RAG_CHAT_CHAT_H
 
 #include "base/buf.h"
+#include "chat/failure.h"
 
 #include <stdbool.h>
 
-enum { CHAT_MAX_REPLY = 16 << 20, CHAT_MAX_REQUEST = 64 << 20 };
+enum {
+    CHAT_MAX_REPLY = 16 << 20,   /* bytes of an answer's text, and of a whole reply */
+    CHAT_MAX_STREAM = 256 << 20, /* bytes of a stream, which wraps each token in JSON */
+    CHAT_MAX_MESSAGES = 8 << 20, /* bytes of all messages */
+    CHAT_MAX_REQUEST = 64 << 20, /* bytes of the messages as JSON: at most 6 a byte */
+    CHAT_MAX_TOKENS = 1024,      /* of an answer, if the caller does not say */
+    CHAT_CONNECT_SECONDS = 10,
+    CHAT_IDLE_SECONDS = 60,         /* between two bytes */
+    CHAT_FIRST_BYTE_SECONDS = 300,  /* a local server loads a model and reads the prompt */
+    CHAT_WHOLE_REPLY_SECONDS = 600, /* the first byte of a reply that is not streamed */
+    CHAT_TOTAL_SECONDS = 1800,      /* of one try */
+    CHAT_AFTER_END_SECONDS = 5,     /* what may still come once the text has ended */
+};
 
 struct chat_request {
     const char *model;
@@ -22,20 +40,26 @@ struct chat_request {
     bool stream;
 };
 
+/* What a protocol has understood so far of one reply. */
+struct chat_reply {
+    struct buf *text; /* appended to; raw, see characters.h */
+    bool done;        /* the server has said that the text ends here */
+    bool full;        /* ... because max_tokens were used up */
+    struct failure failure;
+};
+
 struct protocol {
-    const char *name; /* the PROVIDER of "PROVIDER:MODEL" */
-    const char *key_variable, *url_variable, *default_url;
-    bool key_optional; /* a base URL of one's own may need no key */
+    const char *name;
     /* Appends the URL of the request, given the base URL without a slash at its end. */
     bool (*url)(const char *base, const struct chat_request *request, struct buf *out);
-    /* The header line that carries the key. */
+    /* Appends the header line that carries the key. */
     bool (*authorization)(const char *key, struct buf *out);
+    /* Appends the JSON of the request. These three fail only for want of memory. */
     bool (*body)(const struct chat_request *request, struct buf *out);
-    /* Takes one JSON document: a whole reply, or one streamed event. Appends its text.
-     * *done: the stream says that it ends. RAG_NETWORK: not what the protocol says, or an
-     * error of the server, whose message it then quotes. */
-    rag_status (*reply)(const char *json, size_t size, bool streamed, struct buf *text,
-                        bool *done, rag_error *error);
+    /* Takes one document: a whole reply, or the data of one streamed event. On
+     * RAG_NETWORK reply->failure says what was wrong; other failures have no more to say
+     * than their status. */
+    rag_status (*reply)(const char *json, size_t size, bool streamed, struct chat_reply *reply);
 };
 
 extern const struct protocol openai_protocol, gemini_protocol;

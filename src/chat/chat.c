@@ -1,0 +1,357 @@
+/* rag_chat_*: a conversation completed by a provider's model. */
+#include "chat/chat.h"
+#include "base/memory.h"
+#include "chat/characters.h"
+#include "chat/http.h"
+#include "chat/provider.h"
+#include "chat/retry.h"
+#include "chat/sse.h"
+
+#include <math.h>
+#include <string.h>
+
+struct rag_chat {
+    struct endpoint endpoint;
+    char *model;
+    struct http *http;
+};
+
+void rag_free(void *memory)
+{
+    free(memory);
+}
+
+void rag_chat_close(rag_chat *chat)
+{
+    if (!chat)
+        return;
+    http_free(chat->http);
+    endpoint_release(&chat->endpoint);
+    free(chat->model);
+    free(chat);
+}
+
+rag_status rag_chat_open(const char *spec, rag_chat **out, rag_error *error)
+{
+    *out = NULL;
+    /* The first colon: a model's name may have more of them ("qwen2.5:7b"). */
+    const char *colon = spec ? strchr(spec, ':') : NULL;
+    if (!colon || colon == spec || !colon[1])
+        return fail_with(error, RAG_USAGE,
+                         "\"%.80s\" is no language model: give PROVIDER:MODEL, such as "
+                         "gemini:gemini-2.5-flash",
+                         spec ? spec : "");
+    rag_chat *chat = alloc_zeroed(1, sizeof *chat);
+    if (!chat)
+        return fail_memory(error);
+    rag_status status = endpoint_find(spec, (size_t)(colon - spec), &chat->endpoint, error);
+    if (!status && !(chat->model = strdup(colon + 1)))
+        status = fail_memory(error);
+    if (!status)
+        status = http_new(&chat->http, error);
+    if (status)
+        rag_chat_close(chat);
+    else
+        *out = chat;
+    return status;
+}
+
+/* ---- The request ---------------------------------------------------------- */
+
+/* A request as bytes, the same for every try. */
+struct wire {
+    struct buf url, key_header, body;
+};
+
+static void wire_release(struct wire *wire)
+{
+    buf_release(&wire->url);
+    buf_release(&wire->key_header);
+    buf_release(&wire->body);
+}
+
+static rag_status check_messages(const rag_message *messages, size_t count, rag_error *error)
+{
+    size_t bytes = 0;
+    bool asked = false;
+    for (size_t i = 0; i < count; i++) {
+        const rag_message *message = &messages[i];
+        if (message->role != RAG_SYSTEM && message->role != RAG_USER &&
+            message->role != RAG_ASSISTANT)
+            return fail_with(error, RAG_USAGE, "message %zu has an unknown role", i + 1);
+        asked |= message->role == RAG_USER;
+        if (!size_add(bytes, message->text.size, &bytes) || bytes > CHAT_MAX_MESSAGES)
+            return fail_with(error, RAG_INPUT, "the messages are longer than %d bytes",
+                             CHAT_MAX_MESSAGES);
+    }
+    return asked ? RAG_OK : fail_with(error, RAG_USAGE, "no message of the user's to answer");
+}
+
+static rag_status make_wire(const rag_chat *chat, const struct chat_request *request,
+                            struct wire *wire, rag_error *error)
+{
+    const struct protocol *protocol = chat->endpoint.protocol;
+    *wire = (struct wire){.url = {.max = 64 << 10},
+                          .key_header = {.max = 64 << 10},
+                          .body = {.max = CHAT_MAX_REQUEST}};
+    bool ok = protocol->url(chat->endpoint.base, request, &wire->url) &&
+              protocol->body(request, &wire->body);
+    if (ok && *chat->endpoint.key)
+        ok = protocol->authorization(chat->endpoint.key, &wire->key_header);
+    return ok ? RAG_OK : fail_memory(error);
+}
+
+/* ---- The answer ----------------------------------------------------------- */
+
+/* One call of rag_chat_complete. */
+struct completion {
+    rag_chat *chat;
+    const rag_chat_options *options;
+    struct events events;
+    struct chat_reply reply;
+    struct buf raw;  /* what the protocol read from one document */
+    struct buf text; /* the answer so far: whole characters */
+    struct characters characters;
+    struct sse sse;
+    bool delivered; /* the caller has seen some of it: nothing can be taken back */
+};
+
+static struct failure_place place_of(const rag_chat *chat)
+{
+    const struct endpoint *endpoint = &chat->endpoint;
+    return (struct failure_place){.provider = endpoint->provider->name,
+                                  .host = endpoint->host,
+                                  .model = chat->model,
+                                  .key_variable = endpoint->provider->key_variable,
+                                  .url_variable = endpoint->provider->url_variable,
+                                  .key = endpoint->key};
+}
+
+static rag_status text_failure(const struct completion *c, rag_error *error)
+{
+    if (c->text.max - c->text.size < c->raw.size)
+        return fail_with(error, RAG_NETWORK, "the answer is longer than %d bytes",
+                         CHAT_MAX_REPLY);
+    return fail_memory(error);
+}
+
+/* Hands over what has been added to the text since `begin`. */
+static rag_status deliver(struct completion *c, size_t begin, rag_error *error)
+{
+    if (!c->options->on_text || c->text.size == begin)
+        return RAG_OK;
+    c->delivered = true;
+    rag_text piece = {c->text.data + begin, c->text.size - begin};
+    if (c->options->on_text(piece, c->options->user))
+        return fail_with(error, RAG_INTERRUPTED, "interrupted");
+    return RAG_OK;
+}
+
+static rag_status take_document(struct completion *c, const char *json, size_t size,
+                                bool streamed, rag_error *error)
+{
+    buf_clear(&c->raw);
+    bool ended = c->reply.done;
+    rag_status status = c->chat->endpoint.protocol->reply(json, size, streamed, &c->reply);
+    if (status == RAG_MEMORY)
+        return fail_memory(error);
+    /* What is wrong behind the end of the text is of no matter to it. */
+    if (status && ended)
+        return RAG_OK;
+    size_t begin = c->text.size;
+    if (c->raw.size && !characters_feed(&c->characters, c->raw.data, c->raw.size, &c->text))
+        return text_failure(c, error);
+    rag_status delivery = deliver(c, begin, error);
+    return delivery ? delivery : status;
+}
+
+static rag_status on_event(const char *data, size_t size, void *user, rag_error *error)
+{
+    return take_document(user, data, size, true, error);
+}
+
+static rag_status on_data(const char *data, size_t size, void *user, rag_error *error)
+{
+    struct completion *c = user;
+    return sse_feed(&c->sse, data, size, error);
+}
+
+static rag_status end_text(struct completion *c, rag_error *error)
+{
+    size_t begin = c->text.size;
+    if (!characters_finish(&c->characters, &c->text))
+        return text_failure(c, error);
+    rag_status status = deliver(c, begin, error);
+    if (status || !c->reply.full)
+        return status;
+    if (c->text.size == 0)
+        return fail_with(error, RAG_NETWORK,
+                         "the model used up its %u tokens before it wrote any text (it may "
+                         "think first): allow more",
+                         c->options->max_tokens);
+    event_warning(&c->events, "the answer stops at %u tokens, the limit given to the model",
+                  c->options->max_tokens);
+    return RAG_OK;
+}
+
+/* ---- One try --------------------------------------------------------------- */
+
+static struct http_limits limits_of(const rag_chat_options *options, bool stream)
+{
+    double first = stream ? CHAT_FIRST_BYTE_SECONDS : CHAT_WHOLE_REPLY_SECONDS;
+    bool set = options->idle_seconds != 0;
+    unsigned connect = options->connect_seconds;
+    return (struct http_limits){.connect = connect ? connect : CHAT_CONNECT_SECONDS,
+                                .first_byte = set ? options->idle_seconds : first,
+                                .idle = set ? options->idle_seconds : CHAT_IDLE_SECONDS,
+                                .total = CHAT_TOTAL_SECONDS,
+                                .bytes = stream ? CHAT_MAX_STREAM : CHAT_MAX_REPLY};
+}
+
+static void begin_try(struct completion *c)
+{
+    failure_clear(&c->reply.failure);
+    buf_clear(&c->text);
+    c->reply.done = c->reply.full = false;
+    c->characters = (struct characters){0};
+    sse_release(&c->sse);
+    c->sse = SSE_INIT(on_event, c);
+}
+
+static rag_status read_reply(struct completion *c, const struct http_reply *http,
+                             rag_error *error)
+{
+    struct failure *failure = &c->reply.failure;
+    if (http->status < 200 || http->status > 299) {
+        bool ok = *http->location
+                      ? failure_set(failure, FAILURE_REFUSED, http->location)
+                      : failure_read(failure, http->status, http->body.data, http->body.size);
+        failure->http = http->status;
+        return ok ? RAG_NETWORK : fail_memory(error);
+    }
+    rag_status status = http->streamed
+                            ? sse_finish(&c->sse, error)
+                            : take_document(c, http->body.data, http->body.size, false, error);
+    if (status)
+        return status;
+    if (!c->reply.done)
+        return fail_with(error, RAG_NETWORK,
+                         "the answer was cut off: the connection ended before the text did");
+    return end_text(c, error);
+}
+
+/* One exchange. *again: it failed in a way that may pass, *asked seconds from now. */
+static rag_status try_once(struct completion *c, const struct wire *wire, bool *again,
+                           double *asked, rag_error *error)
+{
+    bool stream = c->options->on_text != NULL;
+    const char *key_header = wire->key_header.data;
+    struct http_request request = {.url = wire->url.data,
+                                   .headers = &key_header,
+                                   .header_count = key_header ? 1 : 0,
+                                   .body = wire->body.data,
+                                   .body_size = wire->body.size,
+                                   .limits = limits_of(c->options, stream),
+                                   .on_data = stream ? on_data : NULL,
+                                   .user = c,
+                                   .complete = &c->reply.done,
+                                   .grace = CHAT_AFTER_END_SECONDS,
+                                   .events = c->events};
+    struct http_reply http;
+    begin_try(c);
+    rag_status status = http_post(c->chat->http, &request, &http, error);
+    bool whole = status == RAG_OK;
+    if (whole)
+        status = read_reply(c, &http, error);
+    struct failure *failure = &c->reply.failure;
+    bool refused = status == RAG_NETWORK && failure->kind != FAILURE_NONE;
+    bool cut = whole && status == RAG_NETWORK && !refused && http.streamed && !c->reply.done;
+    *again = status && (http.lost || cut || (refused && failure_is_passing(failure)));
+    *asked = http.retry_after > failure->wait ? http.retry_after : failure->wait;
+    failure->wait = *asked;
+    struct failure_place place = place_of(c->chat);
+    if (refused)
+        status = failure_explain(failure, &place, error);
+    else if (status && status != RAG_INTERRUPTED && status != RAG_MEMORY)
+        status = fail_within(error, status, "%s:%.100s at %.200s", place.provider, place.model,
+                             place.host);
+    if (status && error)
+        failure_redact(error->message, place.key);
+    http_reply_release(&http);
+    return status;
+}
+
+static rag_status try_until(struct completion *c, const struct wire *wire, rag_error *error)
+{
+    for (unsigned attempt = 1;; attempt++) {
+        bool again;
+        double asked;
+        rag_status status = try_once(c, wire, &again, &asked, error);
+        if (!status || !again || c->delivered || attempt > c->options->retries)
+            return status;
+        double delay = retry_delay(attempt, asked, retry_random());
+        if (delay < 0)
+            return status;
+        event_note(&c->events, "%s; next try in %.1f seconds (%u of %u)", error->message, delay,
+                   attempt, c->options->retries);
+        if (retry_wait(delay, &c->events))
+            return fail_with(error, RAG_INTERRUPTED, "interrupted");
+    }
+}
+
+/* ---- The call --------------------------------------------------------------- */
+
+static rag_status read_options(const rag_chat_options *given, rag_chat_options *options,
+                               rag_error *error)
+{
+    *options = (rag_chat_options)RAG_CHAT_OPTIONS_INIT;
+    if (given) {
+        if (given->size < sizeof given->size)
+            return fail_with(error, RAG_USAGE, "rag_chat_options without its size");
+        memcpy(options, given, given->size < sizeof *given ? given->size : sizeof *given);
+    }
+    if (!isfinite(options->temperature))
+        return fail_with(error, RAG_USAGE, "the temperature is no number");
+    if (!options->max_tokens)
+        options->max_tokens = CHAT_MAX_TOKENS;
+    return RAG_OK;
+}
+
+rag_status rag_chat_complete(rag_chat *chat, const rag_message *messages, size_t count,
+                             const rag_chat_options *given, char **reply, rag_error *error)
+{
+    *reply = NULL;
+    rag_chat_options options;
+    rag_error unwanted;
+    if (!error) /* a note on a retry says why */
+        error = &unwanted;
+    rag_status status = read_options(given, &options, error);
+    if (!status)
+        status = check_messages(messages, count, error);
+    if (status)
+        return status;
+    struct chat_request request = {.model = chat->model,
+                                   .messages = messages,
+                                   .count = count,
+                                   .max_tokens = options.max_tokens,
+                                   .temperature = options.temperature,
+                                   .stream = options.on_text != NULL};
+    struct completion c = {.chat = chat,
+                           .options = &options,
+                           .events = {options.on_event, options.user},
+                           .reply = {.text = &c.raw, .failure = FAILURE_INIT},
+                           .raw = {.max = CHAT_MAX_REPLY},
+                           .text = {.max = CHAT_MAX_REPLY}};
+    struct wire wire;
+    status = make_wire(chat, &request, &wire, error);
+    if (!status)
+        status = try_until(&c, &wire, error);
+    if (!status && !(*reply = buf_detach(&c.text)))
+        status = fail_memory(error);
+    wire_release(&wire);
+    failure_release(&c.reply.failure);
+    sse_release(&c.sse);
+    buf_release(&c.raw);
+    buf_release(&c.text);
+    return status;
+}

@@ -1,0 +1,67 @@
+/* failure.h - what a language model's server refuses, as one sentence.
+ *
+ * Providers say the same things in different words: OpenAI and those like it send
+ * {"error":{"message","type","code"}}, Google {"error":{"message","status","details"}} or
+ * a list of such, vLLM {"object":"error","message"}, Ollama {"error":"..."}, FastAPI
+ * {"detail":"..."}, proxies a page of HTML. A failure holds the words and codes as they
+ * came; failure_explain says what they mean and what to do. */
+#ifndef RAG_CHAT_FAILURE_H
+#define RAG_CHAT_FAILURE_H
+
+#include "base/buf.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+enum { FAILURE_MAX_BODY = 64 << 10, FAILURE_MAX_WORDS = 400 };
+
+enum failure_kind {
+    FAILURE_NONE,
+    FAILURE_REFUSED,        /* an error of the server: http, code and words say which */
+    FAILURE_PROTOCOL,       /* a reply that is not what the protocol says */
+    FAILURE_PROMPT_BLOCKED, /* a filter took offence at what was sent */
+    FAILURE_REPLY_BLOCKED,  /* ... at what the model wrote */
+};
+
+struct failure {
+    enum failure_kind kind;
+    long http;        /* HTTP status, or the same number found in the body; 0: unknown */
+    double wait;      /* seconds that the body asks to wait; 0: it does not */
+    char code[80];    /* code, type or status words, such as "context_length_exceeded" */
+    struct buf words; /* the server's own, as they came */
+};
+
+#define FAILURE_INIT ((struct failure){.words = {.max = FAILURE_MAX_BODY}})
+
+void failure_release(struct failure *failure);
+/* Empty again; memory kept. */
+void failure_clear(struct failure *failure);
+
+/* Sets kind and words; false: out of memory. */
+CHECKED bool failure_set(struct failure *failure, enum failure_kind kind, const char *words);
+
+/* Reads the body of a refusal, whatever it is. */
+CHECKED bool failure_read(struct failure *failure, long http, const char *body, size_t size);
+
+/* Reads the error in a JSON document; kind stays FAILURE_NONE if it holds none. */
+CHECKED bool failure_read_json(struct failure *failure, const json_t *document);
+
+/* A later try may succeed: the server was busy or broken, not the request wrong. */
+bool failure_is_passing(const struct failure *failure);
+
+/* Who was asked, for the sentence. */
+struct failure_place {
+    const char *provider, *host, *model;
+    const char *key_variable, *url_variable;
+    const char *key; /* "" if none; never repeated */
+};
+
+/* Fills *error; returns its status, never RAG_OK. */
+CHECKED rag_status failure_explain(const struct failure *failure,
+                                   const struct failure_place *place, rag_error *error);
+
+/* Replaces `key`, and what begins like half of it or more, by "[key]" in a string.
+ * A key under 8 bytes is no secret ("none", "ollama") and is left. */
+void failure_redact(char *text, const char *key);
+
+#endif

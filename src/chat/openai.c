@@ -1,0 +1,162 @@
+/* openai.c - chat completions, the protocol that most servers speak.
+ *
+ * POST BASE/chat/completions with {"model", "messages": [{"role", "content"}], "stream",
+ * "max_tokens", "temperature"}; the key in "Authorization: Bearer KEY"
+ * (https://platform.openai.com/docs/api-reference/chat).
+ *
+ * The reply is {"choices": [{"message": {"content"}, "finish_reason"}]}. A stream is a row
+ * of events {"choices": [{"delta": {"content"}, "finish_reason"}]} ended by the event
+ * "[DONE]". As servers really do it: the first delta has the role and a content of null;
+ * the last event before [DONE] may have no choices, or null, and the usage; content may
+ * be a list of parts (Mistral); an event may be {"error": ...} with HTTP status 200;
+ * some close the stream after a finish_reason without [DONE].
+ *
+ * "max_tokens" is what every server knows, except that OpenAI's own reasoning models (o1,
+ * o3, o4, gpt-5) demand "max_completion_tokens" and the default temperature. */
+#include "chat/chat.h"
+#include "chat/json.h"
+
+#include <ctype.h>
+#include <string.h>
+
+static const char *const role_names[] = {
+    [RAG_SYSTEM] = "system", [RAG_USER] = "user", [RAG_ASSISTANT] = "assistant"};
+
+static bool url(const char *base, const struct chat_request *request, struct buf *out)
+{
+    (void)request;
+    return buf_printf(out, "%s/chat/completions", base);
+}
+
+static bool authorization(const char *key, struct buf *out)
+{
+    return buf_printf(out, "Authorization: Bearer %s", key);
+}
+
+static bool is_reasoning_model(const char *model)
+{
+    const char *slash = strrchr(model, '/');
+    const char *name = slash ? slash + 1 : model;
+    return strncmp(name, "gpt-5", 5) == 0 ||
+           (name[0] == 'o' && isdigit((unsigned char)name[1]) &&
+            !isdigit((unsigned char)name[2]));
+}
+
+static json_t *messages_json(const struct chat_request *request)
+{
+    json_t *list = json_array();
+    bool ok = list != NULL;
+    for (size_t i = 0; ok && i < request->count; i++) {
+        const rag_message *message = &request->messages[i];
+        json_t *item = json_object();
+        ok = item &&
+             json_object_set_new(item, "role", json_string(role_names[message->role])) == 0 &&
+             json_object_set_new(item, "content", json_text(message->text)) == 0;
+        ok = json_array_append_new(list, item) == 0 && ok;
+    }
+    if (ok)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
+static bool body(const struct chat_request *request, struct buf *out)
+{
+    bool reasoning = is_reasoning_model(request->model);
+    rag_text model = {request->model, strlen(request->model)};
+    json_t *root = json_object();
+    bool ok = root && json_object_set_new(root, "model", json_text(model)) == 0 &&
+              json_object_set_new(root, "messages", messages_json(request)) == 0 &&
+              json_object_set_new(root, "stream", json_boolean(request->stream)) == 0 &&
+              json_object_set_new(root, reasoning ? "max_completion_tokens" : "max_tokens",
+                                  json_integer(request->max_tokens)) == 0;
+    if (ok && request->temperature >= 0 && !reasoning)
+        ok = json_object_set_new(root, "temperature", json_real(request->temperature)) == 0;
+    if (ok)
+        return json_write(root, out);
+    json_decref(root);
+    return false;
+}
+
+/* A string, or a list of parts of which those of type "text" count. */
+static bool append_content(const json_t *content, struct buf *text)
+{
+    size_t i;
+    json_t *part;
+    json_array_foreach(content, i, part)
+    {
+        const char *type = json_string_value(json_object_get(part, "type"));
+        if (type && strcmp(type, "text") == 0 &&
+            !json_append(json_object_get(part, "text"), text))
+            return false;
+    }
+    return json_append(content, text);
+}
+
+static rag_status memory_or(bool ok, rag_status status)
+{
+    return ok ? status : RAG_MEMORY;
+}
+
+static rag_status finish(const json_t *choice, struct chat_reply *reply)
+{
+    const char *reason = json_string_value(json_object_get(choice, "finish_reason"));
+    if (!reason || !*reason)
+        return RAG_OK;
+    if (strcmp(reason, "content_filter") == 0)
+        return memory_or(failure_set(&reply->failure, FAILURE_REPLY_BLOCKED, reason),
+                         RAG_NETWORK);
+    reply->done = true;
+    reply->full = strcmp(reason, "length") == 0;
+    return RAG_OK;
+}
+
+static rag_status read_choices(const json_t *document, bool streamed, struct chat_reply *reply)
+{
+    const json_t *choices = json_object_get(document, "choices");
+    const json_t *choice = json_array_get(choices, 0);
+    if (!json_is_object(choice)) {
+        if (streamed && json_is_object(document))
+            return RAG_OK;
+        return memory_or(failure_set(&reply->failure, FAILURE_PROTOCOL, "it has no choices"),
+                         RAG_NETWORK);
+    }
+    const json_t *message = json_object_get(choice, streamed ? "delta" : "message");
+    /* A model that declines says so in "refusal", with a content of null. */
+    if (!append_content(json_object_get(message, "content"), reply->text) ||
+        !json_append(json_object_get(message, "refusal"), reply->text))
+        return RAG_MEMORY;
+    rag_status status = finish(choice, reply);
+    reply->done |= !streamed;
+    return status;
+}
+
+static rag_status read_reply(const char *json, size_t size, bool streamed,
+                             struct chat_reply *reply)
+{
+    if (streamed && size == 6 && memcmp(json, "[DONE]", 6) == 0) {
+        reply->done = true;
+        return RAG_OK;
+    }
+    json_t *document = json_document(json, size);
+    rag_status status;
+    if (!document)
+        status = memory_or(failure_set(&reply->failure, FAILURE_PROTOCOL, "it is not JSON"),
+                           RAG_NETWORK);
+    else if (!failure_read_json(&reply->failure, document))
+        status = RAG_MEMORY;
+    else if (reply->failure.kind != FAILURE_NONE)
+        status = RAG_NETWORK;
+    else
+        status = read_choices(document, streamed, reply);
+    json_decref(document);
+    return status;
+}
+
+const struct protocol openai_protocol = {
+    .name = "OpenAI's chat completions",
+    .url = url,
+    .authorization = authorization,
+    .body = body,
+    .reply = read_reply,
+};
