@@ -26,7 +26,7 @@ struct model_config {
     enum model_family family;
     enum activation activation;
     enum pooling pooling;
-    bool normalize;  /* the dense vector: always true in the known models */
+    bool normalize;  /* the dense vector: always true, as rag.h promises */
     bool classifier; /* a sequence-classification head with one label */
     uint32_t hidden, layers, heads, feed_forward; /* hidden % heads == 0 */
     uint32_t vocabulary, positions, token_types;
@@ -36,7 +36,14 @@ struct model_config {
     char query_prefix[128], passage_prefix[128];
 };
 
-/* Reads `folder`. RAG_MODEL names the file and the field. */
+/* Reads `folder`. RAG_MODEL names the file and the field.
+ *
+ * config.json gives the family (model_type, else architectures), shapes and activation.
+ * Pooling: what modules.json points to, else the table of known models, else the mean (as
+ * sentence-transformers does it). max_tokens: sentence_bert_config.json's max_seq_length,
+ * else tokenizer_config.json's model_max_length, else the table, but never more than the
+ * positions hold. Prefixes: the prompts of config_sentence_transformers.json, else the table.
+ * The table goes by the folder's name, then by config.json's _name_or_path. */
 CHECKED rag_status model_config_read(const char *folder, struct model_config *out,
                                      rag_error *error);
 
