@@ -260,8 +260,9 @@ typedef struct rag_embedding {
     const uint32_t *sparse_ids;  /* [sparse_count], ascending, no special tokens */
     const float *sparse_weights; /* [sparse_count], > 0 */
     size_t sparse_count;
-    const float *multi; /* [multi_count x multi_dimension], each row of L2 norm 1;
-                           the first special token and the prefix left out */
+    const float *multi;       /* [multi_count x multi_dimension], each row of L2 norm 1;
+                                 the first special token and the prefix left out */
+    const int32_t *multi_ids; /* [multi_count], the tokens of these rows */
     size_t multi_count, multi_dimension;
     size_t tokens;  /* special tokens and prefix included */
     size_t windows; /* 1, or how many pieces a text longer than max_tokens took;
@@ -312,6 +313,7 @@ RAG_CHECKED rag_status rag_rerank(rag_model *model, rag_text query, const rag_te
 /* ---- Chunks ------------------------------------------------------------------ */
 
 typedef enum rag_chunker {
+    RAG_CHUNKER_AUTO,      /* the index's own; structure for a new one */
     RAG_CHUNKER_STRUCTURE, /* follows headings, paragraphs, lists, code, tables */
     RAG_CHUNKER_WINDOW,    /* windows of a fixed number of tokens, with overlap */
 } rag_chunker;
@@ -444,7 +446,7 @@ typedef enum rag_mode { RAG_HYBRID, RAG_MODE_DENSE, RAG_MODE_LEXICAL } rag_mode;
 typedef struct rag_search_options {
     size_t size;
     size_t k;          /* hits; 0: 10 */
-    size_t candidates; /* taken from each leg and reranked; 0: 50 */
+    size_t candidates; /* how many of the best are reranked; 0: 20 */
     rag_mode mode;
     rag_event_fn on_event;
     void *user;

@@ -1,0 +1,98 @@
+/* cli.h - what the commands of the program share. They use include/rag.h alone.
+ *
+ * Results go to stdout, everything else to stderr. The exit status is that of the
+ * rag_status a command returns. */
+#ifndef RAG_CLI_CLI_H
+#define RAG_CLI_CLI_H
+
+#include "rag.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Every option of every command; a command says which of them it takes. */
+struct settings {
+    const char *index, *model, *models, *rerank, *llm, *tokenizer, *hub, *revision, *name;
+    rag_chunker chunker;
+    size_t max_tokens, overlap, k, candidates, context;
+    rag_mode mode;
+    rag_role role;
+    unsigned heads, threads;
+    rag_precision precision;
+    bool json, jsonl, no_stream, quiet;
+    char **arguments;
+    size_t argument_count;
+};
+
+struct command {
+    const char *name;
+    const char *arguments; /* such as "PATH..." */
+    const char *summary;   /* one line */
+    const char *options;   /* long names it takes, separated by spaces */
+    const char *help;      /* paragraphs behind the options; ends with examples */
+    size_t min_arguments, max_arguments;
+    rag_status (*run)(const struct settings *settings, rag_error *error);
+};
+
+/* commands.c */
+extern const struct command *const commands[];
+extern const size_t command_count;
+
+/* options.c */
+rag_status options_parse(const struct command *command, int argc, char **argv,
+                         struct settings *settings, rag_error *error);
+void options_print_help(const struct command *command, bool roff);
+
+/* progress.c: events to stderr, and Ctrl-C. */
+struct progress {
+    bool quiet, terminal, interactive_line;
+    double started, shown, stage_started;
+    uint64_t stage_first;
+    char stage[64];
+};
+void progress_start(struct progress *progress, const struct settings *settings);
+int progress_event(const rag_event *event, void *progress); /* a rag_event_fn */
+/* Removes what is left of the bar. */
+void progress_finish(struct progress *progress);
+/* From now on Ctrl-C asks long calls to stop; a second one ends the program at once. */
+void interrupt_catch(void);
+bool interrupt_caught(void);
+
+/* input.c */
+struct text_lines {
+    char **texts;
+    size_t *sizes;
+    size_t count, capacity;
+};
+/* Reads up to `most` lines, or until their bytes pass `most_bytes`; with jsonl each is a JSON
+ * string. *number counts lines for messages. Count 0: the end. */
+rag_status text_lines_read(struct text_lines *lines, size_t most, size_t most_bytes, bool jsonl,
+                           size_t *number, rag_error *error);
+void text_lines_clear(struct text_lines *lines);
+void text_lines_release(struct text_lines *lines);
+
+/* output.c */
+bool use_colour(void); /* stdout is a terminal and NO_COLOR is not set */
+/* One object on a line; takes the reference. RAG_INPUT when stdout cannot be written. */
+rag_status print_json(json_t *object, rag_error *error);
+rag_status flush_output(rag_error *error);
+json_t *json_text(rag_text text);
+json_t *json_range(uint64_t first, uint64_t last);
+json_t *json_number(double value); /* null for NaN */
+json_t *json_of_hit(const rag_hit *hit);
+void print_hit(const rag_hit *hit);
+void print_quote(rag_text quote); /* indented */
+/* A path as the user would write it from here; valid until the next call. */
+const char *display_path(const char *path);
+
+/* index_options.c: settings as the library's options. */
+rag_model_options model_options(const struct settings *settings);
+rag_search_options search_options(const struct settings *settings, struct progress *progress);
+rag_status open_index(const struct settings *settings, bool must_exist, rag_index **index,
+                      rag_error *error);
+
+extern const struct command index_command, search_command, ask_command, chunk_command,
+    tokenize_command, embed_command, rerank_command, model_command, info_command,
+    verify_command, remove_command, eval_command;
+
+#endif

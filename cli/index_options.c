@@ -1,0 +1,36 @@
+/* index_options.c - settings as the library's options. */
+#include "cli.h"
+
+rag_model_options model_options(const struct settings *settings)
+{
+    rag_model_options options = RAG_MODEL_OPTIONS_INIT;
+    options.models = settings->models;
+    options.precision = settings->precision;
+    options.threads = settings->threads;
+    return options;
+}
+
+rag_search_options search_options(const struct settings *settings, struct progress *progress)
+{
+    rag_search_options options = RAG_SEARCH_OPTIONS_INIT;
+    options.k = settings->k;
+    options.candidates = settings->candidates;
+    options.mode = settings->mode;
+    options.on_event = progress_event;
+    options.user = progress;
+    return options;
+}
+
+rag_status open_index(const struct settings *settings, bool must_exist, rag_index **index,
+                      rag_error *error)
+{
+    rag_index_options options = RAG_INDEX_OPTIONS_INIT;
+    options.model = settings->model;
+    options.reranker = settings->rerank;
+    options.models = model_options(settings);
+    options.must_exist = must_exist;
+    options.chunker = settings->chunker;
+    options.max_tokens = settings->max_tokens;
+    options.overlap = settings->overlap;
+    return rag_index_open(settings->index, &options, index, error);
+}

@@ -1,0 +1,138 @@
+/* rag info, rag verify and rag remove: looking after an index. */
+#include "cli.h"
+
+#include <stdio.h>
+
+static rag_status run_info(const struct settings *settings, rag_error *error)
+{
+    rag_index *index;
+    const rag_index_info *info;
+    rag_status status = open_index(settings, true, &index, error);
+    if (status)
+        return status;
+    status = rag_index_get_info(index, &info, error);
+    if (!status && settings->json) {
+        status = print_json(
+            json_pack("{s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "index",
+                      info->path, "format", (int)info->format, "model", info->model,
+                      "model_identity", info->model_identity, "chunker", info->chunker,
+                      "dimension", (json_int_t)info->dimension, "max_tokens",
+                      (json_int_t)info->max_tokens, "overlap", (json_int_t)info->overlap,
+                      "documents", (json_int_t)info->documents, "chunks",
+                      (json_int_t)info->chunks, "tokens", (json_int_t)info->tokens, "bytes",
+                      (json_int_t)info->bytes),
+            error);
+    } else if (!status) {
+        printf("%s\n", info->path);
+        printf("  format     %u, %.1f MB\n", info->format, (double)info->bytes / 1e6);
+        printf("  documents  %zu\n", info->documents);
+        printf("  chunks     %zu of at most %zu tokens (%s, overlap %zu), %llu tokens in all\n",
+               info->chunks, info->max_tokens, info->chunker, info->overlap,
+               (unsigned long long)info->tokens);
+        printf("  model      %s, %zu dimensions\n", info->model, info->dimension);
+        printf("  identity   %s\n", info->model_identity);
+    }
+    rag_index_close(index);
+    return status;
+}
+
+struct problems {
+    size_t count;
+    bool json;
+};
+
+static void print_problem(const char *problem, void *user)
+{
+    struct problems *problems = user;
+    rag_error error;
+    problems->count++;
+    if (!problems->json)
+        printf("%s\n", problem);
+    else if (print_json(json_pack("{s:s}", "problem", problem), &error))
+        return; /* found out again when the output is flushed */
+}
+
+static rag_status run_verify(const struct settings *settings, rag_error *error)
+{
+    rag_index *index;
+    struct problems problems = {.json = settings->json};
+    rag_status status = open_index(settings, true, &index, error);
+    if (status)
+        return status;
+    status = rag_index_verify(index, print_problem, &problems, error);
+    if (settings->json) {
+        rag_error trouble;
+        rag_status printed = print_json(json_pack("{s:b, s:I}", "ok", status == RAG_OK,
+                                                  "problems", (json_int_t)problems.count),
+                                        &trouble);
+        if (!status)
+            status = printed;
+    } else if (!status) {
+        printf("ok\n");
+    }
+    rag_index_close(index);
+    return status;
+}
+
+static rag_status run_remove(const struct settings *settings, rag_error *error)
+{
+    rag_index *index;
+    size_t removed = 0;
+    rag_status status = open_index(settings, true, &index, error);
+    if (status)
+        return status;
+    status = rag_index_remove(index, (const char *const *)settings->arguments,
+                              settings->argument_count, &removed, error);
+    if (!status && settings->json)
+        status = print_json(json_pack("{s:I}", "removed", (json_int_t)removed), error);
+    else if (!status)
+        printf("%zu removed\n", removed);
+    if (!status && !removed) {
+        status = RAG_NOT_FOUND;
+        snprintf(error->message, sizeof error->message,
+                 "the index has no documents at or below these paths");
+    }
+    rag_index_close(index);
+    return status;
+}
+
+const struct command info_command = {
+    .name = "info",
+    .arguments = "",
+    .summary = "Show what an index holds",
+    .options = "index json",
+    .help = "examples:\n"
+            "  rag info\n"
+            "  rag info --index books.rag --json\n",
+    .max_arguments = 0,
+    .run = run_info,
+};
+
+const struct command verify_command = {
+    .name = "verify",
+    .arguments = "",
+    .summary = "Check that an index is whole",
+    .options = "index json",
+    .help =
+        "Every count, hash, vector and word of the index is compared with the text it belongs\n"
+        "to. Each problem is a line; the exit status is 4 if there is any.\n\n"
+        "examples:\n"
+        "  rag verify\n"
+        "  rag verify --index books.rag\n",
+    .max_arguments = 0,
+    .run = run_verify,
+};
+
+const struct command remove_command = {
+    .name = "remove",
+    .arguments = "PATH...",
+    .summary = "Take documents out of the index",
+    .options = "index json",
+    .help =
+        "A folder stands for all documents below it. The files themselves are not touched.\n\n"
+        "examples:\n"
+        "  rag remove old-notes/ drafts/plan.md\n",
+    .min_arguments = 1,
+    .max_arguments = (size_t)-1,
+    .run = run_remove,
+};

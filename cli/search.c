@@ -1,0 +1,52 @@
+/* rag search: the best chunks for a question. */
+#include "cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static rag_status run(const struct settings *settings, rag_error *error)
+{
+    struct progress progress;
+    rag_index *index;
+    rag_hits *hits = NULL;
+    const char *question = settings->arguments[0];
+    progress_start(&progress, settings);
+    rag_status status = open_index(settings, true, &index, error);
+    if (status)
+        return status;
+    rag_search_options options = search_options(settings, &progress);
+    status = rag_search(index, (rag_text){question, strlen(question)}, &options, &hits, error);
+    progress_finish(&progress);
+    for (size_t i = 0; !status && i < rag_hits_count(hits); i++) {
+        if (settings->json)
+            status = print_json(json_of_hit(rag_hits_get(hits, i)), error);
+        else
+            print_hit(rag_hits_get(hits, i));
+    }
+    if (!status && rag_hits_count(hits) == 0) {
+        status = RAG_NOT_FOUND;
+        snprintf(error->message, sizeof error->message, "nothing found");
+    }
+    rag_hits_free(hits);
+    rag_index_close(index);
+    return status;
+}
+
+const struct command search_command = {
+    .name = "search",
+    .arguments = "QUESTION",
+    .summary = "Find the passages that answer a question",
+    .options = "index model models top-k mode candidates rerank precision threads json quiet",
+    .help = "With --json each hit is an object {\"rank\", \"score\", \"scores\": {\"dense\", "
+            "\"lexical\",\n"
+            "\"rerank\"}, \"document\", \"heading\", \"lines\": [first, last], \"bytes\": "
+            "[begin, end],\n"
+            "\"text\"}; a score is null where that leg did not see the chunk.\n\n"
+            "examples:\n"
+            "  rag search \"How does scaled dot-product attention work?\"\n"
+            "  rag search -k 3 --mode lexical DotProductAttention\n"
+            "  rag search --json 残差连接是什么？ | jq -r .document\n",
+    .min_arguments = 1,
+    .max_arguments = 1,
+    .run = run,
+};

@@ -1,0 +1,84 @@
+/* pipeline.h - the objects behind the public handles, and what the stations' row shares. */
+#ifndef RAG_PIPELINE_PIPELINE_H
+#define RAG_PIPELINE_PIPELINE_H
+
+#include "base/event.h"
+#include "base/hash.h"
+#include "documents/chunker.h"
+#include "encoder/encoder.h"
+#include "model/checkpoint.h"
+#include "model/config.h"
+#include "store/store.h"
+#include "text/tokenizer.h"
+
+#include <pthread.h>
+
+struct rag_tokenizer {
+    struct tokenizer *tokenizer;
+};
+
+struct rag_model {
+    char *folder;
+    struct model_config config;
+    struct tokenizer *tokenizer;
+    struct checkpoint *checkpoint;
+    struct encoder *encoder;
+    char identity[HASH_HEX_SIZE];
+    rag_model_info info;
+    pthread_mutex_t lock; /* held around the encoder, which serves one at a time */
+};
+
+/* How a question's candidates are scored a second time. */
+enum rerank_kind { RERANK_NONE, RERANK_LATE_INTERACTION, RERANK_CROSS_ENCODER };
+
+struct token_vectors; /* late.h */
+
+struct rag_index {
+    char *path;
+    struct store *store;
+    rag_index_options options;
+    char *model_name, *reranker_name, *models; /* copies of what the options point to */
+    struct store_recipe recipe;
+    bool has_recipe;
+    rag_model *model;    /* NULL until it is needed */
+    rag_model *reranker; /* NULL until it is needed, or without one */
+    enum rerank_kind rerank;
+    bool rerank_known; /* the reranker was looked for */
+    struct token_vectors *token_vectors;
+    struct store_counts counts;
+    rag_index_info info;
+    pthread_mutex_t lock; /* held by each public call; models have locks of their own */
+};
+
+/* The default size of a chunk for a model: what it takes, at most this. Retrieval of
+ * passages of this size is measured in docs/quality.md. */
+enum { CHUNK_DEFAULT_TOKENS = 400 };
+
+/* Fills max_tokens and overlap where they are RAG_AUTO. model_tokens: what the model takes
+ * of text, 0 if not known. RAG_USAGE: no room for a chunk, or overlap >= max_tokens. */
+CHECKED rag_status resolve_chunker(rag_chunker chunker, size_t max_tokens, size_t overlap,
+                                   size_t model_tokens, struct chunker_options *out,
+                                   rag_error *error);
+
+/* rag_embed without its checks of the caller's structs. */
+CHECKED rag_status embed_texts(rag_model *model, const rag_text *texts, size_t count,
+                               rag_role role, unsigned heads, const struct events *events,
+                               rag_embeddings **out, rag_error *error);
+
+struct file_list; /* documents/walk.h */
+
+/* Appends the paths of the documents at, or below, an absolute path. */
+CHECKED rag_status stored_paths(rag_index *index, const char *path, struct file_list *out,
+                                rag_error *error);
+
+/* What of a chunk is embedded: its heading path, if it has one, and its text. Appended. */
+CHECKED bool chunk_context(const char *heading, rag_text text, struct buf *out);
+
+/* Loads the index's model when it is first needed and refuses another one than the index
+ * was made with. */
+CHECKED rag_status index_need_model(rag_index *index, rag_error *error);
+
+/* The same for the reranker; afterwards index->rerank says what to do. */
+CHECKED rag_status index_need_reranker(rag_index *index, rag_error *error);
+
+#endif

@@ -1,0 +1,370 @@
+/* search.c - from a question to hits: the two legs, their fusion, reranking. */
+#include "pipeline/search.h"
+#include "base/buf.h"
+#include "base/memory.h"
+#include "pipeline/late.h"
+#include "pipeline/rerank.h"
+#include "store/fusion.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    DEFAULT_K = 10,
+    DEFAULT_CANDIDATES = 20,
+    MAX_K = 10000,
+    LEG_DEPTH = 100, /* taken from each leg, at least */
+};
+
+/* A chunk on its way to becoming a hit. */
+struct candidate {
+    int64_t chunk_id;
+    double score, dense, lexical, rerank;
+    struct stored_chunk chunk; /* fetched when it is needed */
+    bool fetched;
+};
+
+struct search {
+    rag_index *index;
+    rag_text question;
+    const struct events *events;
+    size_t k, candidates;
+    rag_mode mode;
+    struct candidate *found; /* best first */
+    size_t count;
+};
+
+static rag_status check_question(rag_text question, rag_error *error)
+{
+    for (size_t i = 0; i < question.size; i++)
+        if ((unsigned char)question.data[i] > ' ')
+            return RAG_OK;
+    return fail_with(error, RAG_USAGE, "the question is empty");
+}
+
+static rag_status dense_leg(struct search *search, float *query, size_t depth,
+                            struct scored_list *out, rag_error *error)
+{
+    rag_embeddings *embeddings;
+    rag_status status = embed_texts(search->index->model, &search->question, 1, RAG_QUERY,
+                                    RAG_DENSE, search->events, &embeddings, error);
+    if (status)
+        return status;
+    const rag_embedding *item = rag_embeddings_get(embeddings, 0);
+    memcpy(query, item->dense, item->dimension * sizeof *query);
+    rag_embeddings_free(embeddings);
+    return store_search_dense(search->index->store, query, depth, out, error);
+}
+
+static double score_of(const struct scored_list *list, int64_t chunk_id)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].chunk_id == chunk_id)
+            return list->items[i].score;
+    return NAN;
+}
+
+/* The question's vector against what only the words found. */
+static rag_status fill_dense(struct search *search, const float *query, rag_error *error)
+{
+    int64_t *ids = alloc_array(search->count, sizeof *ids);
+    double *scores = alloc_array(search->count, sizeof *scores);
+    size_t *places = alloc_array(search->count, sizeof *places), missing = 0;
+    rag_status status = RAG_OK;
+    if (!ids || !scores || !places) {
+        status = fail_memory(error);
+        goto out;
+    }
+    for (size_t i = 0; i < search->count; i++)
+        if (isnan(search->found[i].dense)) {
+            ids[missing] = search->found[i].chunk_id;
+            places[missing++] = i;
+        }
+    status = store_score_dense(search->index->store, query, ids, missing, scores, error);
+    for (size_t i = 0; !status && i < missing; i++)
+        search->found[places[i]].dense = scores[i];
+out:
+    free(ids);
+    free(scores);
+    free(places);
+    return status;
+}
+
+static rag_status first_stage(struct search *search, rag_error *error)
+{
+    rag_index *index = search->index;
+    struct scored_list dense = {0}, lexical = {0}, fused = {0};
+    double ceiling = 0;
+    float *query = NULL;
+    size_t depth = search->k > search->candidates ? search->k : search->candidates;
+    if (depth < LEG_DEPTH)
+        depth = LEG_DEPTH;
+    rag_status status = RAG_OK;
+    if (search->mode != RAG_MODE_LEXICAL) {
+        if ((status = index_need_model(index, error)))
+            goto out;
+        query = alloc_array(index->recipe.dimension, sizeof *query);
+        status = query ? dense_leg(search, query, depth, &dense, error) : fail_memory(error);
+    }
+    if (!status && search->mode != RAG_MODE_DENSE)
+        status = store_search_lexical(index->store, search->question, depth, &lexical, &ceiling,
+                                      error);
+    if (!status && search->mode == RAG_HYBRID)
+        status = fuse(&dense, &lexical, ceiling, depth, &fused, error);
+    if (status)
+        goto out;
+    const struct scored_list *best = search->mode == RAG_HYBRID       ? &fused
+                                     : search->mode == RAG_MODE_DENSE ? &dense
+                                                                      : &lexical;
+    search->found = alloc_zeroed(best->count, sizeof *search->found);
+    if (!search->found) {
+        status = fail_memory(error);
+        goto out;
+    }
+    search->count = best->count;
+    for (size_t i = 0; i < best->count; i++) {
+        int64_t id = best->items[i].chunk_id;
+        search->found[i] = (struct candidate){.chunk_id = id,
+                                              .score = best->items[i].score,
+                                              .dense = score_of(&dense, id),
+                                              .lexical = score_of(&lexical, id),
+                                              .rerank = NAN};
+    }
+    if (search->mode == RAG_HYBRID)
+        status = fill_dense(search, query, error);
+out:
+    scored_list_release(&dense);
+    scored_list_release(&lexical);
+    scored_list_release(&fused);
+    free(query);
+    return status;
+}
+
+static rag_status fetch(struct search *search, size_t count, rag_error *error)
+{
+    for (size_t i = 0; i < count && i < search->count; i++) {
+        struct candidate *candidate = &search->found[i];
+        if (candidate->fetched)
+            continue;
+        rag_status status = store_get_chunk(search->index->store, candidate->chunk_id,
+                                            &candidate->chunk, error);
+        if (status)
+            return status;
+        candidate->fetched = true;
+    }
+    return RAG_OK;
+}
+
+static int by_score(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+    if (x->score != y->score)
+        return x->score > y->score ? -1 : 1;
+    return x->chunk_id < y->chunk_id ? -1 : x->chunk_id > y->chunk_id;
+}
+
+static void mean_and_deviation(const struct candidate *found, size_t count, double *mean,
+                               double *deviation)
+{
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += found[i].rerank;
+    *mean = sum / (double)count;
+    for (size_t i = 0; i < count; i++)
+        squares += (found[i].rerank - *mean) * (found[i].rerank - *mean);
+    *deviation = sqrt(squares / (double)count);
+}
+
+/* A cross-encoder has read both texts and decides alone. Late interaction is one more piece
+ * of evidence: its score, in standard deviations among the candidates, is added to the first
+ * stage's. docs/quality.md has the comparison. */
+static void merge_scores(struct search *search, size_t count)
+{
+    const double late_weight = 2;
+    if (search->index->rerank == RERANK_CROSS_ENCODER) {
+        for (size_t i = 0; i < count; i++)
+            search->found[i].score = search->found[i].rerank;
+    } else {
+        double mean, deviation;
+        mean_and_deviation(search->found, count, &mean, &deviation);
+        for (size_t i = 0; deviation > 0 && i < count; i++)
+            search->found[i].score +=
+                late_weight * (search->found[i].rerank - mean) / deviation;
+    }
+    /* The others stay behind, in their order. */
+    double first_behind = count < search->count ? search->found[count].score : 0;
+    qsort(search->found, count, sizeof *search->found, by_score);
+    for (size_t i = count; i < search->count; i++)
+        search->found[i].score += search->found[count - 1].score - first_behind;
+}
+
+static rag_status second_stage(struct search *search, rag_error *error)
+{
+    rag_index *index = search->index;
+    rag_status status = index_need_reranker(index, error);
+    if (status || index->rerank == RERANK_NONE || search->count == 0)
+        return status;
+    size_t count = search->candidates < search->count ? search->candidates : search->count;
+    if ((status = fetch(search, count, error)))
+        return status;
+
+    struct late_query question = {0};
+    struct buf *contexts = alloc_zeroed(count, sizeof *contexts);
+    rag_text *texts = alloc_array(count, sizeof *texts);
+    int64_t *ids = alloc_array(count, sizeof *ids);
+    double *scores = alloc_array(count, sizeof *scores);
+    float *logits = alloc_array(count, sizeof *logits);
+    if (!contexts || !texts || !ids || !scores || !logits) {
+        status = fail_memory(error);
+        goto out;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct stored_chunk *chunk = &search->found[i].chunk;
+        contexts[i] = BUF_INIT((size_t)TOKENIZER_MAX_TEXT);
+        if (!chunk_context(chunk->heading, (rag_text){chunk->text, chunk->text_size},
+                           &contexts[i])) {
+            status = fail_memory(error);
+            goto out;
+        }
+        texts[i] = (rag_text){contexts[i].data, contexts[i].size};
+        ids[i] = chunk->chunk_id;
+    }
+    if (index->rerank == RERANK_LATE_INTERACTION) {
+        status = late_query_make(index->reranker, search->question, search->events, &question,
+                                 error);
+        if (!status)
+            status = late_score_chunks(index->token_vectors, index->reranker, &question, ids,
+                                       texts, count, search->events, scores, error);
+    } else {
+        status = rerank_passages(index->reranker, search->question, texts, count,
+                                 search->events, logits, error);
+        for (size_t i = 0; !status && i < count; i++)
+            scores[i] = (double)logits[i];
+    }
+    if (status)
+        goto out;
+    for (size_t i = 0; i < count; i++)
+        search->found[i].rerank = scores[i];
+    merge_scores(search, count);
+out:
+    for (size_t i = 0; contexts && i < count; i++)
+        buf_release(&contexts[i]);
+    late_query_release(&question);
+    free(contexts);
+    free(texts);
+    free(ids);
+    free(scores);
+    free(logits);
+    return status;
+}
+
+/* Moves the first k candidates into hits. */
+static rag_status make_hits(struct search *search, rag_hits **out, rag_error *error)
+{
+    size_t count = search->k < search->count ? search->k : search->count;
+    rag_status status = fetch(search, count, error);
+    if (status)
+        return status;
+    rag_hits *hits = alloc_zeroed(1, sizeof *hits);
+    if (hits) {
+        hits->items = alloc_zeroed(count, sizeof *hits->items);
+        hits->chunks = alloc_zeroed(count, sizeof *hits->chunks);
+    }
+    if (!hits || !hits->items || !hits->chunks) {
+        rag_hits_free(hits);
+        return fail_memory(error);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct candidate *from = &search->found[i];
+        struct stored_chunk *chunk = &hits->chunks[i];
+        *chunk = from->chunk;
+        from->fetched = false;
+        hits->items[i] = (rag_hit){
+            .rank = i + 1,
+            .score = from->score,
+            .dense = from->dense,
+            .lexical = from->lexical,
+            .rerank = from->rerank,
+            .chunk_id = from->chunk_id,
+            .chunk = {.document = chunk->path,
+                      .heading = chunk->heading,
+                      .number = chunk->number,
+                      .begin = chunk->begin,
+                      .end = chunk->end,
+                      .line = chunk->line,
+                      .last_line = chunk->last_line,
+                      .tokens = chunk->tokens,
+                      .text = {chunk->text, chunk->text_size}},
+        };
+    }
+    hits->count = count;
+    *out = hits;
+    return RAG_OK;
+}
+
+rag_status search_index(rag_index *index, rag_text question, const rag_search_options *options,
+                        rag_hits **out, rag_error *error)
+{
+    static const rag_search_options defaults = RAG_SEARCH_OPTIONS_INIT;
+    if (!options)
+        options = &defaults;
+    *out = NULL;
+    struct events events = {options->on_event, options->user};
+    struct search search = {
+        .index = index,
+        .question = question,
+        .events = &events,
+        .k = options->k ? options->k : DEFAULT_K,
+        .candidates = options->candidates ? options->candidates : DEFAULT_CANDIDATES,
+        .mode = options->mode,
+    };
+    if (search.k > MAX_K || search.candidates > MAX_K)
+        return fail_with(error, RAG_USAGE, "at most %d hits can be asked for", MAX_K);
+    rag_status status = check_question(question, error);
+    if (!status && index->has_recipe)
+        status = first_stage(&search, error);
+    if (!status && search.mode != RAG_MODE_LEXICAL)
+        status = second_stage(&search, error);
+    if (!status)
+        status = make_hits(&search, out, error);
+    for (size_t i = 0; i < search.count; i++)
+        if (search.found[i].fetched)
+            stored_chunk_release(&search.found[i].chunk);
+    free(search.found);
+    return status;
+}
+
+rag_status rag_search(rag_index *index, rag_text question, const rag_search_options *options,
+                      rag_hits **hits, rag_error *error)
+{
+    pthread_mutex_lock(&index->lock);
+    rag_status status = search_index(index, question, options, hits, error);
+    pthread_mutex_unlock(&index->lock);
+    return status;
+}
+
+size_t rag_hits_count(const rag_hits *hits)
+{
+    return hits->count;
+}
+
+const rag_hit *rag_hits_get(const rag_hits *hits, size_t i)
+{
+    return i < hits->count ? &hits->items[i] : NULL;
+}
+
+void hits_truncate(rag_hits *hits, size_t count)
+{
+    while (hits->count > count)
+        stored_chunk_release(&hits->chunks[--hits->count]);
+}
+
+void rag_hits_free(rag_hits *hits)
+{
+    if (!hits)
+        return;
+    hits_truncate(hits, 0);
+    free(hits->items);
+    free(hits->chunks);
+    free(hits);
+}
