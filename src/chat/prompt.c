@@ -43,6 +43,8 @@ static bool append_data(struct buf *out, rag_text text, bool line)
             instead = "\xe2\x9f\xa6"; /* ⟦ */
         else if (c == '\n' || c == '\t')
             instead = line ? " " : NULL;
+        else if (c == '\r' && at + 1 < text.size && text.data[at + 1] == '\n')
+            instead = "";
         else if (c < ' ' || c == 0x7f) /* not nothing: what it kept apart would meet */
             instead = " ";
         if (!instead)
