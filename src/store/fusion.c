@@ -1,0 +1,102 @@
+#include "store/fusion.h"
+#include "base/memory.h"
+#include "store/scored.h"
+
+#include <math.h>
+
+static const double WEIGHT = 10; /* of full lexical evidence, in standard deviations */
+static const double FULL = 0.3;  /* evidence of the best passage that is trusted fully */
+
+struct candidate {
+    int64_t chunk_id;
+    double cosine, evidence;
+};
+
+struct spread {
+    double mean, deviation, lowest;
+};
+
+static struct spread measure(const struct scored_list *dense)
+{
+    struct spread spread = {0};
+    for (size_t i = 0; i < dense->count; i++)
+        spread.mean += dense->items[i].score / (double)dense->count;
+    double variance = 0;
+    for (size_t i = 0; i < dense->count; i++) {
+        double difference = dense->items[i].score - spread.mean;
+        variance += difference * difference / (double)dense->count;
+    }
+    spread.deviation = sqrt(variance);
+    if (dense->count)
+        spread.lowest = dense->items[dense->count - 1].score;
+    return spread;
+}
+
+static double evidence(double score, double ceiling)
+{
+    return ceiling > 0 ? score / ceiling : 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    int64_t x = ((const struct candidate *)a)->chunk_id;
+    int64_t y = ((const struct candidate *)b)->chunk_id;
+    return (x > y) - (x < y);
+}
+
+/* Fills `candidates` with the union of both lists and returns how many there are. */
+static size_t unite(const struct scored_list *dense, const struct scored_list *lexical,
+                    double ceiling, const double *lexical_dense, double lowest,
+                    struct candidate *candidates)
+{
+    size_t known = dense->count, count = dense->count;
+    for (size_t i = 0; i < known; i++)
+        candidates[i] = (struct candidate){dense->items[i].chunk_id, dense->items[i].score, 0};
+    qsort(candidates, known, sizeof *candidates, by_id);
+    for (size_t i = 0; i < lexical->count; i++) {
+        struct candidate one = {
+            .chunk_id = lexical->items[i].chunk_id,
+            .cosine = lexical_dense && !isnan(lexical_dense[i]) ? lexical_dense[i] : lowest,
+            .evidence = evidence(lexical->items[i].score, ceiling),
+        };
+        struct candidate *same = bsearch(&one, candidates, known, sizeof one, by_id);
+        if (same)
+            same->evidence = one.evidence;
+        else
+            candidates[count++] = one;
+    }
+    return count;
+}
+
+rag_status fuse_scored(const struct scored_list *dense, const struct scored_list *lexical,
+                       double lexical_ceiling, const double *lexical_dense, size_t k,
+                       struct scored_list *out, rag_error *error)
+{
+    *out = (struct scored_list){0};
+    struct spread spread = measure(dense);
+    struct candidate *candidates =
+        alloc_array(dense->count + lexical->count, sizeof *candidates);
+    if (!candidates)
+        return fail_memory(error);
+    size_t count =
+        unite(dense, lexical, lexical_ceiling, lexical_dense, spread.lowest, candidates);
+    double strongest = lexical->count ? evidence(lexical->items[0].score, lexical_ceiling) : 0;
+    double weight = WEIGHT * fmin(1, strongest / FULL);
+    bool room = scored_list_reserve(out, k, count);
+    for (size_t i = 0; room && i < count; i++) {
+        double z =
+            spread.deviation > 0 ? (candidates[i].cosine - spread.mean) / spread.deviation : 0;
+        scored_list_offer(out, candidates[i].chunk_id, z + weight * candidates[i].evidence);
+    }
+    free(candidates);
+    if (!room)
+        return fail_memory(error);
+    scored_list_sort(out);
+    return RAG_OK;
+}
+
+rag_status fuse(const struct scored_list *dense, const struct scored_list *lexical,
+                double lexical_ceiling, size_t k, struct scored_list *out, rag_error *error)
+{
+    return fuse_scored(dense, lexical, lexical_ceiling, NULL, k, out, error);
+}

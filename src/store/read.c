@@ -1,0 +1,312 @@
+/* Documents and chunks: finding and reading. */
+#include "base/buf.h"
+#include "base/memory.h"
+#include "store/sqlite.h"
+
+#include <string.h>
+
+rag_status document_text_open(struct store *store, int64_t document, struct document_text *out,
+                              rag_error *error)
+{
+    *out = (struct document_text){0};
+    bool row = false;
+    rag_status status =
+        db_prepare(store, &out->statement, "SELECT text FROM documents WHERE id=?", error);
+    if (!status)
+        status = db_bind(store, out->statement, error, "i", document);
+    if (!status)
+        status = db_step(store, out->statement, &row, error);
+    if (!status && row)
+        out->text = db_column(out->statement, 0);
+    return status;
+}
+
+void document_text_close(struct document_text *text)
+{
+    sqlite3_finalize(text->statement);
+    *text = (struct document_text){0};
+}
+
+bool document_text_part(const struct document_text *text, int64_t begin, int64_t end,
+                        rag_text *part)
+{
+    if (begin < 0 || begin > end || (uint64_t)end > text->text.size)
+        return false;
+    *part = (rag_text){text->text.size ? text->text.data + begin : "", (size_t)(end - begin)};
+    return true;
+}
+
+/* ---- Documents ---- */
+
+static rag_status fill_file(struct store *store, sqlite3_stmt *statement,
+                            struct store_file *out, rag_error *error)
+{
+    rag_text hash = db_column(statement, 0);
+    if (hash.size != sizeof out->hash.bytes)
+        return fail_with(error, RAG_INDEX,
+                         "%s: a document's hash has %zu bytes; `rag verify` lists what is "
+                         "wrong",
+                         store->path, hash.size);
+    memcpy(out->hash.bytes, hash.data, sizeof out->hash.bytes);
+    out->size = (uint64_t)sqlite3_column_int64(statement, 1);
+    out->modified = sqlite3_column_int64(statement, 2);
+    out->present = true;
+    return RAG_OK;
+}
+
+rag_status store_find_document(struct store *store, const char *path, struct store_file *out,
+                               rag_error *error)
+{
+    *out = (struct store_file){0};
+    store_lock(store);
+    sqlite3_stmt *statement;
+    bool row;
+    rag_status status = db_prepare(
+        store, &statement, "SELECT hash, size, modified FROM documents WHERE path=?", error);
+    if (!status)
+        status = db_bind(store, statement, error, "t", path);
+    if (!status)
+        status = db_step(store, statement, &row, error);
+    if (!status && row)
+        status = fill_file(store, statement, out, error);
+    sqlite3_finalize(statement);
+    store_unlock(store);
+    return status;
+}
+
+/* Appends the paths at or below `path` to `out`, each with its NUL. Below means from
+ * "path/" up to, not including, "path0": '0' is the byte after '/'. */
+static rag_status collect_paths(struct store *store, const char *path, struct buf *out,
+                                rag_error *error)
+{
+    size_t size = path ? strlen(path) : 0;
+    while (size && path[size - 1] == '/')
+        size--;
+    struct buf low = BUF_INIT(SIZE_MAX), high = BUF_INIT(SIZE_MAX);
+    sqlite3_stmt *statement = NULL;
+    rag_status status = RAG_OK;
+    if (!buf_append(&low, path ? path : "", size) || !buf_append(&high, low.data, size) ||
+        !buf_append_char(&low, '/') || !buf_append_char(&high, '0')) {
+        status = fail_memory(error);
+        goto out;
+    }
+    status = db_prepare(store, &statement,
+                        path ? "SELECT path FROM documents WHERE path=? OR "
+                               "(path>=? AND path<?) ORDER BY path"
+                             : "SELECT path FROM documents ORDER BY path",
+                        error);
+    if (!status && path)
+        status = db_bind(store, statement, error, "sss", (const void *)path, size,
+                         (const void *)low.data, low.size, (const void *)high.data, high.size);
+    while (!status) {
+        bool row;
+        status = db_step(store, statement, &row, error);
+        if (status || !row)
+            break;
+        const char *found = (const char *)sqlite3_column_text(statement, 0);
+        if (!found || !buf_append(out, found, strlen(found) + 1))
+            status = fail_memory(error);
+    }
+out:
+    sqlite3_finalize(statement);
+    buf_release(&low);
+    buf_release(&high);
+    return status;
+}
+
+rag_status store_each_document(struct store *store, const char *path, store_path_fn each,
+                               void *user, rag_error *error)
+{
+    struct buf paths = BUF_INIT(SIZE_MAX);
+    store_lock(store);
+    rag_status status = collect_paths(store, path, &paths, error);
+    store_unlock(store);
+    for (size_t i = 0; !status && i < paths.size; i += strlen(paths.data + i) + 1)
+        if (each(paths.data + i, user))
+            break;
+    buf_release(&paths);
+    return status;
+}
+
+/* ---- Chunks ---- */
+
+static rag_status read_vector(struct store *store, sqlite3_stmt *statement, float *vector,
+                              bool *found, rag_error *error)
+{
+    struct store_recipe recipe;
+    bool present;
+    rag_status status = recipe_read(store, &recipe, &present, error);
+    if (status)
+        return status;
+    rag_text bytes = db_column(statement, 0);
+    if (!present || bytes.size != recipe.dimension * sizeof(float))
+        return fail_with(error, RAG_INDEX,
+                         "%s: a vector has %zu bytes; `rag verify` lists what is wrong",
+                         store->path, bytes.size);
+    vector_from_file(bytes.data, recipe.dimension, vector);
+    *found = true;
+    return RAG_OK;
+}
+
+rag_status store_find_vector(struct store *store, const struct hash *hash, float *vector,
+                             bool *found, rag_error *error)
+{
+    *found = false;
+    store_lock(store);
+    sqlite3_stmt *statement;
+    bool row;
+    rag_status status = db_prepare(store, &statement,
+                                   "SELECT vector FROM chunks JOIN vectors ON chunk=id "
+                                   "WHERE hash=? LIMIT 1",
+                                   error);
+    if (!status)
+        status = db_bind(store, statement, error, "b", (const void *)hash->bytes,
+                         sizeof hash->bytes);
+    if (!status)
+        status = db_step(store, statement, &row, error);
+    if (!status && row)
+        status = read_vector(store, statement, vector, found, error);
+    sqlite3_finalize(statement);
+    store_unlock(store);
+    return status;
+}
+
+static char *copy_column(sqlite3_stmt *statement, int column)
+{
+    rag_text text = db_column(statement, column);
+    char *copy = malloc(text.size + 1);
+    if (copy) {
+        if (text.size)
+            memcpy(copy, text.data, text.size);
+        copy[text.size] = 0;
+    }
+    return copy;
+}
+
+/* Reads the part of the text that is needed: substr() in SQL would read the whole document. */
+static rag_status read_text(struct store *store, int64_t document, struct stored_chunk *chunk,
+                            rag_error *error)
+{
+    sqlite3_blob *blob;
+    if (sqlite3_blob_open(store->db, "main", "documents", "text", document, 0, &blob) !=
+        SQLITE_OK)
+        return db_fail(store, error);
+    rag_status status = RAG_OK;
+    if (chunk->begin > chunk->end || chunk->end > (uint64_t)sqlite3_blob_bytes(blob)) {
+        status = fail_with(error, RAG_INDEX,
+                           "%s: chunk %lld does not lie within its document; `rag verify` "
+                           "lists what is wrong",
+                           store->path, (long long)chunk->chunk_id);
+        goto out;
+    }
+    chunk->text_size = (size_t)(chunk->end - chunk->begin);
+    chunk->text = malloc(chunk->text_size + 1);
+    if (!chunk->text) {
+        status = fail_memory(error);
+        goto out;
+    }
+    chunk->text[chunk->text_size] = 0;
+    if (chunk->text_size && sqlite3_blob_read(blob, chunk->text, (int)chunk->text_size,
+                                              (int)chunk->begin) != SQLITE_OK)
+        status = db_fail(store, error);
+out:
+    sqlite3_blob_close(blob);
+    return status;
+}
+
+static rag_status fill_chunk(struct store *store, sqlite3_stmt *statement,
+                             struct stored_chunk *out, rag_error *error)
+{
+    out->path = copy_column(statement, 1);
+    out->heading = copy_column(statement, 2);
+    out->number = (size_t)sqlite3_column_int64(statement, 3);
+    out->begin = (uint64_t)sqlite3_column_int64(statement, 4);
+    out->end = (uint64_t)sqlite3_column_int64(statement, 5);
+    out->line = (uint32_t)sqlite3_column_int64(statement, 6);
+    out->last_line = (uint32_t)sqlite3_column_int64(statement, 7);
+    out->tokens = (size_t)sqlite3_column_int64(statement, 8);
+    if (!out->path || !out->heading)
+        return fail_memory(error);
+    return read_text(store, sqlite3_column_int64(statement, 0), out, error);
+}
+
+static rag_status get_chunk(struct store *store, struct stored_chunk *out, rag_error *error)
+{
+    sqlite3_stmt *statement;
+    bool row;
+    rag_status status =
+        db_prepare(store, &statement,
+                   "SELECT documents.id, path, heading, number, begin_byte, end_byte, line, "
+                   "last_line, tokens FROM chunks JOIN documents ON documents.id=document "
+                   "WHERE chunks.id=?",
+                   error);
+    if (!status)
+        status = db_bind(store, statement, error, "i", out->chunk_id);
+    if (!status)
+        status = db_step(store, statement, &row, error);
+    if (!status && !row)
+        status = fail_with(error, RAG_NOT_FOUND, "%s: there is no chunk %lld", store->path,
+                           (long long)out->chunk_id);
+    if (!status)
+        status = fill_chunk(store, statement, out, error);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+rag_status store_get_chunk(struct store *store, int64_t chunk_id, struct stored_chunk *out,
+                           rag_error *error)
+{
+    *out = (struct stored_chunk){.chunk_id = chunk_id};
+    store_lock(store);
+    rag_status status = db_begin(store, DB_READ, error);
+    if (!status)
+        status = db_end(store, get_chunk(store, out, error), error);
+    store_unlock(store);
+    if (status)
+        stored_chunk_release(out);
+    return status;
+}
+
+void stored_chunk_release(struct stored_chunk *chunk)
+{
+    free(chunk->path);
+    free(chunk->heading);
+    free(chunk->text);
+    *chunk = (struct stored_chunk){0};
+}
+
+/* ---- Counts ---- */
+
+static rag_status count(struct store *store, struct store_counts *out, rag_error *error)
+{
+    int64_t value[6] = {0};
+    static const char *const queries[6] = {
+        "SELECT count(*) FROM documents",
+        "SELECT count(*) FROM chunks",
+        "SELECT sum(tokens) FROM chunks",
+        "PRAGMA page_count",
+        "PRAGMA page_size",
+        "PRAGMA user_version",
+    };
+    rag_status status = RAG_OK;
+    for (size_t i = 0; i < 6 && !status; i++)
+        status = db_integer(store, queries[i], 0, &value[i], error);
+    *out = (struct store_counts){
+        .documents = (size_t)value[0],
+        .chunks = (size_t)value[1],
+        .tokens = (uint64_t)value[2],
+        .bytes = (uint64_t)value[3] * (uint64_t)value[4],
+        .format = (unsigned)value[5],
+    };
+    return status;
+}
+
+rag_status store_count(struct store *store, struct store_counts *out, rag_error *error)
+{
+    store_lock(store);
+    rag_status status = db_begin(store, DB_READ, error);
+    if (!status)
+        status = db_end(store, count(store, out, error), error);
+    store_unlock(store);
+    return status;
+}

@@ -1,0 +1,143 @@
+/* What an index was made with. */
+#include "store/sqlite.h"
+
+#include <string.h>
+
+static const char *chunker_name(rag_chunker chunker)
+{
+    return chunker == RAG_CHUNKER_WINDOW ? "window" : "structure";
+}
+
+static bool copy_text(sqlite3_stmt *statement, int column, char *to, size_t capacity)
+{
+    rag_text text = db_column(statement, column);
+    if (text.size >= capacity || (text.size && memchr(text.data, 0, text.size)))
+        return false;
+    if (text.size)
+        memcpy(to, text.data, text.size);
+    to[text.size] = 0;
+    return true;
+}
+
+static bool copy_size(sqlite3_stmt *statement, int column, size_t maximum, size_t *to)
+{
+    int64_t value = sqlite3_column_int64(statement, column);
+    *to = (size_t)value;
+    return value >= 0 && (uint64_t)value <= maximum;
+}
+
+static bool parse(sqlite3_stmt *statement, struct store_recipe *out)
+{
+    char chunker[16];
+    if (!copy_text(statement, 0, out->model, sizeof out->model) ||
+        !copy_text(statement, 1, out->model_identity, sizeof out->model_identity) ||
+        !copy_size(statement, 2, STORE_MAX_DIMENSION, &out->dimension) || !out->dimension ||
+        !copy_text(statement, 3, chunker, sizeof chunker) ||
+        !copy_size(statement, 4, STORE_MAX_TEXT, &out->max_tokens) ||
+        !copy_size(statement, 5, STORE_MAX_TEXT, &out->overlap))
+        return false;
+    out->chunker = strcmp(chunker, "window") == 0 ? RAG_CHUNKER_WINDOW : RAG_CHUNKER_STRUCTURE;
+    return strcmp(chunker, chunker_name(out->chunker)) == 0;
+}
+
+rag_status recipe_read(struct store *store, struct store_recipe *out, bool *present,
+                       rag_error *error)
+{
+    *out = (struct store_recipe){0};
+    *present = false;
+    sqlite3_stmt *statement;
+    rag_status status = db_prepare(store, &statement,
+                                   "SELECT model, model_identity, dimension, chunker, "
+                                   "max_tokens, overlap FROM recipe",
+                                   error);
+    if (!status)
+        status = db_step(store, statement, present, error);
+    if (!status && *present && !parse(statement, out))
+        status = fail_with(error, RAG_INDEX,
+                           "%s: the recipe in it makes no sense; the file is damaged: restore "
+                           "it from a copy, or remove it and index again",
+                           store->path);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+rag_status store_get_recipe(struct store *store, struct store_recipe *out, bool *present,
+                            rag_error *error)
+{
+    store_lock(store);
+    rag_status status = recipe_read(store, out, present, error);
+    store_unlock(store);
+    return status;
+}
+
+static bool same(const struct store_recipe *a, const struct store_recipe *b)
+{
+    return strcmp(a->model_identity, b->model_identity) == 0 && a->dimension == b->dimension &&
+           a->chunker == b->chunker && a->max_tokens == b->max_tokens &&
+           a->overlap == b->overlap;
+}
+
+/* RAG_OK: the recipe that is there, if any, may be written over. */
+static rag_status judge(struct store *store, const struct store_recipe *recipe, bool *equal,
+                        rag_error *error)
+{
+    struct store_recipe old;
+    bool present;
+    int64_t documents = 0;
+    *equal = false;
+    rag_status status = recipe_read(store, &old, &present, error);
+    if (!status)
+        status = db_integer(store, "SELECT count(*) FROM documents", 0, &documents, error);
+    if (status || !present || !documents)
+        return status;
+    *equal = same(&old, recipe);
+    if (*equal)
+        return RAG_OK;
+    if (strcmp(old.model_identity, recipe->model_identity) != 0)
+        return fail_with(error, RAG_INDEX_MISMATCH,
+                         "%s: made with the model %s (%.12s), not with %s (%.12s), and their "
+                         "vectors cannot be compared; use --model %s, or make a new index with "
+                         "--index",
+                         store->path, old.model, old.model_identity, recipe->model,
+                         recipe->model_identity, old.model);
+    return fail_with(error, RAG_INDEX_MISMATCH,
+                     "%s: made with chunks by %s of at most %zu tokens and overlap %zu; use "
+                     "the same, or make a new index with --index",
+                     store->path, chunker_name(old.chunker), old.max_tokens, old.overlap);
+}
+
+static rag_status write(struct store *store, const struct store_recipe *recipe,
+                        rag_error *error)
+{
+    sqlite3_stmt *statement;
+    rag_status status = db_prepare(
+        store, &statement, "INSERT OR REPLACE INTO recipe VALUES(1, ?, ?, ?, ?, ?, ?)", error);
+    if (!status)
+        status =
+            db_run(store, statement, error, "ttitii", recipe->model, recipe->model_identity,
+                   (int64_t)recipe->dimension, chunker_name(recipe->chunker),
+                   (int64_t)recipe->max_tokens, (int64_t)recipe->overlap);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+rag_status store_set_recipe(struct store *store, const struct store_recipe *recipe,
+                            rag_error *error)
+{
+    if (recipe->dimension == 0 || recipe->dimension > STORE_MAX_DIMENSION ||
+        recipe->max_tokens > STORE_MAX_TEXT || recipe->overlap > STORE_MAX_TEXT)
+        return fail_with(error, RAG_INTERNAL,
+                         "a recipe with dimension %zu, max_tokens %zu, overlap %zu",
+                         recipe->dimension, recipe->max_tokens, recipe->overlap);
+    store_lock(store);
+    bool equal = false;
+    rag_status status = db_begin(store, DB_WRITE, error);
+    if (!status) {
+        status = judge(store, recipe, &equal, error);
+        if (!status && !equal)
+            status = write(store, recipe, error);
+        status = db_end(store, status, error);
+    }
+    store_unlock(store);
+    return status;
+}

@@ -1,0 +1,192 @@
+#include "store/schema.h"
+#include "store/sqlite.h"
+
+#include <string.h>
+
+/* The layout, object by object. A file is accepted only if it holds these very sentences:
+ * a foreign view or trigger would run with our permissions. */
+static const struct {
+    const char *name, *sql;
+} objects[] = {
+    {"recipe",
+     "CREATE TABLE recipe(id INTEGER PRIMARY KEY CHECK(id=1), model TEXT NOT NULL, "
+     "model_identity TEXT NOT NULL, dimension INTEGER NOT NULL, chunker TEXT NOT NULL, "
+     "max_tokens INTEGER NOT NULL, overlap INTEGER NOT NULL) STRICT"},
+    {"state",
+     "CREATE TABLE state(id INTEGER PRIMARY KEY CHECK(id=1), generation INTEGER NOT NULL, "
+     "words_hash BLOB NOT NULL) STRICT"},
+    {"documents",
+     "CREATE TABLE documents(id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, "
+     "format TEXT NOT NULL, hash BLOB NOT NULL, size INTEGER NOT NULL, "
+     "modified INTEGER NOT NULL, chunks INTEGER NOT NULL, chunks_hash BLOB NOT NULL, "
+     "text_hash BLOB NOT NULL, text BLOB NOT NULL) STRICT"},
+    {"chunks",
+     "CREATE TABLE chunks(id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL "
+     "REFERENCES documents(id), number INTEGER NOT NULL, begin_byte INTEGER NOT NULL, "
+     "end_byte INTEGER NOT NULL, line INTEGER NOT NULL, last_line INTEGER NOT NULL, "
+     "tokens INTEGER NOT NULL, hash BLOB NOT NULL, heading TEXT NOT NULL, "
+     "UNIQUE(document, number)) STRICT"},
+    {"chunks_by_hash", "CREATE INDEX chunks_by_hash ON chunks(hash)"},
+    {"vectors", "CREATE TABLE vectors(chunk INTEGER PRIMARY KEY REFERENCES chunks(id), "
+                "vector BLOB NOT NULL) STRICT"},
+    {"passages",
+     "CREATE VIEW passages AS SELECT chunks.id AS id, heading, CAST(substr(text, begin_byte+1, "
+     "end_byte-begin_byte) AS TEXT) AS text FROM chunks JOIN documents ON "
+     "documents.id=chunks.document"},
+    {"words", "CREATE VIRTUAL TABLE words USING fts5(heading, text, content='passages', "
+              "content_rowid='id', tokenize='rag_words')"},
+};
+enum { OBJECTS = sizeof objects / sizeof *objects };
+
+static uint32_t big_endian(const unsigned char *bytes)
+{
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+           bytes[3];
+}
+
+static rag_status judge_version(const char *path, uint32_t version, rag_error *error)
+{
+    if (version > SCHEMA_VERSION)
+        return fail_with(error, RAG_INDEX,
+                         "%s: written by a newer rag (format %u, this one reads up to %u); "
+                         "update rag, or make a new index with --index",
+                         path, version, SCHEMA_VERSION);
+    if (version == 0)
+        return fail_with(error, RAG_INDEX,
+                         "%s: the header names no format; the file is damaged: restore it from "
+                         "a copy, or remove it and index again",
+                         path);
+    return RAG_OK;
+}
+
+rag_status schema_judge_header(const char *path, const unsigned char header[SCHEMA_HEADER_SIZE],
+                               uint64_t size, enum schema_kind *kind, rag_error *error)
+{
+    static const unsigned char zeros[SCHEMA_HEADER_SIZE];
+    *kind = SCHEMA_EMPTY;
+    if (size == 0)
+        return RAG_OK;
+    if (size < SCHEMA_HEADER_SIZE || memcmp(header, "SQLite format 3", 16) != 0) {
+        /* A first write cut off by a power loss can leave zeros here and a journal beside
+         * it, which SQLite takes back; without a journal SQLite refuses the file itself. */
+        if (size >= SCHEMA_HEADER_SIZE && memcmp(header, zeros, sizeof zeros) == 0)
+            return RAG_OK;
+        return fail_with(error, RAG_INDEX,
+                         "%s: not an index of rag (it is no SQLite file); name another file "
+                         "with --index",
+                         path);
+    }
+    uint32_t id = big_endian(header + 68), version = big_endian(header + 60);
+    if (id != SCHEMA_APPLICATION_ID)
+        return fail_with(error, RAG_INDEX,
+                         "%s: an SQLite file of another program (application id 0x%08x), not "
+                         "an index of rag; name another file with --index",
+                         path, id);
+    *kind = SCHEMA_OURS;
+    return judge_version(path, version, error);
+}
+
+static rag_status create_objects(struct store *store, rag_error *error)
+{
+    rag_status status;
+    for (size_t i = 0; i < OBJECTS; i++) {
+        status = db_execute(store, objects[i].sql, error);
+        if (status)
+            return status;
+    }
+    char pragmas[96];
+    sqlite3_snprintf(sizeof pragmas, pragmas,
+                     "PRAGMA application_id=%d; PRAGMA user_version=%d", SCHEMA_APPLICATION_ID,
+                     SCHEMA_VERSION);
+    status = db_execute(store, pragmas, error);
+    if (status)
+        return status;
+    struct hash words;
+    status = lexical_fingerprint(&words, error);
+    if (status)
+        return status;
+    sqlite3_stmt *statement;
+    status = db_prepare(store, &statement, "INSERT INTO state VALUES(1, 0, ?)", error);
+    if (!status)
+        status = db_run(store, statement, error, "b", words.bytes, sizeof words.bytes);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+rag_status schema_create(struct store *store, rag_error *error)
+{
+    rag_status status = db_begin(store, DB_WRITE, error);
+    if (status)
+        return status;
+    int64_t existing = 0;
+    status = db_integer(store, "SELECT count(*) FROM sqlite_schema", 0, &existing, error);
+    if (!status && !existing)
+        status = create_objects(store, error);
+    return db_end(store, status, error);
+}
+
+static bool known(const char *name, const char *sql, bool present[OBJECTS])
+{
+    static const char *const of_fts5[] = {"words_data", "words_idx", "words_docsize",
+                                          "words_config"};
+    if (strncmp(name, "sqlite_", 7) == 0)
+        return true; /* SQL can make no object of such a name */
+    for (size_t i = 0; i < sizeof of_fts5 / sizeof *of_fts5; i++)
+        if (strcmp(name, of_fts5[i]) == 0)
+            return true;
+    for (size_t i = 0; i < OBJECTS; i++)
+        if (strcmp(name, objects[i].name) == 0 && strcmp(sql, objects[i].sql) == 0)
+            return present[i] = true;
+    return false;
+}
+
+static rag_status check_objects(struct store *store, sqlite3_stmt *statement, rag_error *error)
+{
+    bool present[OBJECTS] = {0};
+    for (;;) {
+        bool row;
+        rag_status status = db_step(store, statement, &row, error);
+        if (status)
+            return status;
+        if (!row)
+            break;
+        const char *name = (const char *)sqlite3_column_text(statement, 0);
+        const char *sql = (const char *)sqlite3_column_text(statement, 1);
+        if (!known(name ? name : "", sql ? sql : "", present))
+            return fail_with(
+                error, RAG_INDEX,
+                "%s: \"%s\" in it is not part of an index of rag; the file was "
+                "changed by another program: restore it from a copy, or index again",
+                store->path, name ? name : "");
+    }
+    for (size_t i = 0; i < OBJECTS; i++)
+        if (!present[i])
+            return fail_with(error, RAG_INDEX,
+                             "%s: its table \"%s\" is missing; the file is damaged: restore it "
+                             "from a copy, or remove it and index again",
+                             store->path, objects[i].name);
+    return RAG_OK;
+}
+
+rag_status schema_check(struct store *store, rag_error *error)
+{
+    int64_t id = 0, version = 0;
+    rag_status status = db_integer(store, "PRAGMA application_id", 0, &id, error);
+    if (!status)
+        status = db_integer(store, "PRAGMA user_version", 0, &version, error);
+    if (status)
+        return status;
+    if (id != SCHEMA_APPLICATION_ID)
+        return fail_with(error, RAG_INDEX,
+                         "%s: not an index of rag; name another file with --index",
+                         store->path);
+    status = judge_version(store->path, (uint32_t)version, error);
+    if (status)
+        return status;
+    sqlite3_stmt *statement;
+    status = db_prepare(store, &statement, "SELECT name, sql FROM sqlite_schema", error);
+    if (!status)
+        status = check_objects(store, statement, error);
+    sqlite3_finalize(statement);
+    return status;
+}

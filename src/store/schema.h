@@ -1,0 +1,27 @@
+/* schema.h - the tables of an index and the versions of their layout (docs/format.md). */
+#ifndef RAG_STORE_SCHEMA_H
+#define RAG_STORE_SCHEMA_H
+
+#include "store/store.h"
+
+enum {
+    SCHEMA_APPLICATION_ID = 0x52414769, /* "RAGi", in the file's header at byte 68 */
+    SCHEMA_VERSION = 1,                 /* user_version, in the file's header at byte 60 */
+    SCHEMA_HEADER_SIZE = 100,           /* of an SQLite file */
+};
+
+enum schema_kind { SCHEMA_EMPTY, SCHEMA_OURS };
+
+/* Judges the first bytes of a file before SQLite touches it. `size`: of the file. */
+CHECKED rag_status schema_judge_header(const char *path,
+                                       const unsigned char header[SCHEMA_HEADER_SIZE],
+                                       uint64_t size, enum schema_kind *kind, rag_error *error);
+
+/* Makes the tables in an empty file, in one transaction; somebody else having just done so
+ * is no error. */
+CHECKED rag_status schema_create(struct store *store, rag_error *error);
+
+/* Every table, index and view is the one that this version makes, and nothing more. */
+CHECKED rag_status schema_check(struct store *store, rag_error *error);
+
+#endif

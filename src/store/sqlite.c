@@ -1,0 +1,356 @@
+/* The connection: opening, locking, transactions, errors. docs/format.md says what each
+ * setting here is for.
+ *
+ * Rollback journal, not WAL: SQLite 3.7.0 to 3.51.2 (Debian 12 has 3.40.1) can lose pages in
+ * WAL mode when one connection commits while another checkpoints (sqlite.org/wal.html,
+ * "WAL-reset bug"), which is what several processes on one index do. It also leaves one file
+ * at rest and works on read-only media. Readers and the writer work side by side; only the
+ * moment of a commit waits for readers, and they for it. */
+#include "store/sqlite.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "store/schema.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+enum { PAGE_SIZE = 16384 }; /* ten vectors of 384 to a page, 6 % of it empty; 4096: 25 % */
+
+void store_lock(struct store *store)
+{
+    pthread_mutex_lock(&store->lock);
+}
+
+void store_unlock(struct store *store)
+{
+    pthread_mutex_unlock(&store->lock);
+}
+
+static rag_status fail_corrupt(struct store *store, rag_error *error)
+{
+    return fail_with(error, RAG_INDEX,
+                     "%s: the file is damaged (SQLite: %s); `rag verify` lists what is wrong: "
+                     "restore it from a copy, or remove it and index again",
+                     store->path, sqlite3_errmsg(store->db));
+}
+
+static rag_status fail_readonly(struct store *store, int extended, rag_error *error)
+{
+    if (extended == SQLITE_READONLY_ROLLBACK || extended == SQLITE_READONLY_RECOVERY)
+        return fail_with(error, RAG_INDEX,
+                         "%s: a write to it was interrupted and must be undone first; open it "
+                         "once with permission to write",
+                         store->path);
+    return fail_with(error, RAG_INDEX,
+                     "%s: no permission to write to it or to its folder; nothing was changed",
+                     store->path);
+}
+
+rag_status db_fail(struct store *store, rag_error *error)
+{
+    int extended = sqlite3_extended_errcode(store->db);
+    switch (extended & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return fail_with(error, RAG_INDEX_BUSY,
+                         "%s: another process is using this index and did not finish in time; "
+                         "try again when it is done",
+                         store->path);
+    case SQLITE_NOMEM:
+        return fail_memory(error);
+    case SQLITE_FULL:
+        return fail_with(error, RAG_INDEX,
+                         "%s: the disk is full; what was being written was undone: make room "
+                         "and go on",
+                         store->path);
+    case SQLITE_READONLY:
+        return fail_readonly(store, extended, error);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return fail_corrupt(store, error);
+    case SQLITE_CANTOPEN:
+        return fail_with(error, RAG_INDEX,
+                         "%s: it, or its journal beside it, cannot be opened (%s); is its "
+                         "folder there, and may you read and write it?",
+                         store->path, strerror(sqlite3_system_errno(store->db)));
+    case SQLITE_IOERR:
+        return fail_with(error, RAG_INDEX, "%s: reading or writing failed (%s, code %d)",
+                         store->path, strerror(sqlite3_system_errno(store->db)), extended);
+    default:
+        return fail_with(error, RAG_INDEX, "%s: SQLite: %s (code %d)", store->path,
+                         sqlite3_errmsg(store->db), extended);
+    }
+}
+
+rag_status db_execute(struct store *store, const char *sql, rag_error *error)
+{
+    if (sqlite3_exec(store->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return db_fail(store, error);
+    return RAG_OK;
+}
+
+rag_status db_prepare(struct store *store, sqlite3_stmt **statement, const char *sql,
+                      rag_error *error)
+{
+    if (sqlite3_prepare_v2(store->db, sql, -1, statement, NULL) != SQLITE_OK)
+        return db_fail(store, error);
+    return RAG_OK;
+}
+
+static int bind_bytes(sqlite3_stmt *statement, int i, char type, va_list *arguments)
+{
+    const void *data = va_arg(*arguments, const void *);
+    size_t size = va_arg(*arguments, size_t);
+    if (!data)
+        data = ""; /* a NULL pointer would bind NULL, not the empty value */
+    if (type == 's')
+        return sqlite3_bind_text64(statement, i, data, size, SQLITE_STATIC, SQLITE_UTF8);
+    return sqlite3_bind_blob64(statement, i, data, size, SQLITE_STATIC);
+}
+
+static rag_status bind_list(struct store *store, sqlite3_stmt *statement, rag_error *error,
+                            const char *types, va_list *arguments)
+{
+    int code = SQLITE_OK;
+    for (int i = 1; types[i - 1] && code == SQLITE_OK; i++) {
+        switch (types[i - 1]) {
+        case 'i':
+            code = sqlite3_bind_int64(statement, i, va_arg(*arguments, int64_t));
+            break;
+        case 't':
+            code = sqlite3_bind_text(statement, i, va_arg(*arguments, const char *), -1,
+                                     SQLITE_STATIC);
+            break;
+        default:
+            code = bind_bytes(statement, i, types[i - 1], arguments);
+        }
+    }
+    return code == SQLITE_OK ? RAG_OK : db_fail(store, error);
+}
+
+rag_status db_bind(struct store *store, sqlite3_stmt *statement, rag_error *error,
+                   const char *types, ...)
+{
+    va_list arguments;
+    va_start(arguments, types);
+    rag_status status = bind_list(store, statement, error, types, &arguments);
+    va_end(arguments);
+    return status;
+}
+
+rag_status db_step(struct store *store, sqlite3_stmt *statement, bool *row, rag_error *error)
+{
+    int code = sqlite3_step(statement);
+    *row = code == SQLITE_ROW;
+    return code == SQLITE_ROW || code == SQLITE_DONE ? RAG_OK : db_fail(store, error);
+}
+
+rag_status db_run(struct store *store, sqlite3_stmt *statement, rag_error *error,
+                  const char *types, ...)
+{
+    va_list arguments;
+    va_start(arguments, types);
+    rag_status status = bind_list(store, statement, error, types, &arguments);
+    va_end(arguments);
+    bool row;
+    if (!status)
+        status = db_step(store, statement, &row, error);
+    sqlite3_reset(statement); /* repeats the error that is already reported */
+    return status;
+}
+
+rag_status db_integer(struct store *store, const char *sql, int64_t fallback, int64_t *value,
+                      rag_error *error)
+{
+    *value = fallback;
+    sqlite3_stmt *statement;
+    bool row = false;
+    rag_status status = db_prepare(store, &statement, sql, error);
+    if (!status)
+        status = db_step(store, statement, &row, error);
+    if (!status && row)
+        *value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+rag_status db_begin(struct store *store, enum db_access access, rag_error *error)
+{
+    return db_execute(store, access == DB_WRITE ? "BEGIN IMMEDIATE" : "BEGIN", error);
+}
+
+rag_status db_end(struct store *store, rag_status status, rag_error *error)
+{
+    if (!status)
+        status = db_execute(store, "COMMIT", error);
+    /* A failed statement may have rolled back already: then this one fails, rightly. */
+    if (status && !sqlite3_get_autocommit(store->db))
+        (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    return status;
+}
+
+rag_text db_column(sqlite3_stmt *statement, int column)
+{
+    const char *data = sqlite3_column_blob(statement, column);
+    return (rag_text){data, (size_t)sqlite3_column_bytes(statement, column)};
+}
+
+/* ---- Opening ---- */
+
+/* Reads the header through SQLite's own file layer: closing a descriptor of our own would
+ * drop the POSIX locks that another connection of this process holds on the file. */
+static rag_status read_header(const char *path, unsigned char header[SCHEMA_HEADER_SIZE],
+                              uint64_t *size, bool *missing, rag_error *error)
+{
+    rag_status status = RAG_OK;
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    const char *name = sqlite3_create_filename(path, "", "", 0, NULL);
+    sqlite3_file *file = vfs ? calloc(1, (size_t)vfs->szOsFile) : NULL;
+    int exists = 0;
+    sqlite3_int64 bytes = 0;
+    memset(header, 0, SCHEMA_HEADER_SIZE);
+    *missing = false;
+    if (!file || !name) {
+        status = fail_memory(error);
+        goto out;
+    }
+    if (vfs->xAccess(vfs, name, SQLITE_ACCESS_EXISTS, &exists) == SQLITE_OK && !exists &&
+        !path_is_file(path)) {
+        *missing = true;
+        goto out;
+    }
+    if (vfs->xOpen(vfs, name, file, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB, NULL) !=
+        SQLITE_OK) {
+        status = fail_errno(error, RAG_INDEX, "%s: cannot be read", path);
+        goto out;
+    }
+    int code = file->pMethods->xFileSize(file, &bytes);
+    if (code == SQLITE_OK)
+        code = file->pMethods->xRead(file, header, SCHEMA_HEADER_SIZE, 0);
+    if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ)
+        status = fail_errno(error, RAG_INDEX, "%s: cannot be read", path);
+out:
+    if (file && file->pMethods)
+        file->pMethods->xClose(file);
+    free(file);
+    sqlite3_free_filename((char *)(uintptr_t)name);
+    *size = bytes > 0 ? (uint64_t)bytes : 0;
+    return status;
+}
+
+/* Whether there is an index, or room for one; nothing is written. */
+static rag_status judge_file(const char *path, bool create, bool *empty, rag_error *error)
+{
+    if (path_is_directory(path))
+        return fail_with(error, RAG_INDEX, "%s: a folder, not an index; name a file in it",
+                         path);
+    unsigned char header[SCHEMA_HEADER_SIZE];
+    uint64_t size;
+    bool missing;
+    rag_status status = read_header(path, header, &size, &missing, error);
+    if (status)
+        return status;
+    enum schema_kind kind = SCHEMA_EMPTY;
+    if (!missing)
+        status = schema_judge_header(path, header, size, &kind, error);
+    *empty = kind == SCHEMA_EMPTY;
+    if (!status && *empty && !create)
+        return fail_with(error, RAG_INDEX, "%s: %s; make one with `rag index PATH...`", path,
+                         missing ? "there is no index"
+                                 : "the file is empty, there is no index");
+    return status;
+}
+
+static rag_status configure(struct store *store, rag_error *error)
+{
+    sqlite3 *db = store->db;
+    sqlite3_busy_timeout(db, STORE_BUSY_MILLISECONDS);
+    bool set = true;
+    static const int switches[][2] = {
+        {SQLITE_DBCONFIG_DEFENSIVE, 1},      {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+        {SQLITE_DBCONFIG_ENABLE_TRIGGER, 0}, {SQLITE_DBCONFIG_DQS_DML, 0},
+        {SQLITE_DBCONFIG_DQS_DDL, 0},        {SQLITE_DBCONFIG_ENABLE_FKEY, 1},
+    };
+    for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
+        set &= sqlite3_db_config(db, switches[i][0], switches[i][1], NULL) == SQLITE_OK;
+    if (!set)
+        return fail_with(error, RAG_INTERNAL, "this SQLite (%s) is too old",
+                         sqlite3_libversion());
+    sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
+    sqlite3_limit(db, SQLITE_LIMIT_WORKER_THREADS, 0);
+    char pragmas[256];
+    sqlite3_snprintf(sizeof pragmas, pragmas,
+                     "PRAGMA page_size=%d; PRAGMA synchronous=EXTRA; PRAGMA cache_spill=OFF; "
+                     "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY",
+                     PAGE_SIZE);
+    return db_execute(store, pragmas, error);
+}
+
+static rag_status open_file(struct store *store, bool create, rag_error *error)
+{
+    bool empty = true;
+    rag_status status = judge_file(store->path, create, &empty, error);
+    if (status)
+        return status;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    if (empty)
+        flags |= SQLITE_OPEN_CREATE;
+    if (sqlite3_open_v2(store->path, &store->db, flags, NULL) != SQLITE_OK)
+        return store->db ? db_fail(store, error) : fail_memory(error);
+    status = configure(store, error);
+    if (!status)
+        status = lexical_attach(store->db, &store->lexical, error);
+    if (!status && empty)
+        status = schema_create(store, error);
+    if (!status)
+        status = schema_check(store, error);
+    store->writable = sqlite3_db_readonly(store->db, "main") == 0;
+    return status;
+}
+
+rag_status store_open(const char *path, bool create, struct store **out, rag_error *error)
+{
+    *out = NULL;
+    struct store *store = calloc(1, sizeof *store);
+    if (!store)
+        return fail_memory(error);
+    if (pthread_mutex_init(&store->lock, NULL) != 0) {
+        free(store);
+        return fail_memory(error);
+    }
+    rag_status status = path_absolute(path, &store->path, error);
+    if (!status)
+        status = open_file(store, create, error);
+    if (status)
+        store_close(store);
+    else
+        *out = store;
+    return status;
+}
+
+void store_close(struct store *store)
+{
+    if (!store)
+        return;
+    sqlite3_close(store->db);
+    lexical_free(store->lexical);
+    matrix_release(&store->matrix);
+    pthread_mutex_destroy(&store->lock);
+    free(store->path);
+    free(store);
+}
+
+void store_set_patience(struct store *store, unsigned milliseconds)
+{
+    store_lock(store);
+    sqlite3_busy_timeout(store->db, milliseconds < INT32_MAX ? (int)milliseconds : INT32_MAX);
+    store_unlock(store);
+}
+
+rag_status store_set_volatile(struct store *store, rag_error *error)
+{
+    store_lock(store);
+    rag_status status = db_execute(store, "PRAGMA synchronous=OFF", error);
+    store_unlock(store);
+    return status;
+}

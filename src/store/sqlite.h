@@ -1,0 +1,97 @@
+/* sqlite.h - the SQLite driver: what its files share. Nothing outside src/store sees it.
+ *
+ * A public store_* function takes the lock, and everything below it runs with the lock held.
+ * A function that reads more than one row set does so between db_begin(store, DB_READ) and
+ * db_end, so that it sees one state of the file; one that writes begins with DB_WRITE, so
+ * that waiting for another writer happens before anything is read. */
+#ifndef RAG_STORE_SQLITE_H
+#define RAG_STORE_SQLITE_H
+
+#include "store/dense.h"
+#include "store/lexical.h"
+#include "store/store.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+struct store {
+    pthread_mutex_t lock;
+    sqlite3 *db;
+    char *path; /* absolute */
+    bool writable;
+    struct lexical *lexical;
+    struct matrix matrix;
+};
+
+/* The status and the sentence of SQLite's last error on this connection. */
+rag_status db_fail(struct store *store, rag_error *error) __attribute__((cold));
+
+CHECKED rag_status db_execute(struct store *store, const char *sql, rag_error *error);
+CHECKED rag_status db_prepare(struct store *store, sqlite3_stmt **statement, const char *sql,
+                              rag_error *error);
+
+/* Binds the parameters in order: 'i' int64_t, 't' const char * (NUL-terminated), 'b' and 's'
+ * const void * and size_t (a blob; a text of that many bytes). The memory must stay until the
+ * statement is reset. */
+CHECKED rag_status db_bind(struct store *store, sqlite3_stmt *statement, rag_error *error,
+                           const char *types, ...);
+
+/* *row true: the statement stands on a row. */
+CHECKED rag_status db_step(struct store *store, sqlite3_stmt *statement, bool *row,
+                           rag_error *error);
+
+/* Binds as db_bind does, runs a statement that gives no rows, and resets it. */
+CHECKED rag_status db_run(struct store *store, sqlite3_stmt *statement, rag_error *error,
+                          const char *types, ...);
+
+/* The first column of the first row; `fallback` if there is no row. */
+CHECKED rag_status db_integer(struct store *store, const char *sql, int64_t fallback,
+                              int64_t *value, rag_error *error);
+
+enum db_access { DB_READ, DB_WRITE };
+CHECKED rag_status db_begin(struct store *store, enum db_access access, rag_error *error);
+
+/* Commits if `status` is RAG_OK, otherwise (or where committing fails) rolls back. */
+CHECKED rag_status db_end(struct store *store, rag_status status, rag_error *error);
+
+/* A column's bytes; NULL only where size is 0. Valid until the next step. */
+rag_text db_column(sqlite3_stmt *statement, int column);
+
+void store_lock(struct store *store);
+void store_unlock(struct store *store);
+
+/* The recipe, with the lock held (recipe.c). */
+CHECKED rag_status recipe_read(struct store *store, struct store_recipe *out, bool *present,
+                               rag_error *error);
+
+/* Whether the lexical index holds the terms that words_each gives now, whose fingerprint goes
+ * to *now (lexical.c). */
+CHECKED rag_status lexical_is_current(struct store *store, struct hash *now, bool *current,
+                                      rag_error *error);
+
+/* Vectors in the file are IEEE 754 singles, little-endian, on every machine. */
+void vector_from_file(const void *bytes, size_t dimension, float *vector);
+void vector_to_file(const float *vector, size_t dimension, unsigned char *bytes);
+
+/* A document's text, kept as long as its statement stands on the row. */
+struct document_text {
+    sqlite3_stmt *statement;
+    rag_text text;
+};
+CHECKED rag_status document_text_open(struct store *store, int64_t document,
+                                      struct document_text *out, rag_error *error);
+void document_text_close(struct document_text *text);
+/* False: the range does not lie within the text. */
+CHECKED bool document_text_part(const struct document_text *text, int64_t begin, int64_t end,
+                                rag_text *part);
+
+/* What the file promises of every chunk and vector: checked when they are written, and by
+ * verify (write.c). */
+bool chunk_fits(const struct store_chunk *chunk, rag_text text);
+bool vector_is_unit(const float *vector, size_t dimension);
+
+/* Feeds what a document's `chunks_hash` covers of one chunk to a hasher (docs/format.md). */
+void chunk_hash_update(struct hasher *hasher, const struct store_chunk *chunk,
+                       const void *vector, size_t vector_size);
+
+#endif

@@ -1,0 +1,365 @@
+/* The check of a whole file: SQLite's own, then what each table promises (docs/format.md). */
+#include "store/verify.h"
+#include "base/memory.h"
+#include "text/utf8.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void verification_report(struct verification *v, const char *format, ...)
+{
+    char sentence[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    v->problems++;
+    if (v->on_problem)
+        v->on_problem(sentence, v->user);
+}
+
+rag_status verification_absorb(struct verification *v, rag_status status, const char *what,
+                               rag_error *error)
+{
+    int code = sqlite3_errcode(v->store->db) & 0xff;
+    if (!status || (code != SQLITE_CORRUPT && code != SQLITE_NOTADB && code != SQLITE_ERROR))
+        return status;
+    if (error)
+        *error = (rag_error){0};
+    verification_report(v, "%s cannot be read to the end: %s", what,
+                        sqlite3_errmsg(v->store->db));
+    return RAG_OK;
+}
+
+/* ---- SQLite's own checks ---- */
+
+static rag_status check_pages(struct verification *v, rag_error *error)
+{
+    sqlite3_stmt *statement;
+    rag_status status = db_prepare(v->store, &statement, "PRAGMA integrity_check(100)", error);
+    while (!status) {
+        bool row;
+        status = db_step(v->store, statement, &row, error);
+        if (status || !row)
+            break;
+        const char *text = (const char *)sqlite3_column_text(statement, 0);
+        if (!text || strcmp(text, "ok") != 0)
+            verification_report(v, "SQLite: %s", text ? text : "out of memory");
+    }
+    status = verification_absorb(v, status, "the file", error);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+static rag_status check_references(struct verification *v, rag_error *error)
+{
+    sqlite3_stmt *statement;
+    rag_status status = db_prepare(v->store, &statement, "PRAGMA foreign_key_check", error);
+    while (!status) {
+        bool row;
+        status = db_step(v->store, statement, &row, error);
+        if (status || !row)
+            break;
+        verification_report(v, "row %lld of %s belongs to a row of %s that is not there",
+                            (long long)sqlite3_column_int64(statement, 1),
+                            sqlite3_column_text(statement, 0),
+                            sqlite3_column_text(statement, 2));
+    }
+    status = verification_absorb(v, status, "the references between tables", error);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+/* ---- Recipe ---- */
+
+static rag_status check_recipe(struct verification *v, rag_error *error)
+{
+    int64_t documents = 0, states = 0;
+    rag_status status = recipe_read(v->store, &v->recipe, &v->has_recipe, error);
+    if (status == RAG_INDEX) {
+        verification_report(v, "the recipe (model, dimension, chunker) makes no sense");
+        v->has_recipe = false;
+        status = RAG_OK;
+    } else if (!status) {
+        status = db_integer(v->store, "SELECT count(*) FROM documents", 0, &documents, error);
+        if (!status && documents && !v->has_recipe)
+            verification_report(v, "there are documents, but no recipe (model, dimension, "
+                                   "chunker) that they were made with");
+    }
+    if (!status)
+        status = db_integer(v->store, "SELECT count(*) FROM state", 0, &states, error);
+    if (!status && states != 1)
+        verification_report(v, "the table \"state\" has %lld rows instead of one",
+                            (long long)states);
+    return verification_absorb(v, status, "the recipe", error);
+}
+
+/* ---- Documents ---- */
+
+/* A document in hand. */
+struct subject {
+    const char *path;
+    rag_text text;
+    uint32_t lines;
+    size_t chunks;
+    bool whole; /* nothing wrong so far with its chunks */
+    struct hasher *hasher;
+};
+
+static uint32_t count_lines(rag_text text)
+{
+    uint32_t lines = 1;
+    for (size_t i = 0; i < text.size; i++)
+        lines += text.data[i] == '\n' || text.data[i] == '\r';
+    return lines;
+}
+
+static void check_vector(struct verification *v, struct subject *subject, int64_t id,
+                         const sqlite3_value *type, rag_text bytes, float *vector)
+{
+    const char *path = subject->path;
+    if (sqlite3_value_type((sqlite3_value *)(uintptr_t)type) == SQLITE_NULL)
+        verification_report(v, "%s: chunk %lld has no vector", path, (long long)id);
+    else if (!v->has_recipe)
+        return;
+    else if (bytes.size != v->recipe.dimension * sizeof(float))
+        verification_report(v, "%s: the vector of chunk %lld has %zu bytes instead of %zu",
+                            path, (long long)id, bytes.size,
+                            v->recipe.dimension * sizeof(float));
+    else {
+        vector_from_file(bytes.data, v->recipe.dimension, vector);
+        if (vector_is_unit(vector, v->recipe.dimension))
+            return;
+        verification_report(v, "%s: the vector of chunk %lld is not finite with norm 1", path,
+                            (long long)id);
+    }
+    subject->whole = false;
+}
+
+enum { CHUNK_ID, NUMBER, BEGIN, END, LINE, LAST_LINE, TOKENS, HASH, HEADING, VECTOR };
+
+static bool in_range(sqlite3_stmt *row, int column, int64_t low, int64_t high)
+{
+    int64_t value = sqlite3_column_int64(row, column);
+    return value >= low && value <= high;
+}
+
+/* Reads the numbers of a chunk; false: one of them cannot be right. */
+static bool read_chunk(sqlite3_stmt *row, const struct subject *subject,
+                       struct store_chunk *chunk)
+{
+    rag_text hash = db_column(row, HASH);
+    if (!in_range(row, BEGIN, 0, (int64_t)subject->text.size) ||
+        !in_range(row, END, 0, (int64_t)subject->text.size) ||
+        !in_range(row, LINE, 1, subject->lines) ||
+        !in_range(row, LAST_LINE, 1, subject->lines) ||
+        !in_range(row, TOKENS, 0, STORE_MAX_TEXT) || hash.size != sizeof chunk->hash.bytes)
+        return false;
+    chunk->begin = (size_t)sqlite3_column_int64(row, BEGIN);
+    chunk->end = (size_t)sqlite3_column_int64(row, END);
+    chunk->line = (uint32_t)sqlite3_column_int64(row, LINE);
+    chunk->last_line = (uint32_t)sqlite3_column_int64(row, LAST_LINE);
+    chunk->tokens = (size_t)sqlite3_column_int64(row, TOKENS);
+    memcpy(chunk->hash.bytes, hash.data, sizeof chunk->hash.bytes);
+    return chunk_fits(chunk, subject->text);
+}
+
+static rag_status check_chunk(struct verification *v, struct subject *subject,
+                              sqlite3_stmt *row, float *vector, rag_error *error)
+{
+    struct store_chunk chunk = {0};
+    int64_t id = sqlite3_column_int64(row, CHUNK_ID);
+    rag_text bytes = db_column(row, VECTOR), heading = db_column(row, HEADING);
+    if (sqlite3_column_int64(row, NUMBER) != (int64_t)subject->chunks) {
+        verification_report(v, "%s: its chunk %zu is missing", subject->path, subject->chunks);
+        subject->whole = false;
+    }
+    subject->chunks++;
+    check_vector(v, subject, id, sqlite3_column_value(row, VECTOR), bytes, vector);
+    if (!read_chunk(row, subject, &chunk)) {
+        verification_report(v,
+                            "%s: the place of chunk %lld (bytes %lld to %lld, lines %lld to "
+                            "%lld) does not lie on the characters of the text",
+                            subject->path, (long long)id,
+                            (long long)sqlite3_column_int64(row, BEGIN),
+                            (long long)sqlite3_column_int64(row, END),
+                            (long long)sqlite3_column_int64(row, LINE),
+                            (long long)sqlite3_column_int64(row, LAST_LINE));
+        subject->whole = false;
+        return RAG_OK;
+    }
+    chunk.heading = (const char *)sqlite3_column_text(row, HEADING);
+    if (!chunk.heading)
+        return fail_memory(error);
+    chunk_hash_update(subject->hasher, &chunk, bytes.data, bytes.size);
+    rag_text text = {subject->text.size ? subject->text.data + chunk.begin : "",
+                     chunk.end - chunk.begin};
+    return verify_words_expect(v, id, heading, text, error);
+}
+
+static rag_status check_chunks(struct verification *v, struct subject *subject,
+                               sqlite3_stmt *chunks, int64_t document, rag_error *error)
+{
+    float *vector = alloc_array(v->has_recipe ? v->recipe.dimension : 1, sizeof *vector);
+    if (!vector)
+        return fail_memory(error);
+    sqlite3_reset(chunks);
+    rag_status status = db_bind(v->store, chunks, error, "i", document);
+    while (!status) {
+        bool row;
+        status = db_step(v->store, chunks, &row, error);
+        if (status || !row)
+            break;
+        status = check_chunk(v, subject, chunks, vector, error);
+    }
+    free(vector);
+    return status;
+}
+
+static bool equal_hash(rag_text stored, const struct hash *hash)
+{
+    return stored.size == sizeof hash->bytes &&
+           memcmp(stored.data, hash->bytes, sizeof hash->bytes) == 0;
+}
+
+enum { DOCUMENT_ID, PATH, FILE_HASH, CHUNKS, CHUNKS_HASH, TEXT_HASH, TEXT };
+
+static rag_status check_text(struct verification *v, struct subject *subject, sqlite3_stmt *row,
+                             rag_error *error)
+{
+    struct hash hash;
+    subject->path = (const char *)sqlite3_column_text(row, PATH);
+    subject->text = db_column(row, TEXT);
+    if (!subject->path)
+        return fail_memory(error);
+    rag_status status = hash_bytes(subject->text.data ? subject->text.data : "",
+                                   subject->text.size, &hash, error);
+    if (status)
+        return status;
+    if (!equal_hash(db_column(row, TEXT_HASH), &hash))
+        verification_report(v, "%s: its stored text is not what was put in", subject->path);
+    if (utf8_valid_prefix(subject->text.data, subject->text.size) != subject->text.size)
+        verification_report(v, "%s: its stored text is not UTF-8", subject->path);
+    if (db_column(row, FILE_HASH).size != HASH_SIZE)
+        verification_report(v, "%s: the hash of its file has %zu bytes", subject->path,
+                            db_column(row, FILE_HASH).size);
+    subject->lines = count_lines(subject->text);
+    return RAG_OK;
+}
+
+static rag_status check_document(struct verification *v, sqlite3_stmt *row,
+                                 sqlite3_stmt *chunks, rag_error *error)
+{
+    struct subject subject = {.whole = true};
+    struct hash hash;
+    rag_status status = check_text(v, &subject, row, error);
+    if (!status)
+        status = hasher_new(&subject.hasher, error);
+    if (status)
+        return status;
+    status = check_chunks(v, &subject, chunks, sqlite3_column_int64(row, DOCUMENT_ID), error);
+    hasher_finish(subject.hasher, &hash);
+    if (status)
+        return status;
+    int64_t expected = sqlite3_column_int64(row, CHUNKS);
+    if (expected != (int64_t)subject.chunks)
+        verification_report(v, "%s: has %zu chunks instead of %lld", subject.path,
+                            subject.chunks, (long long)expected);
+    else if (subject.whole && !equal_hash(db_column(row, CHUNKS_HASH), &hash))
+        verification_report(v, "%s: its chunks or their vectors are not what was put in",
+                            subject.path);
+    return RAG_OK;
+}
+
+static rag_status check_documents(struct verification *v, rag_error *error)
+{
+    sqlite3_stmt *documents = NULL, *chunks = NULL;
+    rag_status status = db_prepare(v->store, &documents,
+                                   "SELECT id, path, hash, chunks, chunks_hash, text_hash, "
+                                   "text FROM documents ORDER BY id",
+                                   error);
+    if (!status)
+        status = db_prepare(v->store, &chunks,
+                            "SELECT id, number, begin_byte, end_byte, line, last_line, tokens, "
+                            "hash, heading, vector FROM chunks LEFT JOIN vectors ON chunk=id "
+                            "WHERE document=? ORDER BY number",
+                            error);
+    while (!status) {
+        bool row;
+        status = db_step(v->store, documents, &row, error);
+        if (status || !row)
+            break;
+        status = check_document(v, documents, chunks, error);
+    }
+    status = verification_absorb(v, status, "the documents", error);
+    sqlite3_finalize(documents);
+    sqlite3_finalize(chunks);
+    return status;
+}
+
+/* ---- The whole ---- */
+
+static rag_status check_words(struct verification *v, rag_error *error)
+{
+    struct hash now;
+    rag_status status = lexical_is_current(v->store, &now, &v->current_words, error);
+    if (status)
+        return verification_absorb(v, status, "the lexical index", error);
+    if (v->current_words)
+        return verify_words_compare(v, error);
+    verification_report(v, "the lexical index was filled by another version of rag, and words "
+                           "may be missed; the next change to the index fills it anew");
+    return RAG_OK;
+}
+
+static rag_status check_all(struct verification *v, rag_error *error)
+{
+    rag_status status = check_pages(v, error);
+    if (!status)
+        status = check_references(v, error);
+    if (!status)
+        status = check_recipe(v, error);
+    if (!status)
+        status = check_documents(v, error);
+    if (!status)
+        status = check_words(v, error);
+    return status;
+}
+
+/* FTS5 compares its pages with each other and with the text. It can only be asked by a
+ * statement that writes, although nothing is written. */
+static rag_status check_fts(struct verification *v, rag_error *error)
+{
+    struct store *store = v->store;
+    if (!store->writable || !v->current_words)
+        return RAG_OK;
+    rag_status status =
+        db_execute(store, "INSERT INTO words(words, rank) VALUES('integrity-check', 1)", error);
+    if (status && (sqlite3_errcode(store->db) & 0xff) == SQLITE_CORRUPT) {
+        verification_report(v, "the lexical index fails FTS5's own check");
+        return RAG_OK;
+    }
+    return verification_absorb(v, status, "the lexical index", error);
+}
+
+rag_status store_verify(struct store *store, rag_problem_fn on_problem, void *user,
+                        rag_error *error)
+{
+    struct verification v = {.store = store, .on_problem = on_problem, .user = user};
+    store_lock(store);
+    rag_status status = db_begin(store, DB_READ, error);
+    if (!status)
+        status = db_end(store, check_all(&v, error), error);
+    if (!status)
+        status = check_fts(&v, error);
+    store_unlock(store);
+    free(v.sums);
+    if (!status && v.problems)
+        status = fail_with(error, RAG_INDEX,
+                           "%s: %zu problem%s; restore it from a copy, or remove it and index "
+                           "again",
+                           store->path, v.problems, v.problems == 1 ? "" : "s");
+    return status;
+}

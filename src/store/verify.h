@@ -1,0 +1,39 @@
+/* verify.h - what the files of the check share. */
+#ifndef RAG_STORE_VERIFY_H
+#define RAG_STORE_VERIFY_H
+
+#include "store/sqlite.h"
+
+/* What the terms of one chunk add up to (verify_words.c). */
+struct word_sum {
+    int64_t chunk;
+    uint64_t sum;
+};
+
+struct verification {
+    struct store *store;
+    rag_problem_fn on_problem; /* may be NULL */
+    void *user;
+    size_t problems;
+    struct store_recipe recipe;
+    bool has_recipe, current_words;
+    struct word_sum *sums; /* of the chunks as their texts say */
+    size_t sum_count, sum_capacity;
+};
+
+void verification_report(struct verification *v, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A failure to read that damage explains becomes a problem, and the check goes on with what
+ * is left; any other is returned. */
+CHECKED rag_status verification_absorb(struct verification *v, rag_status status,
+                                       const char *what, rag_error *error);
+
+/* Notes the terms that a chunk ought to have in the lexical index. */
+CHECKED rag_status verify_words_expect(struct verification *v, int64_t chunk, rag_text heading,
+                                       rag_text text, rag_error *error);
+
+/* Compares what was noted with the lexical index. */
+CHECKED rag_status verify_words_compare(struct verification *v, rag_error *error);
+
+#endif

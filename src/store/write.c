@@ -1,0 +1,382 @@
+/* Documents and chunks: putting in, taking out. One transaction each. */
+#include "base/memory.h"
+#include "store/sqlite.h"
+#include "text/utf8.h"
+
+#include <math.h>
+#include <string.h>
+
+/* How far from 1 the square of a vector's norm may be. */
+static const double NORM_TOLERANCE = 1e-3;
+
+/* ---- Checks on what comes in: what the file promises is checked before it is written ---- */
+
+bool vector_is_unit(const float *vector, size_t dimension)
+{
+    double square = 0;
+    for (size_t i = 0; i < dimension; i++)
+        square += (double)vector[i] * (double)vector[i];
+    return fabs(square - 1) <= NORM_TOLERANCE; /* false for NaN */
+}
+
+bool chunk_fits(const struct store_chunk *chunk, rag_text text)
+{
+    return chunk->begin <= chunk->end && chunk->end <= text.size &&
+           utf8_floor(text.data, text.size, chunk->begin) == chunk->begin &&
+           utf8_floor(text.data, text.size, chunk->end) == chunk->end && chunk->line >= 1 &&
+           chunk->line <= chunk->last_line;
+}
+
+static rag_status check_input(const struct store_document *document,
+                              const struct store_chunk *chunks, size_t count, size_t dimension,
+                              rag_error *error)
+{
+    if (document->text.size > STORE_MAX_TEXT)
+        return fail_with(error, RAG_INPUT,
+                         "%s: %zu bytes of text; a document holds at most %d, split the file",
+                         document->path, document->text.size, STORE_MAX_TEXT);
+    size_t valid = utf8_valid_prefix(document->text.data, document->text.size);
+    if (valid != document->text.size)
+        return fail_with(error, RAG_INPUT, "%s: byte %zu of its text is not UTF-8",
+                         document->path, valid);
+    for (size_t i = 0; i < count; i++) {
+        size_t heading = strlen(chunks[i].heading);
+        if (utf8_valid_prefix(chunks[i].heading, heading) != heading)
+            return fail_with(error, RAG_INPUT, "%s: the heading of chunk %zu is not UTF-8",
+                             document->path, i);
+        if (!chunk_fits(&chunks[i], document->text))
+            return fail_with(error, RAG_INTERNAL,
+                             "%s: chunk %zu (bytes %zu to %zu, lines %u to %u) does not lie on "
+                             "the characters of the text",
+                             document->path, i, chunks[i].begin, chunks[i].end, chunks[i].line,
+                             chunks[i].last_line);
+        if (!vector_is_unit(chunks[i].vector, dimension))
+            return fail_with(error, RAG_INTERNAL,
+                             "%s: the vector of chunk %zu is not finite with norm 1",
+                             document->path, i);
+    }
+    return RAG_OK;
+}
+
+void chunk_hash_update(struct hasher *hasher, const struct store_chunk *chunk,
+                       const void *vector, size_t vector_size)
+{
+    uint64_t numbers[] = {chunk->begin,     chunk->end,    chunk->line,
+                          chunk->last_line, chunk->tokens, strlen(chunk->heading)};
+    unsigned char bytes[sizeof numbers];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)(numbers[i / 8] >> i % 8 * 8);
+    hasher_update(hasher, bytes, sizeof bytes);
+    hasher_update(hasher, chunk->heading, strlen(chunk->heading));
+    hasher_update(hasher, chunk->hash.bytes, sizeof chunk->hash.bytes);
+    hasher_update(hasher, vector, vector_size);
+}
+
+/* ---- The lexical index ---- */
+
+/* FTS5 takes a row back by tokenizing its old text again; so what was filled with other terms
+ * than words_each gives now is filled anew first. */
+static rag_status words_up_to_date(struct store *store, rag_error *error)
+{
+    struct hash now;
+    bool same;
+    sqlite3_stmt *statement;
+    rag_status status = lexical_is_current(store, &now, &same, error);
+    if (status || same)
+        return status;
+    status = db_execute(store, "INSERT INTO words(words) VALUES('rebuild')", error);
+    if (status)
+        return status;
+    status = db_prepare(store, &statement, "UPDATE state SET words_hash=?", error);
+    if (!status)
+        status =
+            db_run(store, statement, error, "b", (const void *)now.bytes, sizeof now.bytes);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+/* ---- Writing ---- */
+
+static rag_status find_id(struct store *store, const char *path, int64_t *id, bool *found,
+                          rag_error *error)
+{
+    sqlite3_stmt *statement;
+    *found = false;
+    rag_status status =
+        db_prepare(store, &statement, "SELECT id FROM documents WHERE path=?", error);
+    if (!status)
+        status = db_bind(store, statement, error, "t", path);
+    if (!status)
+        status = db_step(store, statement, found, error);
+    if (!status && *found)
+        *id = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+static rag_status run_with_id(struct store *store, const char *sql, int64_t id,
+                              rag_error *error)
+{
+    sqlite3_stmt *statement;
+    rag_status status = db_prepare(store, &statement, sql, error);
+    if (!status)
+        status = db_run(store, statement, error, "i", id);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+/* Takes a document's terms out of the lexical index, from the text that is stored. */
+static rag_status remove_words(struct store *store, int64_t document, rag_error *error)
+{
+    struct document_text text;
+    sqlite3_stmt *change = NULL, *chunks = NULL;
+    rag_status status = document_text_open(store, document, &text, error);
+    if (!status)
+        status = db_prepare(store, &change,
+                            "INSERT INTO words(words, rowid, heading, text) "
+                            "VALUES('delete', ?, ?, ?)",
+                            error);
+    if (!status)
+        status = db_prepare(store, &chunks,
+                            "SELECT id, heading, begin_byte, end_byte FROM chunks "
+                            "WHERE document=?",
+                            error);
+    if (!status)
+        status = db_bind(store, chunks, error, "i", document);
+    while (!status) {
+        bool row;
+        status = db_step(store, chunks, &row, error);
+        if (status || !row)
+            break;
+        int64_t id = sqlite3_column_int64(chunks, 0);
+        rag_text heading = db_column(chunks, 1), part;
+        if (document_text_part(&text, sqlite3_column_int64(chunks, 2),
+                               sqlite3_column_int64(chunks, 3), &part))
+            status = db_run(store, change, error, "iss", id, (const void *)heading.data,
+                            heading.size, (const void *)part.data, part.size);
+        else
+            status = fail_with(error, RAG_INDEX,
+                               "%s: chunk %lld does not lie within its document; `rag verify` "
+                               "lists what is wrong",
+                               store->path, (long long)id);
+    }
+    sqlite3_finalize(chunks);
+    sqlite3_finalize(change);
+    document_text_close(&text);
+    return status;
+}
+
+static rag_status remove_document(struct store *store, int64_t id, rag_error *error)
+{
+    static const char *const steps[] = {
+        "DELETE FROM vectors WHERE chunk IN (SELECT id FROM chunks WHERE document=?)",
+        "DELETE FROM chunks WHERE document=?",
+        "DELETE FROM documents WHERE id=?",
+    };
+    rag_status status = remove_words(store, id, error);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps && !status; i++)
+        status = run_with_id(store, steps[i], id, error);
+    return status;
+}
+
+/* Removes the document of this path, if there is one. */
+static rag_status remove_path(struct store *store, const char *path, bool *found,
+                              rag_error *error)
+{
+    int64_t id = 0;
+    rag_status status = find_id(store, path, &id, found, error);
+    if (!status && *found)
+        status = remove_document(store, id, error);
+    return status;
+}
+
+static rag_status next_generation(struct store *store, rag_error *error)
+{
+    return db_execute(store, "UPDATE state SET generation=generation+1", error);
+}
+
+static rag_status hash_chunks(const struct store_chunk *chunks, size_t count,
+                              unsigned char *bytes, size_t dimension, struct hash *out,
+                              rag_error *error)
+{
+    struct hasher *hasher;
+    rag_status status = hasher_new(&hasher, error);
+    if (status)
+        return status;
+    for (size_t i = 0; i < count; i++) {
+        vector_to_file(chunks[i].vector, dimension, bytes);
+        chunk_hash_update(hasher, &chunks[i], bytes, dimension * sizeof(float));
+    }
+    hasher_finish(hasher, out);
+    return RAG_OK;
+}
+
+static rag_status insert_document(struct store *store, const struct store_document *document,
+                                  const struct hash *chunks_hash, size_t count, int64_t *id,
+                                  rag_error *error)
+{
+    struct hash text_hash;
+    rag_status status = hash_bytes(document->text.data, document->text.size, &text_hash, error);
+    if (status)
+        return status;
+    sqlite3_stmt *statement;
+    status = db_prepare(store, &statement,
+                        "INSERT INTO documents(path, format, hash, size, modified, chunks, "
+                        "chunks_hash, text_hash, text) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        error);
+    if (!status)
+        status = db_run(store, statement, error, "ttbiiibbb", document->path, document->format,
+                        (const void *)document->hash.bytes, sizeof document->hash.bytes,
+                        (int64_t)document->size, document->modified, (int64_t)count,
+                        (const void *)chunks_hash->bytes, sizeof chunks_hash->bytes,
+                        (const void *)text_hash.bytes, sizeof text_hash.bytes,
+                        (const void *)document->text.data, document->text.size);
+    sqlite3_finalize(statement);
+    *id = sqlite3_last_insert_rowid(store->db);
+    return status;
+}
+
+/* The statements that each chunk of a document goes through. */
+struct inserts {
+    sqlite3_stmt *chunk, *vector, *words;
+};
+
+static rag_status inserts_prepare(struct store *store, struct inserts *inserts,
+                                  rag_error *error)
+{
+    rag_status status =
+        db_prepare(store, &inserts->chunk,
+                   "INSERT INTO chunks(document, number, begin_byte, end_byte, line, "
+                   "last_line, tokens, hash, heading) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                   error);
+    if (!status)
+        status = db_prepare(store, &inserts->vector, "INSERT INTO vectors VALUES(?, ?)", error);
+    if (!status)
+        status = db_prepare(store, &inserts->words,
+                            "INSERT INTO words(rowid, heading, text) VALUES(?, ?, ?)", error);
+    return status;
+}
+
+static rag_status insert_chunk(struct store *store, struct inserts *inserts, int64_t document,
+                               size_t number, const struct store_chunk *chunk, rag_text text,
+                               const unsigned char *vector, size_t vector_size,
+                               rag_error *error)
+{
+    rag_status status =
+        db_run(store, inserts->chunk, error, "iiiiiiibt", document, (int64_t)number,
+               (int64_t)chunk->begin, (int64_t)chunk->end, (int64_t)chunk->line,
+               (int64_t)chunk->last_line, (int64_t)chunk->tokens,
+               (const void *)chunk->hash.bytes, sizeof chunk->hash.bytes, chunk->heading);
+    int64_t id = sqlite3_last_insert_rowid(store->db);
+    if (!status)
+        status =
+            db_run(store, inserts->vector, error, "ib", id, (const void *)vector, vector_size);
+    const char *begin = text.size ? text.data + chunk->begin : "";
+    if (!status)
+        status = db_run(store, inserts->words, error, "its", id, chunk->heading,
+                        (const void *)begin, chunk->end - chunk->begin);
+    return status;
+}
+
+static rag_status insert(struct store *store, const struct store_document *document,
+                         const struct store_chunk *chunks, size_t count, size_t dimension,
+                         rag_error *error)
+{
+    struct inserts inserts = {0};
+    struct hash chunks_hash;
+    int64_t id = 0;
+    unsigned char *vector = alloc_array(dimension, sizeof(float));
+    if (!vector)
+        return fail_memory(error);
+    rag_status status = hash_chunks(chunks, count, vector, dimension, &chunks_hash, error);
+    if (!status)
+        status = insert_document(store, document, &chunks_hash, count, &id, error);
+    if (!status)
+        status = inserts_prepare(store, &inserts, error);
+    for (size_t i = 0; i < count && !status; i++) {
+        vector_to_file(chunks[i].vector, dimension, vector);
+        status = insert_chunk(store, &inserts, id, i, &chunks[i], document->text, vector,
+                              dimension * sizeof(float), error);
+    }
+    sqlite3_finalize(inserts.chunk);
+    sqlite3_finalize(inserts.vector);
+    sqlite3_finalize(inserts.words);
+    free(vector);
+    return status;
+}
+
+static rag_status put(struct store *store, const struct store_document *document,
+                      const struct store_chunk *chunks, size_t count, rag_error *error)
+{
+    struct store_recipe recipe;
+    bool present, replaced;
+    rag_status status = recipe_read(store, &recipe, &present, error);
+    if (!status && !present)
+        status =
+            fail_with(error, RAG_INTERNAL, "%s: a document before the recipe", store->path);
+    if (!status)
+        status = check_input(document, chunks, count, recipe.dimension, error);
+    if (!status)
+        status = words_up_to_date(store, error);
+    if (!status)
+        status = remove_path(store, document->path, &replaced, error);
+    if (!status)
+        status = insert(store, document, chunks, count, recipe.dimension, error);
+    if (!status)
+        status = next_generation(store, error);
+    return status;
+}
+
+rag_status store_put(struct store *store, const struct store_document *document,
+                     const struct store_chunk *chunks, size_t count, rag_error *error)
+{
+    store_lock(store);
+    rag_status status = db_begin(store, DB_WRITE, error);
+    if (!status)
+        status = db_end(store, put(store, document, chunks, count, error), error);
+    store_unlock(store);
+    return status;
+}
+
+static rag_status remove_paths(struct store *store, const char *const *paths, size_t count,
+                               size_t *removed, rag_error *error)
+{
+    rag_status status = words_up_to_date(store, error);
+    for (size_t i = 0; i < count && !status; i++) {
+        bool found;
+        status = remove_path(store, paths[i], &found, error);
+        if (!status && found)
+            ++*removed;
+    }
+    if (!status && *removed)
+        status = next_generation(store, error);
+    return status;
+}
+
+rag_status store_remove(struct store *store, const char *const *paths, size_t count,
+                        size_t *removed, rag_error *error)
+{
+    size_t done = 0;
+    store_lock(store);
+    rag_status status = db_begin(store, DB_WRITE, error);
+    if (!status)
+        status = db_end(store, remove_paths(store, paths, count, &done, error), error);
+    store_unlock(store);
+    if (removed)
+        *removed = status ? 0 : done;
+    return status;
+}
+
+rag_status store_touch(struct store *store, const char *path, uint64_t size, int64_t modified,
+                       rag_error *error)
+{
+    store_lock(store);
+    sqlite3_stmt *statement;
+    rag_status status = db_prepare(
+        store, &statement, "UPDATE documents SET size=?, modified=? WHERE path=?", error);
+    if (!status)
+        status = db_run(store, statement, error, "iit", (int64_t)size, modified, path);
+    sqlite3_finalize(statement);
+    store_unlock(store);
+    return status;
+}
