@@ -35,10 +35,13 @@ struct block {
     size_t name_begin, name_end; /* BLOCK_HEADING: the title's bytes */
 };
 
+struct reader;
+
 struct document {
-    char *path;         /* as found */
-    const char *format; /* "markdown", "text" */
-    struct buf text;    /* valid UTF-8 */
+    char *path;                  /* as found */
+    const char *format;          /* "markdown", "text" */
+    const struct reader *reader; /* what read it */
+    struct buf text;             /* valid UTF-8 */
     struct block *blocks;
     size_t block_count, block_capacity;
 };
@@ -54,11 +57,19 @@ CHECKED rag_status document_read(const char *path, struct document *out, rag_err
 CHECKED rag_status document_parse(const char *name, const void *bytes, size_t size,
                                   struct document *out, rag_error *error);
 
+/* Appends the title of a BLOCK_HEADING as a person would say it: the format's markup
+ * left out, in one line, at most DOCUMENT_MAX_TITLE bytes. */
+enum { DOCUMENT_MAX_TITLE = 200 };
+CHECKED bool document_title(const struct document *document, const struct block *heading,
+                            struct buf *out);
+
 struct reader {
     const char *format;
     const char *const *suffixes; /* NULL-terminated, lower case, with the dot */
     /* Fills document->blocks from document->text. */
     rag_status (*read)(struct document *document, rag_error *error);
+    /* Appends a title without the format's markup; NULL: titles have none. */
+    bool (*title)(const char *name, size_t size, struct buf *out);
 };
 
 extern const struct reader markdown_reader, plain_reader;

@@ -14,4 +14,9 @@
 CHECKED rag_status encoding_to_utf8(const void *bytes, size_t size, struct buf *out,
                                     const char **name, rag_error *error);
 
+/* The name alone. UTF-8 and GB18030 are checked to the end, UTF-16 is not: what is
+ * "UTF-8" here needs no conversion. */
+CHECKED rag_status encoding_detect(const void *bytes, size_t size, const char **name,
+                                   rag_error *error);
+
 #endif

@@ -1,0 +1,134 @@
+/* From a file's bytes to a document: encoding, format, blocks. */
+#include "documents/document.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "documents/encoding.h"
+#include "text/utf8.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* The first whose suffix fits reads the file; the last one takes any other. */
+static const struct reader *const readers[] = {&markdown_reader, &plain_reader};
+
+enum { READER_COUNT = sizeof readers / sizeof *readers };
+
+static const struct reader *reader_of(const char *path)
+{
+    const char *suffix = strrchr(path_name(path), '.');
+    for (size_t i = 0; suffix && i < READER_COUNT; i++)
+        for (const char *const *s = readers[i]->suffixes; *s; s++)
+            if (strcasecmp(suffix, *s) == 0)
+                return readers[i];
+    return NULL;
+}
+
+bool document_supported(const char *path)
+{
+    return reader_of(path) != NULL;
+}
+
+void document_release(struct document *document)
+{
+    free(document->path);
+    free(document->blocks);
+    buf_release(&document->text);
+    *document = (struct document){0};
+}
+
+bool document_push(struct document *document, struct block block)
+{
+    if (!array_reserve(&document->blocks, &document->block_capacity, document->block_count + 1,
+                       sizeof *document->blocks))
+        return false;
+    document->blocks[document->block_count++] = block;
+    return true;
+}
+
+static bool one_line(struct buf *out, size_t from)
+{
+    size_t to = from;
+    for (size_t i = from; i < out->size; i++) {
+        char c = out->data[i];
+        if (c == '\n' || c == '\r' || c == '\t' || c == '\0')
+            c = ' ';
+        if (c == ' ' && (to == from || out->data[to - 1] == ' '))
+            continue;
+        out->data[to++] = c;
+    }
+    while (to > from && out->data[to - 1] == ' ')
+        to--;
+    if (to - from > DOCUMENT_MAX_TITLE)
+        to = from + utf8_floor(out->data + from, to - from, DOCUMENT_MAX_TITLE);
+    out->size = to;
+    if (out->data)
+        out->data[to] = 0;
+    return true;
+}
+
+bool document_title(const struct document *document, const struct block *heading,
+                    struct buf *out)
+{
+    const char *name = document->text.data + heading->name_begin;
+    size_t size = heading->name_end - heading->name_begin, before = out->size;
+    bool (*title)(const char *, size_t, struct buf *) = document->reader->title;
+    return (title ? title(name, size, out) : buf_append(out, name, size)) &&
+           one_line(out, before);
+}
+
+/* Finds the blocks of the text that is in `out`. */
+static rag_status read_blocks(const char *name, struct document *out, rag_error *error)
+{
+    out->reader = reader_of(name);
+    if (!out->reader)
+        out->reader = readers[READER_COUNT - 1];
+    out->format = out->reader->format;
+    out->path = strdup(name);
+    if (!out->path || !buf_reserve(&out->text, 0))
+        return fail_memory(error);
+    return out->reader->read(out, error);
+}
+
+rag_status document_parse(const char *name, const void *bytes, size_t size,
+                          struct document *out, rag_error *error)
+{
+    *out = (struct document){.text = BUF_INIT(DOCUMENT_MAX_BYTES)};
+    const char *encoding;
+    rag_status status = encoding_to_utf8(bytes, size, &out->text, &encoding, error);
+    if (!status)
+        status = read_blocks(name, out, error);
+    if (status) {
+        status = fail_within(error, status, "%s", name);
+        document_release(out);
+    }
+    return status;
+}
+
+rag_status document_read(const char *path, struct document *out, rag_error *error)
+{
+    *out = (struct document){.text = BUF_INIT(DOCUMENT_MAX_BYTES)};
+    rag_status status = file_read(path, &out->text, error);
+    if (status) {
+        document_release(out);
+        return status;
+    }
+    const char *encoding;
+    const char *bytes = out->text.data ? out->text.data : "";
+    status = encoding_detect(bytes, out->text.size, &encoding, error);
+    if (!status && strcmp(encoding, "UTF-8") == 0) {
+        /* The bytes stay where they are: a second copy of 1 GB is not needed. */
+        status = read_blocks(path, out, error);
+    } else if (!status) {
+        struct buf raw = out->text;
+        out->text = BUF_INIT(DOCUMENT_MAX_BYTES);
+        status = encoding_to_utf8(raw.data, raw.size, &out->text, &encoding, error);
+        buf_release(&raw);
+        if (!status)
+            status = read_blocks(path, out, error);
+    }
+    if (status) {
+        status = fail_within(error, status, "%s", path);
+        document_release(out);
+    }
+    return status;
+}

@@ -1,0 +1,97 @@
+#include "documents/sections.h"
+#include "base/memory.h"
+
+enum {
+    LEVELS = 6,
+    PATH_MAX_BYTES = (LEVELS + 1) * (DOCUMENT_MAX_TITLE + 3),
+};
+
+void sections_release(struct sections *sections)
+{
+    free(sections->list);
+    *sections = (struct sections){0};
+}
+
+static rag_status open_section(struct sections *s, struct section section, rag_error *error)
+{
+    if (!array_reserve(&s->list, &s->capacity, s->count + 1, sizeof *s->list))
+        return fail_memory(error);
+    s->list[s->count++] = section;
+    return RAG_OK;
+}
+
+/* Ends the sections from `open` up to the one that a heading of this level lies in. */
+static size_t close_sections(struct sections *s, size_t open, unsigned level, size_t block)
+{
+    while (open != 0 && s->list[open].level >= level) {
+        s->list[open].end_section = s->count;
+        s->list[open].end_block = block;
+        open = s->list[open].parent;
+    }
+    return open;
+}
+
+rag_status sections_read(const struct document *document, struct sections *out,
+                         rag_error *error)
+{
+    *out = (struct sections){.document = document};
+    size_t blocks = document->block_count;
+    rag_status status = open_section(out, (struct section){.heading = blocks}, error);
+    size_t open = 0;
+    for (size_t i = 0; i < blocks && !status; i++) {
+        const struct block *block = &document->blocks[i];
+        if (block->kind != BLOCK_HEADING)
+            continue;
+        unsigned level = block->level < 1 ? 1 : block->level > LEVELS ? LEVELS : block->level;
+        open = close_sections(out, open, level, i);
+        status = open_section(
+            out,
+            (struct section){.parent = open, .heading = i, .first_block = i, .level = level},
+            error);
+        open = out->count - 1;
+    }
+    if (status) {
+        sections_release(out);
+        return status;
+    }
+    close_sections(out, open, 1, blocks);
+    out->list[0].end_section = out->count;
+    out->list[0].end_block = blocks;
+    return RAG_OK;
+}
+
+size_t sections_common(const struct sections *sections, size_t a, size_t b)
+{
+    /* A section stands behind the one it lies in. */
+    while (a != b) {
+        if (a > b)
+            a = sections->list[a].parent;
+        else
+            b = sections->list[b].parent;
+    }
+    return a;
+}
+
+char *sections_path(const struct sections *sections, size_t section)
+{
+    size_t chain[LEVELS + 1], depth = 0;
+    for (; section != 0 && depth <= LEVELS; section = sections->list[section].parent)
+        chain[depth++] = section;
+    struct buf path = BUF_INIT(PATH_MAX_BYTES);
+    /* A raw title may be longer than the path: it is cut on the way. */
+    struct buf title = BUF_INIT(DOCUMENT_MAX_BYTES);
+    bool ok = true;
+    while (ok && depth-- > 0) {
+        size_t heading = sections->list[chain[depth]].heading;
+        const struct document *document = sections->document;
+        buf_clear(&title);
+        ok = document_title(document, &document->blocks[heading], &title);
+        if (ok && title.size)
+            ok = (path.size == 0 || buf_append_text(&path, " > ")) &&
+                 buf_append(&path, title.data, title.size);
+    }
+    char *text = ok ? buf_detach(&path) : NULL;
+    buf_release(&path);
+    buf_release(&title);
+    return text;
+}
