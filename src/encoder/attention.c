@@ -1,0 +1,119 @@
+#include "encoder/attention.h"
+#include "encoder/polynomials.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Queries and keys of a tile: multiples of the kernels' tiles of 12 rows and 32 columns, and
+ * small enough that a tile's scores (36 KB), keys and values (24 KB each for heads of 64)
+ * stay in the second cache. */
+enum { QUERIES = 96, KEYS = 96 };
+
+/* What a head needs, laid out for outer_product. d = head_size; padded to KERNEL_LANES. */
+struct workspace {
+    float *keys;    /* [blocks][d][KEYS], transposed in each block */
+    float *values;  /* [tokens][padded d] */
+    float *query;   /* [d][QUERIES], transposed, scaled */
+    float *scores;  /* [KEYS][QUERIES], transposed */
+    float *sums;    /* [QUERIES][padded d], values weighted so far */
+    float *max;     /* [QUERIES] */
+    float *total;   /* [QUERIES] */
+    float *factors; /* [QUERIES] */
+};
+
+static size_t key_blocks(size_t tokens)
+{
+    return (tokens + KEYS - 1) / KEYS;
+}
+
+static float *take(float **scratch, size_t count)
+{
+    float *here = *scratch;
+    *scratch += kernel_padded(count);
+    return here;
+}
+
+size_t attention_scratch(size_t tokens, size_t head_size)
+{
+    size_t width = kernel_padded(head_size);
+    return kernel_padded(key_blocks(tokens) * head_size * KEYS) + tokens * width +
+           head_size * QUERIES + KEYS * QUERIES + QUERIES * width + 3 * QUERIES;
+}
+
+static void pack_keys(const float *k, size_t tokens, size_t d, size_t stride, float *packed)
+{
+    for (size_t t = 0; t < tokens; t++) {
+        float *block = packed + t / KEYS * d * KEYS;
+        for (size_t i = 0; i < d; i++)
+            block[i * KEYS + t % KEYS] = k[t * stride + i];
+    }
+}
+
+static void pack_values(const float *v, size_t tokens, size_t d, size_t stride, float *packed)
+{
+    size_t width = kernel_padded(d);
+    for (size_t t = 0; t < tokens; t++) {
+        memcpy(packed + t * width, v + t * stride, d * sizeof *v);
+        memset(packed + t * width + d, 0, (width - d) * sizeof *v);
+    }
+}
+
+/* Scores are wanted in units of log 2, for softmax_block takes powers of 2. */
+static void pack_queries(const float *q, size_t count, size_t d, size_t stride, size_t lanes,
+                         float *packed)
+{
+    float factor = LOG2_E / sqrtf((float)d);
+    for (size_t i = 0; i < d; i++) {
+        for (size_t t = 0; t < count; t++)
+            packed[i * lanes + t] = q[t * stride + i] * factor;
+        memset(packed + i * lanes + count, 0, (lanes - count) * sizeof *q);
+    }
+}
+
+/* One tile of queries against all keys. */
+static void attend_tile(const struct kernels *kernels, const struct workspace *w, size_t tokens,
+                        size_t queries, size_t d, float *out, size_t out_stride)
+{
+    size_t lanes = kernel_padded(queries), width = kernel_padded(d);
+    for (size_t i = 0; i < lanes; i++) {
+        w->max[i] = -INFINITY;
+        w->total[i] = 0;
+    }
+    for (size_t first = 0; first < tokens; first += KEYS) {
+        size_t keys = tokens - first < KEYS ? tokens - first : KEYS;
+        kernels->outer_product(keys, lanes, d, w->keys + first * d, KEYS, w->query, lanes,
+                               w->scores, lanes, false);
+        kernels->softmax_block(w->scores, keys, lanes, w->max, w->total, w->factors);
+        for (size_t i = 0; first > 0 && i < queries; i++)
+            kernels->scale(w->sums + i * width, w->sums + i * width, w->factors[i], width);
+        kernels->outer_product(queries, width, keys, w->scores, lanes,
+                               w->values + first * width, width, w->sums, width, first > 0);
+    }
+    for (size_t i = 0; i < queries; i++)
+        kernels->scale(out + i * out_stride, w->sums + i * width, 1 / w->total[i], d);
+}
+
+void attend(const struct kernels *kernels, size_t tokens, size_t queries, size_t head_size,
+            const float *q, const float *k, const float *v, size_t stride, float *out,
+            size_t out_stride, float *scratch)
+{
+    size_t width = kernel_padded(head_size);
+    struct workspace w;
+    w.keys = take(&scratch, key_blocks(tokens) * head_size * KEYS);
+    w.values = take(&scratch, tokens * width);
+    w.query = take(&scratch, head_size * QUERIES);
+    w.scores = take(&scratch, KEYS * QUERIES);
+    w.sums = take(&scratch, QUERIES * width);
+    w.max = take(&scratch, QUERIES);
+    w.total = take(&scratch, QUERIES);
+    w.factors = take(&scratch, QUERIES);
+    pack_keys(k, tokens, head_size, stride, w.keys);
+    pack_values(v, tokens, head_size, stride, w.values);
+    for (size_t first = 0; first < queries; first += QUERIES) {
+        size_t count = queries - first < QUERIES ? queries - first : QUERIES;
+        pack_queries(q + first * stride, count, head_size, stride, kernel_padded(count),
+                     w.query);
+        attend_tile(kernels, &w, tokens, count, head_size, out + first * out_stride,
+                    out_stride);
+    }
+}

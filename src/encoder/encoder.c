@@ -1,0 +1,159 @@
+#include "encoder/encoder.h"
+
+#include "base/memory.h"
+#include "encoder/attention.h"
+#include "encoder/parts.h"
+
+#include <omp.h>
+
+enum { MAX_THREADS = 256 };
+
+static rag_status check_config(const struct model_config *c, rag_precision precision,
+                               rag_error *error)
+{
+    if (precision == RAG_PRECISION_BF16 || precision == RAG_PRECISION_INT8)
+        return fail_with(error, RAG_USAGE,
+                         "precision %s: this version of rag computes in f32 only; leave the "
+                         "precision out",
+                         precision == RAG_PRECISION_BF16 ? "bf16" : "int8");
+    if (c->heads == 0 || c->hidden % c->heads != 0)
+        return fail_with(error, RAG_MODEL, "a hidden size of %u cannot be cut into %u heads",
+                         c->hidden, c->heads);
+    if (c->max_tokens > c->positions - model_config_first_position(c))
+        return fail_with(error, RAG_MODEL,
+                         "%u positions, counted from %u, are too few for texts of %u tokens",
+                         c->positions, model_config_first_position(c), c->max_tokens);
+    return RAG_OK;
+}
+
+static rag_status start(struct encoder *encoder, unsigned threads, rag_error *error)
+{
+    enum cpu_level level;
+    rag_status status = cpu_choose(&level, error);
+    if (status)
+        return status;
+    encoder->kernels = kernels_for(level);
+    encoder->threads = threads ? threads : (size_t)omp_get_num_procs();
+    if (encoder->threads > MAX_THREADS)
+        encoder->threads = MAX_THREADS;
+    encoder->workers = alloc_zeroed(encoder->threads, sizeof *encoder->workers);
+    if (!encoder->workers)
+        return fail_memory(error);
+    status = matmul_provider_new(encoder->kernels, &encoder->provider, error);
+    for (size_t i = 0; i < encoder->threads && !status; i++)
+        status = matmul_worker_new(encoder->provider, &encoder->workers[i].matmul, error);
+    return status;
+}
+
+rag_status encoder_new(const struct model_config *config, const struct checkpoint *checkpoint,
+                       rag_precision precision, unsigned threads, struct encoder **out,
+                       rag_error *error)
+{
+    rag_status status = check_config(config, precision, error);
+    if (status)
+        return status;
+    struct encoder *encoder = alloc_zeroed(1, sizeof *encoder);
+    if (!encoder)
+        return fail_memory(error);
+    encoder->config = *config;
+    status = start(encoder, threads, error);
+    if (!status)
+        status = encoder_load(encoder, checkpoint, error);
+    if (status)
+        encoder_free(encoder);
+    else
+        *out = encoder;
+    return status;
+}
+
+void encoder_free(struct encoder *encoder)
+{
+    if (!encoder)
+        return;
+    for (size_t i = 0; encoder->workers && i < encoder->threads; i++)
+        worker_release(&encoder->workers[i]);
+    free(encoder->workers);
+    encoder_unload(encoder);
+    matmul_provider_free(encoder->provider);
+    free(encoder);
+}
+
+unsigned encoder_heads(const struct encoder *encoder)
+{
+    if (encoder->classifier.dense)
+        return RAG_LOGIT;
+    return RAG_DENSE | RAG_MULTI | (encoder->sparse ? RAG_SPARSE : 0U);
+}
+
+size_t encoder_multi_dimension(const struct encoder *encoder)
+{
+    return encoder->multi ? matmul_outputs(encoder->multi) : encoder->config.hidden;
+}
+
+static size_t wide_columns(const struct encoder *encoder)
+{
+    size_t wide = 3 * (size_t)encoder->config.hidden;
+    if (wide < encoder->config.feed_forward)
+        wide = encoder->config.feed_forward;
+    size_t multi = encoder_multi_dimension(encoder);
+    return wide < multi ? multi : wide;
+}
+
+/* Rows beyond a batch's last are computed with it, so that they must hold numbers. */
+static float *alloc_rows(size_t rows, size_t columns)
+{
+    size_t count;
+    float *all = size_mul(rows, columns, &count) ? alloc_aligned(count, sizeof(float)) : NULL;
+    for (size_t i = 0; all && i < count; i++)
+        all[i] = 0;
+    return all;
+}
+
+static void activations_release(struct activations *a)
+{
+    free(a->hidden);
+    free(a->context);
+    free(a->sum);
+    free(a->wide);
+    *a = (struct activations){0};
+}
+
+static rag_status activations_reserve(const struct encoder *encoder, struct activations *a,
+                                      size_t rows, rag_error *error)
+{
+    rows = (rows + MATMUL_STEP - 1) / MATMUL_STEP * MATMUL_STEP;
+    if (rows <= a->rows)
+        return RAG_OK;
+    activations_release(a);
+    a->hidden = alloc_rows(rows, encoder->config.hidden);
+    a->context = alloc_rows(rows, encoder->config.hidden);
+    a->sum = alloc_rows(rows, encoder->config.hidden);
+    a->wide = alloc_rows(rows, wide_columns(encoder));
+    if (!a->hidden || !a->context || !a->sum || !a->wide) {
+        activations_release(a);
+        return fail_memory(error);
+    }
+    a->rows = rows;
+    return RAG_OK;
+}
+
+rag_status worker_reserve(const struct encoder *encoder, struct worker *worker, size_t rows,
+                          size_t longest, rag_error *error)
+{
+    size_t scratch = attention_scratch(longest, encoder->config.hidden / encoder->config.heads);
+    if (scratch > worker->attention_size) {
+        free(worker->attention);
+        worker->attention = alloc_aligned(scratch, sizeof *worker->attention);
+        worker->attention_size = worker->attention ? scratch : 0;
+        if (!worker->attention)
+            return fail_memory(error);
+    }
+    return activations_reserve(encoder, &worker->activations, rows, error);
+}
+
+void worker_release(struct worker *worker)
+{
+    matmul_worker_free(worker->matmul);
+    free(worker->attention);
+    activations_release(&worker->activations);
+}

@@ -1,0 +1,18 @@
+#include "encoder/kernels.h"
+
+const struct kernels *kernels_for(enum cpu_level level)
+{
+    switch (level) {
+#if defined(__x86_64__)
+    case CPU_AVX512:
+        return &kernels_avx512;
+    case CPU_AVX2:
+        return &kernels_avx2;
+#elif defined(__aarch64__)
+    case CPU_NEON:
+        return &kernels_neon;
+#endif
+    default:
+        return &kernels_scalar;
+    }
+}

@@ -1,0 +1,309 @@
+/* kernels_simd.h - the vector kernels, included once by each file that stands for an
+ * instruction set. That file defines before:
+ *
+ *   vec                        a vector of VEC_WIDTH floats
+ *   vec_load, vec_store, vec_set, vec_add, vec_sub, vec_mul, vec_div
+ *   vec_fma(a, b, c)           a * b + c, rounded once
+ *   vec_min, vec_max           NaN if the second argument is
+ *   vec_round                  to the nearest whole number
+ *   vec_power_of_two(x)        2^x for a whole x within EXP2_LOW .. EXP2_HIGH
+ *   vec_sum                    of its elements, in one fixed order
+ *   TILE_ROWS, TILE_VECS       the tile of outer_product that fills the registers
+ *   TILE_SWITCH(m, vecs)       calls TILE_CASE(m', vecs) for m' = m, a constant
+ *   KERNELS_LEVEL, KERNELS_NAME */
+#include "encoder/kernels.h"
+#include "encoder/polynomials.h"
+
+#include <math.h>
+#include <string.h>
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/* Before a short loop: arrays of vectors live in registers only when it is unrolled whole. */
+#if defined(__clang__)
+#define UNROLLED _Pragma("clang loop unroll(full)")
+#else
+#define UNROLLED _Pragma("GCC unroll 16")
+#endif
+
+/* ---- Products of small matrices ---- */
+
+/* c [rows x vecs vectors] stays in registers; rows and vecs are constants where it is
+ * inlined. */
+ALWAYS_INLINE void tile(size_t rows, size_t vecs, size_t k, const float *a, size_t lda,
+                        const float *b, size_t ldb, float *c, size_t ldc, bool add)
+{
+    vec sum[TILE_ROWS][TILE_VECS];
+    UNROLLED
+    for (size_t i = 0; i < rows; i++) {
+        UNROLLED
+        for (size_t j = 0; j < vecs; j++)
+            sum[i][j] = add ? vec_load(c + i * ldc + j * VEC_WIDTH) : vec_set(0);
+    }
+    for (size_t p = 0; p < k; p++) {
+        vec column[TILE_VECS];
+        UNROLLED
+        for (size_t j = 0; j < vecs; j++)
+            column[j] = vec_load(b + p * ldb + j * VEC_WIDTH);
+        UNROLLED
+        for (size_t i = 0; i < rows; i++) {
+            vec row = vec_set(a[p * lda + i]);
+            UNROLLED
+            for (size_t j = 0; j < vecs; j++)
+                sum[i][j] = vec_fma(row, column[j], sum[i][j]);
+        }
+    }
+    UNROLLED
+    for (size_t i = 0; i < rows; i++) {
+        UNROLLED
+        for (size_t j = 0; j < vecs; j++)
+            vec_store(c + i * ldc + j * VEC_WIDTH, sum[i][j]);
+    }
+}
+
+#define TILE_CASE(rows, vecs)                                                                  \
+    case rows:                                                                                 \
+        tile(rows, vecs, k, a, lda, b, ldb, c, ldc, add);                                      \
+        break;
+
+static void tile_wide(size_t m, size_t k, const float *a, size_t lda, const float *b,
+                      size_t ldb, float *c, size_t ldc, bool add)
+{
+    TILE_SWITCH(m, TILE_VECS)
+}
+
+#if TILE_VECS * VEC_WIDTH > 16
+static void tile_narrow(size_t m, size_t k, const float *a, size_t lda, const float *b,
+                        size_t ldb, float *c, size_t ldc, bool add)
+{
+    TILE_SWITCH(m, 16 / VEC_WIDTH)
+}
+#else
+#define tile_narrow tile_wide
+#endif
+
+static void outer_product(size_t m, size_t n, size_t k, const float *a, size_t lda,
+                          const float *b, size_t ldb, float *c, size_t ldc, bool add)
+{
+    enum { WIDE = TILE_VECS * VEC_WIDTH };
+    for (size_t j = 0; j < n;) {
+        bool wide = n - j >= WIDE;
+        for (size_t i = 0; i < m; i += TILE_ROWS) {
+            size_t rows = m - i < TILE_ROWS ? m - i : TILE_ROWS;
+            if (wide)
+                tile_wide(rows, k, a + i, lda, b + j, ldb, c + i * ldc + j, ldc, add);
+            else
+                tile_narrow(rows, k, a + i, lda, b + j, ldb, c + i * ldc + j, ldc, add);
+        }
+        j += wide ? WIDE : KERNEL_LANES;
+    }
+}
+
+/* ---- Functions ---- */
+
+ALWAYS_INLINE vec vec_exp2(vec x)
+{
+    static const float c[] = EXP2_POLYNOMIAL;
+    x = vec_min(vec_set(EXP2_HIGH), vec_max(vec_set(EXP2_LOW), x));
+    vec whole = vec_round(x);
+    vec f = vec_sub(x, whole), p = vec_set(c[EXP2_DEGREE]);
+    UNROLLED
+    for (int i = EXP2_DEGREE - 1; i >= 0; i--)
+        p = vec_fma(p, f, vec_set(c[i]));
+    return vec_mul(p, vec_power_of_two(whole));
+}
+
+ALWAYS_INLINE vec vec_gelu(vec x)
+{
+    static const float c[] = ERF_POLYNOMIAL;
+    vec z = vec_mul(x, vec_set(SQRT_HALF));
+    z = vec_min(vec_set(ERF_BOUND), vec_max(vec_set(-ERF_BOUND), z));
+    vec u = vec_fma(vec_mul(z, z), vec_set(ERF_SCALE), vec_set(-1));
+    vec p = vec_set(c[ERF_DEGREE]);
+    UNROLLED
+    for (int i = ERF_DEGREE - 1; i >= 0; i--)
+        p = vec_fma(p, u, vec_set(c[i]));
+    vec half = vec_mul(x, vec_set(0.5F));
+    return vec_fma(half, vec_mul(z, p), half);
+}
+
+ALWAYS_INLINE vec vec_gelu_tanh(vec x)
+{
+    vec cubic = vec_fma(vec_mul(x, x), vec_set(GELU_TANH_CUBIC), vec_set(1));
+    vec power = vec_exp2(vec_mul(vec_mul(x, cubic), vec_set(GELU_TANH_SCALE)));
+    return vec_sub(x, vec_div(x, vec_add(power, vec_set(1))));
+}
+
+/* x[i] = function(x[i]); the last, incomplete vector goes through a whole one. */
+#define MAP_IN_PLACE(name, function)                                                           \
+    static void name(float *x, size_t n)                                                       \
+    {                                                                                          \
+        size_t i = 0;                                                                          \
+        for (; i + VEC_WIDTH <= n; i += VEC_WIDTH)                                             \
+            vec_store(x + i, function(vec_load(x + i)));                                       \
+        if (i < n) {                                                                           \
+            float rest[VEC_WIDTH] = {0};                                                       \
+            memcpy(rest, x + i, (n - i) * sizeof *x);                                          \
+            vec_store(rest, function(vec_load(rest)));                                         \
+            memcpy(x + i, rest, (n - i) * sizeof *x);                                          \
+        }                                                                                      \
+    }
+
+ALWAYS_INLINE vec vec_relu(vec x)
+{
+    return vec_max(vec_set(0), x);
+}
+
+MAP_IN_PLACE(gelu, vec_gelu)
+MAP_IN_PLACE(gelu_tanh, vec_gelu_tanh)
+MAP_IN_PLACE(relu, vec_relu)
+
+/* ---- Softmax ---- */
+
+static void softmax_block(float *s, size_t keys, size_t n, float *max, float *sum,
+                          float *factor)
+{
+    for (size_t q = 0; q < n; q += VEC_WIDTH) {
+        vec before = vec_load(max + q), greatest = before;
+        for (size_t key = 0; key < keys; key++)
+            greatest = vec_max(greatest, vec_load(s + key * n + q));
+        vec total = vec_set(0);
+        for (size_t key = 0; key < keys; key++) {
+            vec p = vec_exp2(vec_sub(vec_load(s + key * n + q), greatest));
+            vec_store(s + key * n + q, p);
+            total = vec_add(total, p);
+        }
+        vec change = vec_exp2(vec_sub(before, greatest));
+        vec_store(factor + q, change);
+        vec_store(sum + q, vec_fma(vec_load(sum + q), change, total));
+        vec_store(max + q, greatest);
+    }
+}
+
+/* ---- Rows ---- */
+
+/* Sums over a row are kept in four vectors, so that one addition need not wait for the
+ * other. */
+enum { SUMS = 4, STEP = SUMS * VEC_WIDTH };
+
+ALWAYS_INLINE float sum_of(const vec sums[SUMS])
+{
+    return vec_sum(vec_add(vec_add(sums[0], sums[1]), vec_add(sums[2], sums[3])));
+}
+
+static float add_residual(const float *x, const float *residual, size_t n, float *y)
+{
+    vec sums[SUMS] = {vec_set(0), vec_set(0), vec_set(0), vec_set(0)};
+    size_t i = 0;
+    for (; i + STEP <= n; i += STEP) {
+        UNROLLED
+        for (size_t j = 0; j < SUMS; j++) {
+            size_t at = i + j * VEC_WIDTH;
+            vec v = vec_load(x + at);
+            if (residual)
+                v = vec_add(v, vec_load(residual + at));
+            vec_store(y + at, v);
+            sums[j] = vec_add(sums[j], v);
+        }
+    }
+    float sum = sum_of(sums);
+    for (; i < n; i++) {
+        y[i] = residual ? x[i] + residual[i] : x[i];
+        sum += y[i];
+    }
+    return sum;
+}
+
+static float sum_of_squares_around(const float *y, float mean, size_t n)
+{
+    vec sums[SUMS] = {vec_set(0), vec_set(0), vec_set(0), vec_set(0)}, m = vec_set(mean);
+    size_t i = 0;
+    for (; i + STEP <= n; i += STEP) {
+        UNROLLED
+        for (size_t j = 0; j < SUMS; j++) {
+            vec v = vec_sub(vec_load(y + i + j * VEC_WIDTH), m);
+            sums[j] = vec_fma(v, v, sums[j]);
+        }
+    }
+    float sum = sum_of(sums);
+    for (; i < n; i++)
+        sum += (y[i] - mean) * (y[i] - mean);
+    return sum;
+}
+
+static void layer_norm(const float *x, const float *residual, const float *scale,
+                       const float *shift, float epsilon, size_t n, float *y)
+{
+    float mean = add_residual(x, residual, n, y) / (float)n;
+    float inverse = 1 / sqrtf(sum_of_squares_around(y, mean, n) / (float)n + epsilon);
+    vec m = vec_set(mean), r = vec_set(inverse);
+    size_t i = 0;
+    for (; i + VEC_WIDTH <= n; i += VEC_WIDTH) {
+        vec v = vec_mul(vec_sub(vec_load(y + i), m), r);
+        vec_store(y + i, vec_fma(v, vec_load(scale + i), vec_load(shift + i)));
+    }
+    for (; i < n; i++)
+        y[i] = (y[i] - mean) * inverse * scale[i] + shift[i];
+}
+
+static float dot(const float *a, const float *b, size_t n)
+{
+    vec sums[SUMS] = {vec_set(0), vec_set(0), vec_set(0), vec_set(0)};
+    size_t i = 0;
+    for (; i + STEP <= n; i += STEP) {
+        UNROLLED
+        for (size_t j = 0; j < SUMS; j++) {
+            size_t at = i + j * VEC_WIDTH;
+            sums[j] = vec_fma(vec_load(a + at), vec_load(b + at), sums[j]);
+        }
+    }
+    float sum = sum_of(sums);
+    for (; i < n; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+static void add(float *sum, const float *x, size_t n)
+{
+    size_t i = 0;
+    for (; i + VEC_WIDTH <= n; i += VEC_WIDTH)
+        vec_store(sum + i, vec_add(vec_load(sum + i), vec_load(x + i)));
+    for (; i < n; i++)
+        sum[i] += x[i];
+}
+
+static void scale(float *y, const float *x, float factor, size_t n)
+{
+    size_t i = 0;
+    for (; i + VEC_WIDTH <= n; i += VEC_WIDTH)
+        vec_store(y + i, vec_mul(vec_load(x + i), vec_set(factor)));
+    for (; i < n; i++)
+        y[i] = x[i] * factor;
+}
+
+/* x - x is 0 for a finite x and NaN for the others, and a NaN stays one in a sum. */
+static bool finite_simd(const float *x, size_t n)
+{
+    vec sum = vec_set(0);
+    size_t i = 0;
+    for (; i + VEC_WIDTH <= n; i += VEC_WIDTH)
+        sum = vec_add(sum, vec_sub(vec_load(x + i), vec_load(x + i)));
+    float rest = vec_sum(sum);
+    for (; i < n; i++)
+        rest += x[i] - x[i];
+    return rest == 0;
+}
+
+const struct kernels KERNELS_NAME = {
+    .level = KERNELS_LEVEL,
+    .outer_product = outer_product,
+    .softmax_block = softmax_block,
+    .layer_norm = layer_norm,
+    .gelu = gelu,
+    .gelu_tanh = gelu_tanh,
+    .relu = relu,
+    .dot = dot,
+    .add = add,
+    .scale = scale,
+    .finite = finite_simd,
+};

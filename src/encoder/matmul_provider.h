@@ -1,0 +1,46 @@
+/* matmul_provider.h - what a provider of matmul.h implements. Each struct of its own begins
+ * with the one that is declared here. */
+#ifndef RAG_ENCODER_MATMUL_PROVIDER_H
+#define RAG_ENCODER_MATMUL_PROVIDER_H
+
+#include "encoder/matmul.h"
+
+struct matmul_operations {
+    const char *name;
+    void (*provider_free)(struct matmul_provider *provider);
+    rag_status (*worker_new)(struct matmul_provider *provider, struct matmul_worker **out,
+                             rag_error *error);
+    void (*worker_free)(struct matmul_worker *worker);
+    rag_status (*matrix_new)(struct matmul_provider *provider, const float *weights,
+                             const float *bias, size_t outputs, size_t inputs,
+                             struct matmul **out, rag_error *error);
+    void (*matrix_free)(struct matmul *matmul);
+    rag_status (*run)(const struct matmul *matmul, struct matmul_worker *worker, size_t panel,
+                      const float *x, size_t rows, float *y, rag_error *error);
+};
+
+struct matmul_provider {
+    const struct matmul_operations *operations;
+    const struct kernels *kernels;
+};
+
+struct matmul_worker {
+    struct matmul_provider *provider;
+};
+
+struct matmul {
+    struct matmul_provider *provider;
+    size_t outputs, inputs;
+    size_t panel; /* columns of all panels but the last */
+};
+
+struct matmul matmul_make(struct matmul_provider *provider, size_t outputs, size_t inputs);
+
+CHECKED rag_status matmul_tiled_new(const struct kernels *kernels, struct matmul_provider **out,
+                                    rag_error *error);
+
+/* *out is NULL if oneDNN has no brgemm kernels for this machine. */
+CHECKED rag_status matmul_onednn_new(const struct kernels *kernels,
+                                     struct matmul_provider **out, rag_error *error);
+
+#endif

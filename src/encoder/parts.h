@@ -1,0 +1,119 @@
+/* parts.h - what an encoder is made of; for the files of this folder.
+ *
+ *   weights.c   weights by name out of the checkpoint, packed
+ *   batches.c   sequences into batches, batches onto threads
+ *   forward.c   a batch through the layers
+ *   heads.c     what is wanted of the last hidden state
+ *
+ * D = hidden, F = feed_forward, T = tokens of a batch, n = its sequences. */
+#ifndef RAG_ENCODER_PARTS_H
+#define RAG_ENCODER_PARTS_H
+
+#include "encoder/encoder.h"
+#include "encoder/matmul.h"
+
+#include <stdatomic.h>
+
+struct norm {
+    float *scale, *shift; /* [D] */
+};
+
+struct layer {
+    struct matmul *qkv;  /* [3D x D]: queries, keys, values */
+    struct matmul *out;  /* [D x D] */
+    struct matmul *up;   /* [F x D] */
+    struct matmul *down; /* [D x F] */
+    struct norm attention_norm, output_norm;
+};
+
+/* logit = w . tanh(dense(h of the first token)) + bias: XLM-RoBERTa's classifier.dense and
+ * .out_proj, BERT's pooler.dense and classifier. */
+struct classifier {
+    struct matmul *dense; /* [D x D], NULL: there is none */
+    float *weights;       /* [D] */
+    float bias;
+};
+
+/* Buffers of a batch on its way, rows rounded up to MATMUL_STEP. */
+struct activations {
+    size_t rows;    /* room */
+    float *hidden;  /* [rows x D] what a layer takes and gives */
+    float *context; /* [rows x D] what attention gives */
+    float *sum;     /* [rows x D] what a half of a layer adds */
+    float *wide;    /* [rows x max(3D, F, multi)] queries, keys, values; inside of the FFN */
+};
+
+/* What one thread needs. The first one's thread is that of the caller. */
+struct worker {
+    struct matmul_worker *matmul;
+    float *attention; /* scratch */
+    size_t attention_size;
+    struct activations activations;
+};
+
+struct encoder {
+    struct model_config config;
+    const struct kernels *kernels;
+    struct matmul_provider *provider;
+    const struct tensor *words, *positions, *types; /* embeddings, in the checkpoint */
+    struct norm embedding_norm;
+    struct layer *layers;
+    struct classifier classifier;
+    float *sparse; /* [D], NULL: no such head */
+    float sparse_bias;
+    struct matmul *multi; /* colbert_linear, NULL: none */
+    size_t threads;
+    struct worker *workers; /* [threads] */
+};
+
+CHECKED rag_status encoder_load(struct encoder *encoder, const struct checkpoint *checkpoint,
+                                rag_error *error);
+void encoder_unload(struct encoder *encoder);
+
+/* A sequence in a batch. */
+struct item {
+    size_t index; /* of the sequence, in the caller's order */
+    size_t row;   /* of its first token in the batch */
+};
+
+/* What the batches of one encoder_run share. */
+struct run {
+    struct encoder *encoder;
+    const struct sequence *sequences;
+    size_t count;
+    const struct encoder_output *out;
+    const size_t *offsets; /* [count] first row of each sequence in out's [T x ..] */
+    const struct events *events;
+    size_t total;            /* tokens */
+    atomic_size_t done;      /* tokens times layers */
+    atomic_bool interrupted; /* the caller asked to stop */
+    atomic_bool failed;      /* status, error and not_finite are set, by critical */
+    rag_status status;
+    rag_error *error;
+    size_t not_finite; /* the first sequence with such a result; count: none */
+};
+
+/* A batch on its way through the layers, and the team of threads that works on it. */
+struct pass {
+    struct run *run;
+    const struct item *items;
+    size_t count, tokens;
+    struct worker *workers; /* of the team's threads */
+    size_t rows;            /* of activations: T, or n once only first tokens are left */
+    bool stop;
+};
+
+/* By all threads of the team; workers have room (worker_reserve). */
+void pass_forward(struct pass *pass);
+void pass_heads(struct pass *pass);
+
+/* Shares out y [rows x outputs] = x W^T + bias among the team, then `after` (NULL: nothing)
+ * over each piece. */
+void pass_linear(struct pass *pass, const struct matmul *matmul, const float *x, float *y,
+                 void (*after)(float *x, size_t n));
+
+CHECKED rag_status worker_reserve(const struct encoder *encoder, struct worker *worker,
+                                  size_t rows, size_t longest, rag_error *error);
+void worker_release(struct worker *worker);
+
+#endif

@@ -1,0 +1,260 @@
+/* Weights by the names that Hugging Face transformers gives them. */
+#include "base/memory.h"
+#include "encoder/parts.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { NAME_SIZE = 128 };
+
+/* A tensor that must be there in this shape; columns 0: a vector. */
+static rag_status find(const struct checkpoint *checkpoint, const char *name, size_t rows,
+                       size_t columns, const struct tensor **out, rag_error *error)
+{
+    const struct tensor *t = checkpoint_find(checkpoint, name);
+    if (!t)
+        return fail_with(error, RAG_MODEL,
+                         "the weights have no tensor \"%s\", which config.json calls for",
+                         name);
+    bool vector = columns == 0 && t->dimensions == 1 && t->shape[0] == rows;
+    bool matrix = t->dimensions == 2 && t->shape[0] == rows && t->shape[1] == columns;
+    if (!vector && !matrix)
+        return fail_with(error, RAG_MODEL,
+                         "tensor \"%s\": %u dimension%s, the first of %llu; config.json calls "
+                         "for [%zu%s%.0zu]",
+                         name, t->dimensions, t->dimensions == 1 ? "" : "s",
+                         (unsigned long long)(t->dimensions ? t->shape[0] : 0), rows,
+                         columns ? ", " : "", columns);
+    if (t->type != TENSOR_F32 && t->type != TENSOR_F16 && t->type != TENSOR_BF16)
+        return fail_with(error, RAG_MODEL, "tensor \"%s\": weights must be f32, f16 or bf16",
+                         name);
+    *out = t;
+    return RAG_OK;
+}
+
+static rag_status read_into(const struct checkpoint *checkpoint, const char *name, size_t rows,
+                            size_t columns, float *out, rag_error *error)
+{
+    const struct tensor *t;
+    rag_status status = find(checkpoint, name, rows, columns, &t, error);
+    if (!status)
+        tensor_read_f32(t, 0, t->elements, out);
+    return status;
+}
+
+static rag_status load_vector(const struct checkpoint *checkpoint, const char *name,
+                              size_t size, float **out, rag_error *error)
+{
+    *out = alloc_array(size, sizeof **out);
+    return *out ? read_into(checkpoint, name, size, 0, *out, error) : fail_memory(error);
+}
+
+static rag_status load_norm(const struct checkpoint *checkpoint, const char *prefix,
+                            size_t size, struct norm *out, rag_error *error)
+{
+    char name[NAME_SIZE];
+    snprintf(name, sizeof name, "%sLayerNorm.weight", prefix);
+    rag_status status = load_vector(checkpoint, name, size, &out->scale, error);
+    if (status)
+        return status;
+    snprintf(name, sizeof name, "%sLayerNorm.bias", prefix);
+    return load_vector(checkpoint, name, size, &out->shift, error);
+}
+
+static void norm_release(struct norm *norm)
+{
+    free(norm->scale);
+    free(norm->shift);
+}
+
+/* Packs the linear layers prefix + parts[i], one below the other: [count * outputs x inputs].
+ * parts ends with NULL. */
+static rag_status load_linear(const struct encoder *encoder,
+                              const struct checkpoint *checkpoint, const char *prefix,
+                              const char *const *parts, size_t outputs, size_t inputs,
+                              struct matmul **out, rag_error *error)
+{
+    char name[NAME_SIZE];
+    size_t count = 0, elements;
+    rag_status status = RAG_OK;
+    while (parts[count])
+        count++;
+    float *weights = NULL, *bias = alloc_array(count * outputs, sizeof *bias);
+    if (size_mul(count * outputs, inputs, &elements))
+        weights = alloc_array(elements, sizeof *weights);
+    if (!weights || !bias)
+        status = fail_memory(error);
+    for (size_t i = 0; i < count && !status; i++) {
+        snprintf(name, sizeof name, "%s%s.weight", prefix, parts[i]);
+        status =
+            read_into(checkpoint, name, outputs, inputs, weights + i * outputs * inputs, error);
+        snprintf(name, sizeof name, "%s%s.bias", prefix, parts[i]);
+        if (!status)
+            status = read_into(checkpoint, name, outputs, 0, bias + i * outputs, error);
+    }
+    if (!status)
+        status =
+            matmul_new(encoder->provider, weights, bias, count * outputs, inputs, out, error);
+    free(weights);
+    free(bias);
+    return status;
+}
+
+#define PARTS(...)                                                                             \
+    (const char *const[])                                                                      \
+    {                                                                                          \
+        __VA_ARGS__, NULL                                                                      \
+    }
+
+static rag_status load_layer(const struct encoder *encoder, const struct checkpoint *checkpoint,
+                             size_t index, struct layer *out, rag_error *error)
+{
+    size_t d = encoder->config.hidden, f = encoder->config.feed_forward;
+    char prefix[NAME_SIZE], name[NAME_SIZE];
+    snprintf(prefix, sizeof prefix, "encoder.layer.%zu.", index);
+    rag_status status =
+        load_linear(encoder, checkpoint, prefix,
+                    PARTS("attention.self.query", "attention.self.key", "attention.self.value"),
+                    d, d, &out->qkv, error);
+    if (!status)
+        status = load_linear(encoder, checkpoint, prefix, PARTS("attention.output.dense"), d, d,
+                             &out->out, error);
+    if (!status)
+        status = load_linear(encoder, checkpoint, prefix, PARTS("intermediate.dense"), f, d,
+                             &out->up, error);
+    if (!status)
+        status = load_linear(encoder, checkpoint, prefix, PARTS("output.dense"), d, f,
+                             &out->down, error);
+    if (status)
+        return status;
+    snprintf(name, sizeof name, "encoder.layer.%zu.attention.output.", index);
+    status = load_norm(checkpoint, name, d, &out->attention_norm, error);
+    if (status)
+        return status;
+    snprintf(name, sizeof name, "encoder.layer.%zu.output.", index);
+    return load_norm(checkpoint, name, d, &out->output_norm, error);
+}
+
+static void layer_release(struct layer *layer)
+{
+    matmul_free(layer->qkv);
+    matmul_free(layer->out);
+    matmul_free(layer->up);
+    matmul_free(layer->down);
+    norm_release(&layer->attention_norm);
+    norm_release(&layer->output_norm);
+}
+
+/* Layers are packed side by side; of several failures the first layer's is told. */
+static rag_status load_layers(struct encoder *encoder, const struct checkpoint *checkpoint,
+                              rag_error *error)
+{
+    size_t count = encoder->config.layers, failed = count;
+    rag_status status = RAG_OK;
+    encoder->layers = alloc_zeroed(count, sizeof *encoder->layers);
+    if (!encoder->layers)
+        return fail_memory(error);
+#pragma omp parallel for schedule(dynamic) num_threads((int)encoder->threads)
+    for (size_t i = 0; i < count; i++) {
+        rag_error own;
+        rag_status s = load_layer(encoder, checkpoint, i, &encoder->layers[i], &own);
+#pragma omp critical(rag_encoder_load)
+        if (s && i < failed) {
+            failed = i;
+            status = s;
+            if (error)
+                *error = own;
+        }
+    }
+    return status;
+}
+
+static rag_status load_embeddings(struct encoder *encoder, const struct checkpoint *checkpoint,
+                                  rag_error *error)
+{
+    const struct model_config *c = &encoder->config;
+    rag_status status = find(checkpoint, "embeddings.word_embeddings.weight", c->vocabulary,
+                             c->hidden, &encoder->words, error);
+    if (!status)
+        status = find(checkpoint, "embeddings.position_embeddings.weight", c->positions,
+                      c->hidden, &encoder->positions, error);
+    if (!status)
+        status = find(checkpoint, "embeddings.token_type_embeddings.weight", c->token_types,
+                      c->hidden, &encoder->types, error);
+    if (!status)
+        status =
+            load_norm(checkpoint, "embeddings.", c->hidden, &encoder->embedding_norm, error);
+    return status;
+}
+
+/* One output: w . x + bias. */
+static rag_status load_single(const struct checkpoint *checkpoint, const char *part,
+                              size_t size, float **weights, float *bias, rag_error *error)
+{
+    char name[NAME_SIZE];
+    *weights = alloc_array(size, sizeof **weights);
+    if (!*weights)
+        return fail_memory(error);
+    snprintf(name, sizeof name, "%s.weight", part);
+    rag_status status = read_into(checkpoint, name, 1, size, *weights, error);
+    snprintf(name, sizeof name, "%s.bias", part);
+    return status ? status : read_into(checkpoint, name, 1, 0, bias, error);
+}
+
+static rag_status load_classifier(struct encoder *encoder, const struct checkpoint *checkpoint,
+                                  rag_error *error)
+{
+    bool xlmr = encoder->config.family == FAMILY_XLM_ROBERTA;
+    struct classifier *c = &encoder->classifier;
+    size_t d = encoder->config.hidden;
+    rag_status status = load_linear(encoder, checkpoint, "",
+                                    xlmr ? PARTS("classifier.dense") : PARTS("pooler.dense"), d,
+                                    d, &c->dense, error);
+    return status ? status
+                  : load_single(checkpoint, xlmr ? "classifier.out_proj" : "classifier", d,
+                                &c->weights, &c->bias, error);
+}
+
+/* colbert_linear may have another number of outputs than D. */
+static rag_status load_multi(struct encoder *encoder, const struct checkpoint *checkpoint,
+                             rag_error *error)
+{
+    const struct tensor *t = checkpoint_find(checkpoint, "colbert_linear.weight");
+    uint64_t outputs = t->dimensions ? t->shape[0] : 0;
+    if (outputs == 0 || outputs > MODEL_MAX_HIDDEN)
+        return fail_with(
+            error, RAG_MODEL,
+            "tensor \"colbert_linear.weight\" has %llu outputs; 1 to %d can be used",
+            (unsigned long long)outputs, MODEL_MAX_HIDDEN);
+    return load_linear(encoder, checkpoint, "", PARTS("colbert_linear"), outputs,
+                       encoder->config.hidden, &encoder->multi, error);
+}
+
+rag_status encoder_load(struct encoder *encoder, const struct checkpoint *checkpoint,
+                        rag_error *error)
+{
+    rag_status status = load_embeddings(encoder, checkpoint, error);
+    if (!status)
+        status = load_layers(encoder, checkpoint, error);
+    if (!status && encoder->config.classifier)
+        status = load_classifier(encoder, checkpoint, error);
+    if (!status && checkpoint_find(checkpoint, "sparse_linear.weight"))
+        status = load_single(checkpoint, "sparse_linear", encoder->config.hidden,
+                             &encoder->sparse, &encoder->sparse_bias, error);
+    if (!status && checkpoint_find(checkpoint, "colbert_linear.weight"))
+        status = load_multi(encoder, checkpoint, error);
+    return status;
+}
+
+void encoder_unload(struct encoder *encoder)
+{
+    for (size_t i = 0; encoder->layers && i < encoder->config.layers; i++)
+        layer_release(&encoder->layers[i]);
+    free(encoder->layers);
+    norm_release(&encoder->embedding_norm);
+    matmul_free(encoder->classifier.dense);
+    free(encoder->classifier.weights);
+    free(encoder->sparse);
+    matmul_free(encoder->multi);
+}
