@@ -45,7 +45,7 @@ bool document_push(struct document *document, struct block block)
     return true;
 }
 
-static bool one_line(struct buf *out, size_t from)
+static void one_line(struct buf *out, size_t from)
 {
     size_t to = from;
     for (size_t i = from; i < out->size; i++) {
@@ -63,7 +63,6 @@ static bool one_line(struct buf *out, size_t from)
     out->size = to;
     if (out->data)
         out->data[to] = 0;
-    return true;
 }
 
 bool document_title(const struct document *document, const struct block *heading,
@@ -71,9 +70,10 @@ bool document_title(const struct document *document, const struct block *heading
 {
     const char *name = document->text.data + heading->name_begin;
     size_t size = heading->name_end - heading->name_begin, before = out->size;
-    bool (*title)(const char *, size_t, struct buf *) = document->reader->title;
-    return (title ? title(name, size, out) : buf_append(out, name, size)) &&
-           one_line(out, before);
+    if (!document->reader->title(name, size, out))
+        return false;
+    one_line(out, before);
+    return true;
 }
 
 /* Finds the blocks of the text that is in `out`. */

@@ -68,7 +68,7 @@ struct reader {
     const char *const *suffixes; /* NULL-terminated, lower case, with the dot */
     /* Fills document->blocks from document->text. */
     rag_status (*read)(struct document *document, rag_error *error);
-    /* Appends a title without the format's markup; NULL: titles have none. */
+    /* Appends a title without the format's markup. */
     bool (*title)(const char *name, size_t size, struct buf *out);
 };
 

@@ -48,17 +48,24 @@ static bool begins_like_a_title(const char *text, size_t size)
            category == UTF8PROC_CATEGORY_LO || code == '"' || code == '/' || code == '.';
 }
 
+/* The bytes of the space at `at`, no-break and ideographic ones too; 0: none is there. */
+static size_t space_length(const char *text, size_t size, size_t at)
+{
+    if (at >= size)
+        return 0;
+    if (is_blank_byte(text[at]))
+        return 1;
+    if (size - at >= 2 && memcmp(text + at, "\xC2\xA0", 2) == 0)
+        return 2;
+    return size - at >= 3 && memcmp(text + at, "\xE3\x80\x80", 3) == 0 ? 3 : 0;
+}
+
 static size_t skip_spaces(const char *text, size_t size, size_t at)
 {
-    static const char ideographic[] = "\xE3\x80\x80";
-    for (;;) {
-        if (at < size && (text[at] == ' ' || text[at] == '\t'))
-            at++;
-        else if (size - at >= 3 && memcmp(text + at, ideographic, 3) == 0)
-            at += 3;
-        else
-            return at;
-    }
+    size_t n;
+    while ((n = space_length(text, size, at)))
+        at += n;
+    return at;
 }
 
 /* "1.2." or "1.2.3": the number of parts, from 2, and where the title begins; else 0. */
@@ -221,12 +228,12 @@ static struct block read_block(const char *text, size_t size, size_t line)
             block.end = next_end;
             return block;
         }
-        if (at == line && is_blank(text, next, next_end))
+        if (at == line && skip_spaces(text, next_end, next) == next_end)
             block.level = counted_level(text + at, name_end - at);
         if (block.level)
             return block;
     }
-    while (next < size && !is_blank(text, next, next_end)) {
+    while (next < size && !skip_spaces(text, next_end, next) == next_end) {
         block.end = next_end;
         next = next_end < size ? next_end + 1 : size;
         next_end = line_end(text, size, next);
@@ -242,7 +249,7 @@ static rag_status read_plain(struct document *document, rag_error *error)
     size_t size = document->text.size;
     for (size_t line = byte_order_mark(text, size); line < size;) {
         size_t end = line_end(text, size, line);
-        if (is_blank(text, line, end)) {
+        if (skip_spaces(text, end, line) == end) {
             line = end + 1;
             continue;
         }
@@ -254,4 +261,16 @@ static rag_status read_plain(struct document *document, rag_error *error)
     return RAG_OK;
 }
 
-const struct reader plain_reader = {.format = "text", .suffixes = suffixes, .read = read_plain};
+static bool plain_title(const char *name, size_t size, struct buf *out)
+{
+    for (size_t at = 0; at < size;) {
+        size_t n = space_length(name, size, at);
+        if (!buf_append_char(out, n ? ' ' : name[at]))
+            return false;
+        at += n ? n : 1;
+    }
+    return true;
+}
+
+const struct reader plain_reader = {
+    .format = "text", .suffixes = suffixes, .read = read_plain, .title = plain_title};

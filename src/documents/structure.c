@@ -283,7 +283,8 @@ static rag_status add_part(struct packing *p, size_t *pending, size_t lo, size_t
                            size_t child, rag_error *error)
 {
     size_t have = tokens_between(p, *pending, lo), more = tokens_between(p, lo, hi);
-    bool titles = only_headings(p, *pending, lo); /* or nothing */
+    /* Titles without text, or nothing at all. */
+    bool titles = have <= p->budget / 2 && only_headings(p, *pending, lo);
     rag_status status = RAG_OK;
     if (!titles && !joins(p, have, more)) {
         status = pack(p, *pending, lo, error);
