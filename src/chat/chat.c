@@ -156,8 +156,10 @@ static rag_status take_document(struct completion *c, const char *json, size_t s
     if (status == RAG_MEMORY)
         return fail_memory(error);
     /* What is wrong behind the end of the text is of no matter to it. */
-    if (status && ended)
+    if (status && ended) {
+        failure_clear(&c->reply.failure);
         return RAG_OK;
+    }
     size_t begin = c->text.size;
     if (c->raw.size && !characters_feed(&c->characters, c->raw.data, c->raw.size, &c->text))
         return text_failure(c, error);
@@ -223,11 +225,11 @@ static rag_status read_reply(struct completion *c, const struct http_reply *http
 {
     struct failure *failure = &c->reply.failure;
     if (http->status < 200 || http->status > 299) {
-        bool ok = *http->location
-                      ? failure_set(failure, FAILURE_REFUSED, http->location)
-                      : failure_read(failure, http->status, http->body.data, http->body.size);
+        rag_status refusal = *http->location
+                                 ? failure_set(failure, FAILURE_REFUSED, http->location)
+                                 : failure_read(failure, http->body.data, http->body.size);
         failure->http = http->status;
-        return ok ? RAG_NETWORK : fail_memory(error);
+        return refusal == RAG_MEMORY ? fail_memory(error) : refusal;
     }
     rag_status status = http->streamed
                             ? sse_finish(&c->sse, error)

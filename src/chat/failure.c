@@ -21,11 +21,11 @@ void failure_clear(struct failure *failure)
     *failure = (struct failure){.words = words};
 }
 
-bool failure_set(struct failure *failure, enum failure_kind kind, const char *words)
+rag_status failure_set(struct failure *failure, enum failure_kind kind, const char *words)
 {
     failure_clear(failure);
     failure->kind = kind;
-    return buf_append_text(&failure->words, words);
+    return buf_append_text(&failure->words, words) ? RAG_NETWORK : RAG_MEMORY;
 }
 
 /* ---- Reading -------------------------------------------------------------- */
@@ -71,11 +71,15 @@ static bool read_words(struct failure *failure, const json_t *value)
         value = json_object_get(value, "message");
     if (json_is_array(value)) /* FastAPI: [{"loc":..., "msg":...}] */
         value = json_object_get(json_array_get(value, 0), "msg");
-    return !json_is_string(value) ||
-           buf_append(&failure->words, json_string_value(value), json_string_length(value));
+    if (!json_is_string(value))
+        return true;
+    const char *words = json_string_value(value);
+    size_t size = json_string_length(value);
+    return buf_append(&failure->words, words, utf8_floor(words, size, FAILURE_MAX_READ));
 }
 
-bool failure_read_json(struct failure *failure, const json_t *document)
+/* Reads the error in a document; kind stays FAILURE_NONE if it holds none. */
+static bool read_json(struct failure *failure, const json_t *document)
 {
     failure_clear(failure);
     if (json_is_array(document))
@@ -100,19 +104,39 @@ bool failure_read_json(struct failure *failure, const json_t *document)
     return read_words(failure, words);
 }
 
-bool failure_read(struct failure *failure, long http, const char *body, size_t size)
+rag_status failure_parse(struct failure *failure, const char *json, size_t size,
+                         json_t **document)
+{
+    failure_clear(failure);
+    *document = json_document(json, size);
+    if (!*document)
+        return failure_set(failure, FAILURE_PROTOCOL, "it is not JSON");
+    rag_status status = RAG_OK;
+    if (!read_json(failure, *document))
+        status = RAG_MEMORY;
+    else if (failure->kind != FAILURE_NONE)
+        status = RAG_NETWORK;
+    if (status) {
+        json_decref(*document);
+        *document = NULL;
+    }
+    return status;
+}
+
+/* A byte may become the three of U+FFFD. */
+enum { MAX_PLAIN = FAILURE_MAX_READ / 3 };
+
+rag_status failure_read(struct failure *failure, const char *body, size_t size)
 {
     failure_clear(failure);
     json_t *document = json_document(body, size);
-    bool ok = !document || failure_read_json(failure, document);
+    bool ok = !document || read_json(failure, document);
     bool page = size && memchr(body, '<', size); /* HTML says less than the status does */
     if (!document && !page)
-        ok = characters_repair(body, size < FAILURE_MAX_WORDS ? size : FAILURE_MAX_WORDS,
-                               &failure->words);
+        ok = characters_repair(body, size < MAX_PLAIN ? size : MAX_PLAIN, &failure->words);
     json_decref(document);
     failure->kind = FAILURE_REFUSED;
-    failure->http = http;
-    return ok;
+    return ok ? RAG_NETWORK : RAG_MEMORY;
 }
 
 /* ---- Meaning -------------------------------------------------------------- */
@@ -244,7 +268,7 @@ static bool append_clean(const char *text, size_t size, struct buf *out)
 /* The server's words, fit to be shown: valid, in one line, without the key, bounded. */
 static bool quote_words(const struct failure *failure, const char *key, struct buf *out)
 {
-    struct buf whole = BUF_INIT(3 * FAILURE_MAX_BODY);
+    struct buf whole = BUF_INIT(3 * FAILURE_MAX_READ);
     struct characters characters = {0};
     bool ok = characters_feed(&characters, failure->words.data, failure->words.size, &whole) &&
               characters_finish(&characters, &whole) && buf_reserve(&whole, 0) &&
@@ -254,8 +278,8 @@ static bool quote_words(const struct failure *failure, const char *key, struct b
         return false;
     failure_redact(out->data, key);
     out->size = strlen(out->data);
-    if (out->size > FAILURE_MAX_WORDS) {
-        out->size = utf8_floor(out->data, out->size, FAILURE_MAX_WORDS);
+    if (out->size > FAILURE_MAX_SHOWN) {
+        out->size = utf8_floor(out->data, out->size, FAILURE_MAX_SHOWN);
         out->data[out->size] = '\0';
         ok = buf_append_text(out, "...");
     }
@@ -354,7 +378,7 @@ rag_status failure_explain(const struct failure *failure, const struct failure_p
 {
     struct sentence s = {RAG_INTERNAL, "", ""};
     describe(failure, place, &s);
-    struct buf words = BUF_INIT(3 * FAILURE_MAX_BODY + 4);
+    struct buf words = BUF_INIT(3 * FAILURE_MAX_READ + 4);
     rag_status status;
     if (quote_words(failure, place->key, &words)) {
         char http[32] = "";

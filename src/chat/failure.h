@@ -13,7 +13,10 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-enum { FAILURE_MAX_BODY = 64 << 10, FAILURE_MAX_WORDS = 400 };
+enum {
+    FAILURE_MAX_READ = 192 << 10, /* bytes of a server's words that are kept */
+    FAILURE_MAX_SHOWN = 400,      /* ... and shown */
+};
 
 enum failure_kind {
     FAILURE_NONE,
@@ -31,20 +34,23 @@ struct failure {
     struct buf words; /* the server's own, as they came */
 };
 
-#define FAILURE_INIT ((struct failure){.words = {.max = FAILURE_MAX_BODY}})
+#define FAILURE_INIT ((struct failure){.words = {.max = FAILURE_MAX_READ}})
 
 void failure_release(struct failure *failure);
 /* Empty again; memory kept. */
 void failure_clear(struct failure *failure);
 
-/* Sets kind and words; false: out of memory. */
-CHECKED bool failure_set(struct failure *failure, enum failure_kind kind, const char *words);
+/* Sets kind and words. RAG_NETWORK, or RAG_MEMORY. */
+CHECKED rag_status failure_set(struct failure *failure, enum failure_kind kind,
+                               const char *words);
 
-/* Reads the body of a refusal, whatever it is. */
-CHECKED bool failure_read(struct failure *failure, long http, const char *body, size_t size);
+/* Reads the body of a refusal, whatever it is. As failure_set; http is the caller's. */
+CHECKED rag_status failure_read(struct failure *failure, const char *body, size_t size);
 
-/* Reads the error in a JSON document; kind stays FAILURE_NONE if it holds none. */
-CHECKED bool failure_read_json(struct failure *failure, const json_t *document);
+/* Parses a document that should be no refusal. RAG_OK: it is none, and the caller's.
+ * Otherwise RAG_NETWORK, the failure saying what it is, or RAG_MEMORY. */
+CHECKED rag_status failure_parse(struct failure *failure, const char *json, size_t size,
+                                 json_t **document);
 
 /* A later try may succeed: the server was busy or broken, not the request wrong. */
 bool failure_is_passing(const struct failure *failure);

@@ -14,24 +14,19 @@
  * Thinking counts against maxOutputTokens: with gemini-2.5-flash's default of up to 8192
  * thinking tokens nothing would be left of an ordinary limit, so it is turned off there
  * (thinkingBudget 0; the other models do not allow it). */
+#include "base/file.h"
 #include "chat/chat.h"
 #include "chat/json.h"
 
 #include <ctype.h>
 #include <string.h>
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t size = strlen(text), end_size = strlen(end);
-    return size >= end_size && strcmp(text + size - end_size, end) == 0;
-}
-
 static bool url(const char *base, const struct chat_request *request, struct buf *out)
 {
-    static const char *const versions[] = {"/v1", "/v1beta", "/v1alpha"};
+    static const char *const versions[] = {"v1", "v1beta", "v1alpha"};
     bool versioned = false;
     for (size_t i = 0; i < sizeof versions / sizeof *versions; i++)
-        versioned |= ends_with(base, versions[i]);
+        versioned |= strcmp(path_name(base), versions[i]) == 0;
     const char *model = request->model;
     bool in_folder =
         strncmp(model, "models/", 7) == 0 || strncmp(model, "tunedModels/", 12) == 0;
@@ -134,11 +129,6 @@ static bool body(const struct chat_request *request, struct buf *out)
     return false;
 }
 
-static rag_status fail_as(struct chat_reply *reply, enum failure_kind kind, const char *words)
-{
-    return failure_set(&reply->failure, kind, words) ? RAG_NETWORK : RAG_MEMORY;
-}
-
 static rag_status finish(const json_t *candidate, struct chat_reply *reply)
 {
     const char *reason = json_string_value(json_object_get(candidate, "finishReason"));
@@ -146,7 +136,7 @@ static rag_status finish(const json_t *candidate, struct chat_reply *reply)
         return RAG_OK;
     reply->full = strcmp(reason, "MAX_TOKENS") == 0;
     if (strcmp(reason, "STOP") != 0 && !reply->full)
-        return fail_as(reply, FAILURE_REPLY_BLOCKED, reason);
+        return failure_set(&reply->failure, FAILURE_REPLY_BLOCKED, reason);
     reply->done = true;
     return RAG_OK;
 }
@@ -157,12 +147,12 @@ static rag_status read_candidates(const json_t *document, bool streamed,
     const json_t *feedback = json_object_get(document, "promptFeedback");
     const char *blocked = json_string_value(json_object_get(feedback, "blockReason"));
     if (blocked && strcmp(blocked, "BLOCK_REASON_UNSPECIFIED") != 0)
-        return fail_as(reply, FAILURE_PROMPT_BLOCKED, blocked);
+        return failure_set(&reply->failure, FAILURE_PROMPT_BLOCKED, blocked);
     const json_t *candidate = json_array_get(json_object_get(document, "candidates"), 0);
     if (!json_is_object(candidate)) {
         if (streamed && json_is_object(document))
             return RAG_OK;
-        return fail_as(reply, FAILURE_PROTOCOL, "it has no candidates");
+        return failure_set(&reply->failure, FAILURE_PROTOCOL, "it has no candidates");
     }
     size_t i;
     json_t *part;
@@ -180,16 +170,11 @@ static rag_status read_candidates(const json_t *document, bool streamed,
 static rag_status read_reply(const char *json, size_t size, bool streamed,
                              struct chat_reply *reply)
 {
-    json_t *document = json_document(json, size);
-    rag_status status;
-    if (!document)
-        status = fail_as(reply, FAILURE_PROTOCOL, "it is not JSON");
-    else if (!failure_read_json(&reply->failure, document))
-        status = RAG_MEMORY;
-    else if (reply->failure.kind != FAILURE_NONE)
-        status = RAG_NETWORK;
-    else
-        status = read_candidates(document, streamed, reply);
+    json_t *document;
+    rag_status status = failure_parse(&reply->failure, json, size, &document);
+    if (status)
+        return status;
+    status = read_candidates(document, streamed, reply);
     json_decref(document);
     return status;
 }

@@ -93,19 +93,13 @@ static bool append_content(const json_t *content, struct buf *text)
     return json_append(content, text);
 }
 
-static rag_status memory_or(bool ok, rag_status status)
-{
-    return ok ? status : RAG_MEMORY;
-}
-
 static rag_status finish(const json_t *choice, struct chat_reply *reply)
 {
     const char *reason = json_string_value(json_object_get(choice, "finish_reason"));
     if (!reason || !*reason)
         return RAG_OK;
     if (strcmp(reason, "content_filter") == 0)
-        return memory_or(failure_set(&reply->failure, FAILURE_REPLY_BLOCKED, reason),
-                         RAG_NETWORK);
+        return failure_set(&reply->failure, FAILURE_REPLY_BLOCKED, reason);
     reply->done = true;
     reply->full = strcmp(reason, "length") == 0;
     return RAG_OK;
@@ -118,8 +112,7 @@ static rag_status read_choices(const json_t *document, bool streamed, struct cha
     if (!json_is_object(choice)) {
         if (streamed && json_is_object(document))
             return RAG_OK;
-        return memory_or(failure_set(&reply->failure, FAILURE_PROTOCOL, "it has no choices"),
-                         RAG_NETWORK);
+        return failure_set(&reply->failure, FAILURE_PROTOCOL, "it has no choices");
     }
     const json_t *message = json_object_get(choice, streamed ? "delta" : "message");
     /* A model that declines says so in "refusal", with a content of null. */
@@ -138,17 +131,11 @@ static rag_status read_reply(const char *json, size_t size, bool streamed,
         reply->done = true;
         return RAG_OK;
     }
-    json_t *document = json_document(json, size);
-    rag_status status;
-    if (!document)
-        status = memory_or(failure_set(&reply->failure, FAILURE_PROTOCOL, "it is not JSON"),
-                           RAG_NETWORK);
-    else if (!failure_read_json(&reply->failure, document))
-        status = RAG_MEMORY;
-    else if (reply->failure.kind != FAILURE_NONE)
-        status = RAG_NETWORK;
-    else
-        status = read_choices(document, streamed, reply);
+    json_t *document;
+    rag_status status = failure_parse(&reply->failure, json, size, &document);
+    if (status)
+        return status;
+    status = read_choices(document, streamed, reply);
     json_decref(document);
     return status;
 }

@@ -1,4 +1,5 @@
 #include "chat/provider.h"
+#include "base/file.h"
 #include "base/memory.h"
 
 #include <ctype.h>
@@ -125,12 +126,6 @@ static rag_status unknown_provider(const char *name, size_t size, rag_error *err
                      size < 60 ? (int)size : 60, name, known);
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t size = strlen(text), end_size = strlen(end);
-    return size >= end_size && strcmp(text + size - end_size, end) == 0;
-}
-
 rag_status endpoint_find(const char *name, size_t name_size, struct endpoint *endpoint,
                          rag_error *error)
 {
@@ -159,7 +154,7 @@ rag_status endpoint_find(const char *name, size_t name_size, struct endpoint *en
                            "no key for %s: set %s, or %s to a server that needs none",
                            endpoint->host, provider->key_variable, provider->url_variable);
     /* Gemini's OpenAI-compatible address, which its users often have set. */
-    if (ends_with(base, "/openai"))
+    if (strcmp(path_name(base), "openai") == 0)
         endpoint->protocol = &openai_protocol;
     return status;
 }

@@ -102,8 +102,7 @@ static void ask_with(struct call *call, const char *spec, const char *scenario, 
     options.on_event = on_event;
     options.user = call;
     assert_ok(rag_chat_open(spec, &chat, &call->error), &call->error);
-    call->status =
-        rag_chat_complete(chat, messages, 4, &options, &call->reply, &call->error);
+    call->status = rag_chat_complete(chat, messages, 4, &options, &call->reply, &call->error);
     call->seconds = clock_seconds() - call->start;
     rag_chat_close(chat);
     check_manners(call);
@@ -423,13 +422,15 @@ static void refusals_say_what_to_do(void **state)
 {
     (void)state;
     expect_failure("openai:m", "no_model", WHOLE, RAG_MODEL_MISSING, "after \"openai:\"");
-    expect_failure("gemini:m", "gemini_no_model", STREAM, RAG_MODEL_MISSING, "after \"gemini:\"");
+    expect_failure("gemini:m", "gemini_no_model", STREAM, RAG_MODEL_MISSING,
+                   "after \"gemini:\"");
     expect_failure("openai:m", "no_page", STREAM, RAG_NETWORK, "OPENAI_BASE_URL");
     expect_failure("openai:m", "context", STREAM, RAG_INPUT, "fewer context tokens");
     expect_failure("openai:m", "context_llama", WHOLE, RAG_INPUT, "fewer context tokens");
     expect_failure("openai:m", "context_vllm", WHOLE, RAG_INPUT, "fewer context tokens");
     expect_failure("gemini:m", "gemini_context", WHOLE, RAG_INPUT, "fewer context tokens");
-    expect_failure("gemini:m", "gemini_bad_key", WHOLE, RAG_NETWORK_AUTH, "check GEMINI_API_KEY");
+    expect_failure("gemini:m", "gemini_bad_key", WHOLE, RAG_NETWORK_AUTH,
+                   "check GEMINI_API_KEY");
     expect_failure("gemini:m", "gemini_prompt_blocked", WHOLE, RAG_INPUT, "PROHIBITED_CONTENT");
     expect_failure("gemini:m", "gemini_prompt_blocked", STREAM, RAG_INPUT, "filter blocked");
     expect_failure("openai:m", "gemini_error_list", WHOLE, RAG_NETWORK, "nonsense");
@@ -479,7 +480,8 @@ static void a_conversation_needs_a_question(void **state)
     const rag_message system = {RAG_SYSTEM, {"x", 1}};
     assert_status(RAG_USAGE, rag_chat_complete(chat, &system, 1, NULL, &reply, &error), &error);
     const rag_message endless = {RAG_USER, {"x", (size_t)CHAT_MAX_MESSAGES + 1}};
-    assert_status(RAG_INPUT, rag_chat_complete(chat, &endless, 1, NULL, &reply, &error), &error);
+    assert_status(RAG_INPUT, rag_chat_complete(chat, &endless, 1, NULL, &reply, &error),
+                  &error);
     rag_chat_close(chat);
 }
 

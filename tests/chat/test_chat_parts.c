@@ -115,8 +115,9 @@ static void cut_characters_are_joined_and_broken_ones_replaced(void **state)
         {{"abc"}, "abc"},
         {{"\xe4\xbd", "\xa0"}, "\xe4\xbd\xa0"},
         {{"a\xf0", "\x9f", "\x91", "\x8b"}, "a\xf0\x9f\x91\x8b"},
-        {{"\xe4\xbd", "b"}, "\xef\xbf\xbd"
-                            "b"},
+        {{"\xe4\xbd", "b"},
+         "\xef\xbf\xbd"
+         "b"},
         {{"\xe4\xbd"}, "\xef\xbf\xbd"},
         {{"\xff", "\x80"}, "\xef\xbf\xbd\xef\xbf\xbd"},
         {{"\xc3", "\xc3", "\xa4"}, "\xef\xbf\xbd\xc3\xa4"},
@@ -203,21 +204,24 @@ static void each_providers_refusal_is_understood(void **state)
         {402, "{\"error\":{\"message\":\"Insufficient Balance\"}}", RAG_NETWORK_LIMIT, false,
          "quota"},
         {429, "{\"error\":\"slow\"}", RAG_NETWORK_LIMIT, true, "\"slow\""},
-        {429, "{\"error\":{\"code\":\"insufficient_quota\"}}", RAG_NETWORK_LIMIT, false, "quota"},
+        {429, "{\"error\":{\"code\":\"insufficient_quota\"}}", RAG_NETWORK_LIMIT, false,
+         "quota"},
         {500, "{\"error\":{\"message\":\"Context size has been exceeded.\"}}", RAG_INPUT, false,
          "fewer context tokens"},
         {400, "{\"object\":\"error\",\"message\":\"maximum context length is 512\"}", RAG_INPUT,
          false, "maximum context length is 512"},
         {413, "<html>", RAG_INPUT, false, "fewer context tokens"},
-        {400, "{\"code\":20015,\"message\":\"length of prompt_tokens must be less than max_seq_len\"}",
+        {400,
+         "{\"code\":20015,\"message\":\"length of prompt_tokens must be less than "
+         "max_seq_len\"}",
          RAG_INPUT, false, "max_seq_len"},
         {404, "{\"detail\":\"Not Found\"}", RAG_NETWORK, false, "OPENAI_BASE_URL"},
         {404, "{\"error\":\"model 'm' not found\"}", RAG_MODEL_MISSING, false, "openai:"},
         {500, "", RAG_NETWORK, true, "the server failed (HTTP 500); try"},
         {529, "", RAG_NETWORK, true, "HTTP 529"},
         {501, "", RAG_NETWORK, false, "HTTP 501"},
-        {422, "{\"detail\":[{\"loc\":[\"body\"],\"msg\":\"field required\"}]}", RAG_NETWORK, false,
-         "field required"},
+        {422, "{\"detail\":[{\"loc\":[\"body\"],\"msg\":\"field required\"}]}", RAG_NETWORK,
+         false, "field required"},
         {400, "[{\"error\":{\"code\":400,\"message\":\"in a list\"}}]", RAG_NETWORK, false,
          "in a list"},
         {400, "plain words", RAG_NETWORK, false, "\"plain words\""},
@@ -226,8 +230,9 @@ static void each_providers_refusal_is_understood(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct failure failure = FAILURE_INIT;
         rag_error error;
-        assert_true(
-            failure_read(&failure, cases[i].http, cases[i].body, strlen(cases[i].body)));
+        assert_int_equal(failure_read(&failure, cases[i].body, strlen(cases[i].body)),
+                         RAG_NETWORK);
+        failure.http = cases[i].http;
         assert_int_equal(failure_is_passing(&failure), cases[i].passing);
         assert_status(cases[i].status, failure_explain(&failure, &here, &error), &error);
         assert_says(&error, cases[i].says);
@@ -246,7 +251,7 @@ static void words_of_a_server_are_one_bounded_line(void **state)
     for (int i = 0; i < 5000; i++)
         assert_true(buf_append_text(&body, "\xe4\xbd\xa0"));
     assert_true(buf_append_text(&body, "\"}"));
-    assert_true(failure_read(&failure, 400, body.data, body.size));
+    assert_int_equal(failure_read(&failure, body.data, body.size), RAG_NETWORK);
     assert_status(RAG_NETWORK, failure_explain(&failure, &here, &error), &error);
     assert_says(&error, "[2J a b ");
     assert_says(&error, "\xe4\xbd\xa0...\"");
@@ -334,10 +339,12 @@ static void geminis_openai_address_is_spoken_to_in_its_own_tongue(void **state)
         bool openai;
         const char *url;
     } cases[] = {
-        {"https://g.example/v1beta/openai/", true, "https://g.example/v1beta/openai/chat/completions"},
+        {"https://g.example/v1beta/openai/", true,
+         "https://g.example/v1beta/openai/chat/completions"},
         {"https://g.example", false, "https://g.example/v1beta/models/m:generateContent"},
         {"https://g.example/", false, "https://g.example/v1beta/models/m:generateContent"},
-        {"https://g.example/v1beta/", false, "https://g.example/v1beta/models/m:generateContent"},
+        {"https://g.example/v1beta/", false,
+         "https://g.example/v1beta/models/m:generateContent"},
         {"https://g.example/v1", false, "https://g.example/v1/models/m:generateContent"},
     };
     forget();

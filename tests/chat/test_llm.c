@@ -86,8 +86,9 @@ static void an_answer_comes_from_the_passages(void **state)
     rag_error error;
     char *reply;
     options.max_tokens = 64;
-    assert_ok(prompt_build((rag_text){question, strlen(question)}, passages, 2, &prompt, &error),
-              &error);
+    assert_ok(
+        prompt_build((rag_text){question, strlen(question)}, passages, 2, &prompt, &error),
+        &error);
     prompt_messages(&prompt, messages);
     rag_chat *chat = open_chat();
     assert_ok(rag_chat_complete(chat, messages, PROMPT_MESSAGES, &options, &reply, &error),
@@ -128,7 +129,8 @@ static void a_conversation_too_long_says_what_to_do(void **state)
     rag_error error;
     char *reply;
     rag_chat *chat = open_chat();
-    assert_status(RAG_INPUT, rag_chat_complete(chat, &message, 1, NULL, &reply, &error), &error);
+    assert_status(RAG_INPUT, rag_chat_complete(chat, &message, 1, NULL, &reply, &error),
+                  &error);
     assert_says(&error, "fewer context tokens");
     rag_chat_close(chat);
     buf_release(&text);
