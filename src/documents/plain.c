@@ -68,6 +68,11 @@ static size_t skip_spaces(const char *text, size_t size, size_t at)
     return at;
 }
 
+static bool is_blank_line(const char *text, size_t begin, size_t end)
+{
+    return skip_spaces(text, end, begin) == end;
+}
+
 /* "1.2." or "1.2.3": the number of parts, from 2, and where the title begins; else 0. */
 static unsigned decimal_number(const char *text, size_t size, size_t *title)
 {
@@ -93,18 +98,17 @@ static unsigned decimal_number(const char *text, size_t size, size_t *title)
 /* "Chapter 3." and its like in English and other European books. */
 static bool named_number(const char *text, size_t size, size_t *title)
 {
-    static const char *const names[] = {"Chapter ",  "CHAPTER ",  "Appendix ",
-                                        "APPENDIX ", "Part ",     "PART ",
-                                        "Kapitel ",  "Chapitre ", "Capítulo "};
+    static const char *const names[] = {"Chapter", "CHAPTER", "Appendix", "APPENDIX", "Part",
+                                        "PART",    "Kapitel", "Chapitre", "Capítulo"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t n = strlen(names[i]);
         if (size <= n || memcmp(text, names[i], n) != 0)
             continue;
-        size_t at = n;
+        size_t number = skip_spaces(text, size, n), at = number;
         while (at < size &&
                ((text[at] >= '0' && text[at] <= '9') || (text[at] >= 'A' && text[at] <= 'Z')))
             at++;
-        if (at == n || at - n > 6)
+        if (number == n || at == number || at - number > 6)
             return false;
         if (at < size && text[at] != '.' && text[at] != ':')
             return false;
@@ -228,12 +232,12 @@ static struct block read_block(const char *text, size_t size, size_t line)
             block.end = next_end;
             return block;
         }
-        if (at == line && skip_spaces(text, next_end, next) == next_end)
+        if (at == line && is_blank_line(text, next, next_end))
             block.level = counted_level(text + at, name_end - at);
         if (block.level)
             return block;
     }
-    while (next < size && !skip_spaces(text, next_end, next) == next_end) {
+    while (next < size && !is_blank_line(text, next, next_end)) {
         block.end = next_end;
         next = next_end < size ? next_end + 1 : size;
         next_end = line_end(text, size, next);
@@ -249,7 +253,7 @@ static rag_status read_plain(struct document *document, rag_error *error)
     size_t size = document->text.size;
     for (size_t line = byte_order_mark(text, size); line < size;) {
         size_t end = line_end(text, size, line);
-        if (skip_spaces(text, end, line) == end) {
+        if (is_blank_line(text, line, end)) {
             line = end + 1;
             continue;
         }
