@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""KEY: a language model's server that misbehaves in the ways that real ones do.
+"""KEY CERTIFICATE.pem: a language model's server that misbehaves in the ways that real ones do.
 
 Listens on 127.0.0.1, prints its port, and ends when its standard input does. The first
 part of a request's path names the scenario: /busy/v1/chat/completions is a POST to the
@@ -13,6 +13,7 @@ import email.utils
 import http.server
 import json
 import os
+import ssl
 import sys
 import threading
 import time
@@ -21,6 +22,7 @@ KEY = sys.argv[1]
 HALF = "你".encode()  # three bytes
 tries = collections.Counter()
 elsewhere = None  # the server that x_redirect leads to
+untrusted = None  # the same behind a certificate that nobody vouches for
 
 
 def event(value):
@@ -322,8 +324,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         address = "http://127.0.0.1:%d/ok/v1/chat/completions" % elsewhere.server_port
         self.reply(307, {}, [("Location", address)])
 
-    def x_elsewhere(self):
-        self.text("asked %d times" % tries["after redirect"])
+    def x_count_elsewhere(self):
+        self.text("asked %d times" % tries["elsewhere"])
+
+    def x_untrusted_port(self):
+        self.text(str(untrusted.server_port))
 
     # ---- Scenarios of the Gemini protocol
 
@@ -382,7 +387,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 class Elsewhere(Handler):
     def do_POST(self):
-        tries["after redirect"] += 1
+        tries["elsewhere"] += 1
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.reply(200, whole("from elsewhere"))
 
@@ -390,15 +395,19 @@ class Elsewhere(Handler):
 class Server(http.server.ThreadingHTTPServer):
     def handle_error(self, request, client_address):
         """A client that gives up is what many scenarios are for."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)
 
 
 def main():
-    global elsewhere
+    global elsewhere, untrusted
     server = Server(("127.0.0.1", 0), Handler)
     elsewhere = Server(("127.0.0.1", 0), Elsewhere)
-    for one in (server, elsewhere):
+    untrusted = Server(("127.0.0.1", 0), Elsewhere)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[2])
+    untrusted.socket = context.wrap_socket(untrusted.socket, server_side=True)
+    for one in (server, elsewhere, untrusted):
         threading.Thread(target=one.serve_forever, daemon=True).start()
     print(server.server_port, flush=True)
     sys.stdin.read()

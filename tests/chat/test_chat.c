@@ -449,14 +449,34 @@ static void a_redirect_does_not_get_the_key(void **state)
 {
     (void)state;
     expect_failure("openai:m", "redirect", WHOLE, RAG_NETWORK, "http://127.0.0.1\"; a key");
-    expect_reply("openai:m", "elsewhere", WHOLE, "asked 0 times");
+    expect_reply("openai:m", "count_elsewhere", WHOLE, "asked 0 times");
+}
+
+static void an_untrusted_server_does_not_get_the_key(void **state)
+{
+    (void)state;
+    struct call call = ask("openai:m", "untrusted_port", WHOLE);
+    const rag_message message = {RAG_USER, {"Well?", 5}};
+    rag_chat *chat;
+    rag_error error;
+    char url[64], *reply;
+    snprintf(url, sizeof url, "https://127.0.0.1:%s/v1", call.reply);
+    call_release(&call);
+    setenv("OPENAI_BASE_URL", url, 1);
+    assert_ok(rag_chat_open("openai:m", &chat, &error), &error);
+    assert_status(RAG_NETWORK, rag_chat_complete(chat, &message, 1, NULL, &reply, &error),
+                  &error);
+    assert_says(&error, "no trusted connection");
+    assert_says(&error, "certificate");
+    rag_chat_close(chat);
+    expect_reply("openai:m", "count_elsewhere", WHOLE, "asked 0 times");
 }
 
 static void a_server_that_does_not_run_is_said_to(void **state)
 {
     (void)state;
     struct child gone;
-    const char *argv[] = {python, server_script, key, NULL};
+    const char *argv[] = {python, server_script, key, TEST_DATA "/chat/untrusted.pem", NULL};
     assert_int_equal(child_start(&gone, argv), 0);
     child_stop(&gone);
     struct child running = server;
@@ -492,7 +512,7 @@ static int start(void **state)
     setenv("GEMINI_API_KEY", key, 1);
     setenv("NO_PROXY", "127.0.0.1", 1);
     setenv("no_proxy", "127.0.0.1", 1);
-    const char *argv[] = {python, server_script, key, NULL};
+    const char *argv[] = {python, server_script, key, TEST_DATA "/chat/untrusted.pem", NULL};
     return child_start(&server, argv);
 }
 
@@ -533,6 +553,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(refusals_say_what_to_do),
         cmocka_unit_test(the_key_is_not_repeated),
         cmocka_unit_test(a_redirect_does_not_get_the_key),
+        cmocka_unit_test(an_untrusted_server_does_not_get_the_key),
         cmocka_unit_test(a_server_that_does_not_run_is_said_to),
         cmocka_unit_test(a_conversation_needs_a_question),
     };
