@@ -14,6 +14,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#define EMPTY_INDEX "%s: %s; make an index with `rag index PATH...`"
+
 enum { PAGE_SIZE = 16384 }; /* ten vectors of 384 to a page, 6 % of it empty; 4096: 25 % */
 
 void store_lock(struct store *store)
@@ -255,9 +257,24 @@ static rag_status judge_file(const char *path, bool create, bool *empty, rag_err
         status = schema_judge_header(path, header, size, &kind, error);
     *empty = kind == SCHEMA_EMPTY;
     if (!status && *empty && !create)
-        return fail_with(error, RAG_INDEX, "%s: %s; make one with `rag index PATH...`", path,
-                         missing ? "there is no index"
-                                 : "the file is empty, there is no index");
+        return fail_with(error, RAG_INDEX, EMPTY_INDEX, path,
+                         missing ? "there is no index" : "the file is empty");
+    return status;
+}
+
+/* Makes the tables where there are none: in a new file, and in one whose creation was
+ * interrupted and has just been undone by SQLite. */
+static rag_status create_or_check(struct store *store, bool create, rag_error *error)
+{
+    int64_t objects = 0;
+    rag_status status =
+        db_integer(store, "SELECT count(*) FROM sqlite_schema", 0, &objects, error);
+    if (!status && !objects && !create)
+        return fail_with(error, RAG_INDEX, EMPTY_INDEX, store->path, "the file is empty");
+    if (!status && !objects)
+        status = schema_create(store, error);
+    if (!status)
+        status = schema_check(store, error);
     return status;
 }
 
@@ -300,10 +317,8 @@ static rag_status open_file(struct store *store, bool create, rag_error *error)
     status = configure(store, error);
     if (!status)
         status = lexical_attach(store->db, &store->lexical, error);
-    if (!status && empty)
-        status = schema_create(store, error);
     if (!status)
-        status = schema_check(store, error);
+        status = create_or_check(store, create, error);
     store->writable = sqlite3_db_readonly(store->db, "main") == 0;
     return status;
 }
