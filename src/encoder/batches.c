@@ -121,6 +121,12 @@ static rag_status plan_make(struct run *run, struct plan *plan, rag_error *error
     return status;
 }
 
+bool run_report(struct run *run, size_t done)
+{
+    run->reported = done;
+    return event_progress(run->events, "embedding", "tokens", done, run->total, NULL);
+}
+
 /* Takes a batch through the model with a team of threads. */
 static void run_batch(struct run *run, const struct plan *plan, const struct batch *batch,
                       struct worker *workers, size_t threads)
@@ -180,7 +186,10 @@ static rag_status run_batches(struct run *run, const struct plan *plan, rag_erro
                          "text %zu: the model's result is not a finite number; its weights are "
                          "damaged or not made for this precision",
                          run->not_finite + 1);
-    if (atomic_load(&run->interrupted))
+    bool stop = atomic_load(&run->interrupted);
+    if (!stop && run->reported < run->total)
+        stop = run_report(run, run->total);
+    if (stop)
         return fail_with(error, RAG_INTERRUPTED, "stopped while embedding");
     return RAG_OK;
 }

@@ -122,9 +122,7 @@ static void report(struct pass *pass)
 #pragma omp master
     {
         size_t done = atomic_fetch_add(&run->done, pass->tokens) + pass->tokens;
-        if (pass->workers == e->workers &&
-            event_progress(run->events, "embedding", "tokens", done / e->config.layers,
-                           run->total, NULL))
+        if (pass->workers == e->workers && run_report(run, done / e->config.layers))
             atomic_store(&run->interrupted, true);
         pass->stop = atomic_load(&run->interrupted) || atomic_load(&run->failed);
     }

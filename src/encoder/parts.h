@@ -85,6 +85,7 @@ struct run {
     const size_t *offsets; /* [count] first row of each sequence in out's [T x ..] */
     const struct events *events;
     size_t total;            /* tokens */
+    size_t reported;         /* of them, to the caller */
     atomic_size_t done;      /* tokens times layers */
     atomic_bool interrupted; /* the caller asked to stop */
     atomic_bool failed;      /* status, error and not_finite are set, by critical */
@@ -102,6 +103,9 @@ struct pass {
     size_t rows;            /* of activations: T, or n once only first tokens are left */
     bool stop;
 };
+
+/* Progress, from the caller's thread. True: the caller asks to stop. */
+CHECKED bool run_report(struct run *run, size_t done);
 
 /* By all threads of the team; workers have room (worker_reserve). */
 void pass_forward(struct pass *pass);
