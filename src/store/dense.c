@@ -144,7 +144,6 @@ static void scan(struct matrix *matrix)
 {
     dot_fn *dot = dot_best();
     bool parallel = matrix->count > PARALLEL_WORK / matrix->stride;
-    (void)parallel; /* where OpenMP is off */
 #pragma omp parallel for schedule(static) if (parallel)
     for (size_t i = 0; i < matrix->count; i++)
         matrix->scores[i] =
