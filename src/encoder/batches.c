@@ -3,11 +3,15 @@
  * Where there are enough batches, each thread takes its own through all layers without ever
  * waiting for another. What is left over, and what is too long for that, is computed batch by
  * batch by all threads together. The results are the same. */
+#include "base/clock.h"
 #include "base/memory.h"
 #include "encoder/parts.h"
 
 #include <omp.h>
 #include <string.h>
+#include <time.h>
+
+#define REPORT_SECONDS 0.2
 
 enum {
     BATCH_TOKENS = 1024, /* products gain nothing from more rows, and caches lose */
@@ -166,6 +170,25 @@ static rag_status share_out(struct run *run, const struct plan *plan, size_t *al
     return status;
 }
 
+/* At the end of a thread's batches. The caller's thread goes on telling him of the others'
+ * progress, and asking whether to stop. */
+static void wait_for_others(struct run *run)
+{
+    static const struct timespec millisecond = {.tv_nsec = 1000000};
+    double next = clock_seconds() + REPORT_SECONDS;
+    atomic_fetch_add(&run->waiting, 1);
+    if (omp_get_thread_num() != 0)
+        return;
+    while (atomic_load(&run->waiting) < (size_t)omp_get_num_threads()) {
+        nanosleep(&millisecond, NULL);
+        if (clock_seconds() < next)
+            continue;
+        next += REPORT_SECONDS;
+        if (run_report(run, atomic_load(&run->done) / run->encoder->config.layers))
+            atomic_store(&run->interrupted, true);
+    }
+}
+
 static rag_status run_batches(struct run *run, const struct plan *plan, rag_error *error)
 {
     struct encoder *e = run->encoder;
@@ -173,9 +196,13 @@ static rag_status run_batches(struct run *run, const struct plan *plan, rag_erro
     rag_status status = share_out(run, plan, &alone, error);
     if (status)
         return status;
-#pragma omp parallel for schedule(dynamic) num_threads((int)e->threads) if (alone > 0)
-    for (size_t i = 0; i < alone; i++)
-        run_batch(run, plan, &plan->batches[i], &e->workers[omp_get_thread_num()], 1);
+#pragma omp parallel num_threads((int)e->threads) if (alone > 0)
+    {
+#pragma omp for schedule(dynamic) nowait
+        for (size_t i = 0; i < alone; i++)
+            run_batch(run, plan, &plan->batches[i], &e->workers[omp_get_thread_num()], 1);
+        wait_for_others(run);
+    }
     for (size_t i = alone; i < plan->count; i++)
         run_batch(run, plan, &plan->batches[i], e->workers, e->threads);
 

@@ -87,6 +87,7 @@ struct run {
     size_t total;            /* tokens */
     size_t reported;         /* of them, to the caller */
     atomic_size_t done;      /* tokens times layers */
+    atomic_size_t waiting;   /* threads that have no batch left */
     atomic_bool interrupted; /* the caller asked to stop */
     atomic_bool failed;      /* status, error and not_finite are set, by critical */
     rag_status status;
