@@ -164,14 +164,17 @@ static bool has_common_characters(const char *text, size_t size)
 
 /* ---- Detection -------------------------------------------------------------- */
 
-/* A text that was UTF-8 but is damaged has many valid sequences and few others. */
+/* A text that was UTF-8 but is damaged has many valid sequences and few others. A run of
+ * invalid bytes counts once: it is one place of damage. */
 static bool was_utf8(const char *bytes, size_t size)
 {
     size_t valid = 0, invalid = 0;
+    bool before = true;
     for (size_t i = 0, n; i < size; i += n) {
         int32_t code = utf8_decode(bytes + i, size - i, &n);
         valid += code >= 0x80;
-        invalid += code < 0;
+        invalid += code < 0 && before;
+        before = code >= 0;
     }
     return valid > 0 && valid >= invalid * DAMAGED_UTF8_RATIO;
 }

@@ -9,7 +9,9 @@
  *                       sees to it that every line that is not blank is in one block.
  * A piece ends before the last block that cmark saw in it, since more of that may
  * follow: the next piece begins there. At the top level the parser has no memory of what
- * came before, so that the blocks do not depend on the pieces (a test holds that).
+ * came before, so that the blocks do not depend on the pieces (a test holds that; but
+ * where a fence opens inside an HTML block or is left open in a list, whether a formula
+ * behind it is seen as one may).
  *
  * Tables are GFM 4.10: a row of cells, then a row of as many "---" or ":-:", then all
  * further lines of the paragraph. cmark's own extension for them is not used: it makes
@@ -67,14 +69,23 @@ static bool push_lines(struct conversion *c, struct block block, size_t first, s
 
 /* ---- Headings --------------------------------------------------------------- */
 
+/* "#" to "######" and a blank or the end: the number of marks, or 0. */
+static size_t count_marks(const char *text, size_t begin, size_t end)
+{
+    size_t n = 0;
+    while (begin + n < end && text[begin + n] == '#')
+        n++;
+    return n <= 6 && (begin + n == end || is_blank_byte(text[begin + n])) ? n : 0;
+}
+
+/* The title of an underlined heading is all before the underline. */
 static void find_title(const char *text, struct block *heading, size_t begin, size_t end)
 {
     begin = skip_blanks(text, begin, end);
     end = trim_end(text, begin, end);
-    if (begin < end && text[begin] == '#') {
-        while (begin < end && text[begin] == '#')
-            begin++;
-        begin = skip_blanks(text, begin, end);
+    size_t marks = count_marks(text, begin, end);
+    if (marks) {
+        begin = skip_blanks(text, begin + marks, end);
         size_t closing = end;
         while (closing > begin && text[closing - 1] == '#')
             closing--;
@@ -85,12 +96,30 @@ static void find_title(const char *text, struct block *heading, size_t begin, si
     heading->name_end = end;
 }
 
+/* The last line of a heading. cmark gives an underlined one the line behind it too. */
+static size_t heading_last(const struct conversion *c, size_t first, size_t last)
+{
+    const char *text = c->document->text.data;
+    size_t stop = line_stop(c, first);
+    if (count_marks(text, skip_blanks(text, line_begin(c, first), stop), stop))
+        return first;
+    for (size_t line = first + 1; line <= last; line++) {
+        stop = line_stop(c, line);
+        size_t at = skip_blanks(text, line_begin(c, line), stop);
+        char mark = at < stop ? text[at] : 0;
+        while (at < stop && text[at] == mark)
+            at++;
+        if ((mark == '=' || mark == '-') && at == stop)
+            return line;
+    }
+    return last;
+}
+
 static bool push_heading(struct conversion *c, unsigned level, size_t first, size_t last)
 {
     if (last - first > TITLE_MAX_LINES)
         return push_lines(c, (struct block){.kind = BLOCK_PARAGRAPH}, first, last);
     struct block block = {.kind = BLOCK_HEADING, .level = level};
-    /* More than one line: the last is the underline. */
     size_t title_last = last > first ? last - 1 : last;
     find_title(c->document->text.data, &block, line_begin(c, first), line_stop(c, title_last));
     return push_lines(c, block, first, last);
@@ -168,9 +197,11 @@ static bool push_rest(struct conversion *c, size_t line)
     return ok;
 }
 
-static bool push_node(struct conversion *c, const struct node *node, size_t line_count)
+/* `end` is the line before which the node must end: where the next one begins, for cmark
+ * lets some blocks end a line late. */
+static bool push_node(struct conversion *c, const struct node *node, size_t end)
 {
-    size_t first = node->first, last = node->last;
+    size_t first = node->first, last = node->last < end ? node->last : end - 1;
     enum block_kind kind = node->kind;
     const struct region *region = kind == BLOCK_OTHER ? region_of(c, first) : NULL;
     if (region) {
@@ -180,8 +211,8 @@ static bool push_node(struct conversion *c, const struct node *node, size_t line
     }
     if (first < c->next_line)
         first = c->next_line;
-    if (last >= line_count)
-        last = line_count - 1;
+    if (kind == BLOCK_HEADING && first <= last)
+        last = heading_last(c, first, last);
     if (first > last)
         return true;
     if (!push_rest(c, first))
@@ -215,9 +246,13 @@ static bool push_piece(struct document *document, const struct outline *outline,
                        const struct node_list *nodes, size_t line_count)
 {
     struct conversion c = {.document = document, .outline = outline};
-    for (size_t i = 0; i < nodes->count && nodes->nodes[i].first < line_count; i++)
-        if (!push_node(&c, &nodes->nodes[i], line_count))
+    for (size_t i = 0; i < nodes->count && nodes->nodes[i].first < line_count; i++) {
+        size_t end = line_count;
+        if (i + 1 < nodes->count && nodes->nodes[i + 1].first < end)
+            end = nodes->nodes[i + 1].first;
+        if (nodes->nodes[i].first < end && !push_node(&c, &nodes->nodes[i], end))
             return false;
+    }
     return push_rest(&c, line_count);
 }
 

@@ -214,8 +214,10 @@ static size_t with_label(const char *text, size_t size, size_t end)
 static size_t formula_end(const char *text, size_t size, size_t begin, size_t at, size_t end)
 {
     struct formula f;
-    if (at - begin > 3 || memchr(text + begin, '\t', at - begin) ||
-        !opens_formula(text, at, end, &f))
+    for (size_t i = begin; i < at; i++)
+        if (text[i] != ' ')
+            return 0;
+    if (at - begin > 3 || !opens_formula(text, at, end, &f))
         return 0;
     at += strlen(f.open);
     for (unsigned lines = 1; lines <= FORMULA_MAX_LINES; lines++) {

@@ -193,7 +193,7 @@ static void names_release(struct names *names)
 
 static void skip(struct walk *w, const char *path, const char *reason)
 {
-    event_warning(w->events, "%s: %s; the folder is skipped", path, reason);
+    event_warning(w->events, "%s: %s; it is skipped", path, reason);
     (*w->skipped)++;
 }
 
@@ -233,11 +233,14 @@ static rag_status read_names(struct walk *w, const char *folder, struct names *n
 enum entry_kind { ENTRY_OTHER, ENTRY_FILE, ENTRY_FOLDER };
 
 /* A link to a file counts as the file; one to a folder is not followed. */
-static enum entry_kind entry_kind(const char *path)
+static enum entry_kind entry_kind(struct walk *w, const char *path)
 {
     struct stat st;
-    if (lstat(path, &st) != 0)
+    if (lstat(path, &st) != 0) {
+        if (errno != ENOENT) /* removed in the meantime */
+            skip(w, path, strerror(errno));
         return ENTRY_OTHER;
+    }
     if (S_ISDIR(st.st_mode))
         return ENTRY_FOLDER;
     if (S_ISLNK(st.st_mode) && stat(path, &st) != 0)
@@ -253,7 +256,7 @@ static rag_status walk_entry(struct walk *w, const char *path, unsigned depth, r
     if (w->seen++ % WALK_EVENT_EVERY == 0 &&
         event_progress(w->events, "finding files", "files", w->out->count, 0, path))
         return fail_with(error, RAG_INTERRUPTED, "interrupted while finding files");
-    enum entry_kind kind = entry_kind(path);
+    enum entry_kind kind = entry_kind(w, path);
     if (kind == ENTRY_OTHER || (kind == ENTRY_FILE && !document_supported(path)))
         return RAG_OK;
     bool excluded;

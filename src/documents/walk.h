@@ -16,8 +16,8 @@ struct file_list {
 
 void file_list_release(struct file_list *list);
 
-/* A path that does not exist is RAG_INPUT; a folder that cannot be read is a warning
- * event and counts in *skipped. */
+/* A path that does not exist is RAG_INPUT; what cannot be read below one is a
+ * warning event and counts in *skipped. */
 CHECKED rag_status walk_paths(const char *const *paths, size_t count,
                               const struct events *events, struct file_list *out,
                               size_t *skipped, rag_error *error);
