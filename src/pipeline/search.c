@@ -56,38 +56,33 @@ static rag_status dense_leg(struct search *search, float *query, size_t depth,
     return store_search_dense(search->index->store, query, depth, out, error);
 }
 
-static double score_of(const struct scored_list *list, int64_t chunk_id)
+/* Fuses both legs; the question's vector is also held against what only the words found. */
+static rag_status fuse_legs(struct store *store, const float *query,
+                            const struct scored_list *dense, const struct scored_list *lexical,
+                            double ceiling, size_t k, struct scored_list *fused,
+                            double *lexical_dense, rag_error *error)
+{
+    int64_t *ids = alloc_array(lexical->count, sizeof *ids);
+    if (!ids)
+        return fail_memory(error);
+    for (size_t i = 0; i < lexical->count; i++)
+        ids[i] = lexical->items[i].chunk_id;
+    rag_status status =
+        store_score_dense(store, query, ids, lexical->count, lexical_dense, error);
+    if (!status)
+        status = fuse_scored(dense, lexical, ceiling, lexical_dense, k, fused, error);
+    free(ids);
+    return status;
+}
+
+/* The score of a chunk in a leg, NaN if it is not there. `scores` are those of the list's
+ * items (NULL: their own). */
+static double score_of(const struct scored_list *list, const double *scores, int64_t chunk_id)
 {
     for (size_t i = 0; i < list->count; i++)
         if (list->items[i].chunk_id == chunk_id)
-            return list->items[i].score;
+            return scores ? scores[i] : list->items[i].score;
     return NAN;
-}
-
-/* The question's vector against what only the words found. */
-static rag_status fill_dense(struct search *search, const float *query, rag_error *error)
-{
-    int64_t *ids = alloc_array(search->count, sizeof *ids);
-    double *scores = alloc_array(search->count, sizeof *scores);
-    size_t *places = alloc_array(search->count, sizeof *places), missing = 0;
-    rag_status status = RAG_OK;
-    if (!ids || !scores || !places) {
-        status = fail_memory(error);
-        goto out;
-    }
-    for (size_t i = 0; i < search->count; i++)
-        if (isnan(search->found[i].dense)) {
-            ids[missing] = search->found[i].chunk_id;
-            places[missing++] = i;
-        }
-    status = store_score_dense(search->index->store, query, ids, missing, scores, error);
-    for (size_t i = 0; !status && i < missing; i++)
-        search->found[places[i]].dense = scores[i];
-out:
-    free(ids);
-    free(scores);
-    free(places);
-    return status;
 }
 
 static rag_status first_stage(struct search *search, rag_error *error)
@@ -96,6 +91,7 @@ static rag_status first_stage(struct search *search, rag_error *error)
     struct scored_list dense = {0}, lexical = {0}, fused = {0};
     double ceiling = 0;
     float *query = NULL;
+    double *lexical_dense = NULL; /* [lexical.count] */
     size_t depth = search->k > search->candidates ? search->k : search->candidates;
     if (depth < LEG_DEPTH)
         depth = LEG_DEPTH;
@@ -109,8 +105,12 @@ static rag_status first_stage(struct search *search, rag_error *error)
     if (!status && search->mode != RAG_MODE_DENSE)
         status = store_search_lexical(index->store, search->question, depth, &lexical, &ceiling,
                                       error);
-    if (!status && search->mode == RAG_HYBRID)
-        status = fuse(&dense, &lexical, ceiling, depth, &fused, error);
+    if (!status && search->mode == RAG_HYBRID) {
+        lexical_dense = alloc_array(lexical.count, sizeof *lexical_dense);
+        status = lexical_dense ? fuse_legs(index->store, query, &dense, &lexical, ceiling,
+                                           depth, &fused, lexical_dense, error)
+                               : fail_memory(error);
+    }
     if (status)
         goto out;
     const struct scored_list *best = search->mode == RAG_HYBRID       ? &fused
@@ -124,18 +124,20 @@ static rag_status first_stage(struct search *search, rag_error *error)
     search->count = best->count;
     for (size_t i = 0; i < best->count; i++) {
         int64_t id = best->items[i].chunk_id;
+        double cosine = score_of(&dense, NULL, id);
+        if (isnan(cosine) && lexical_dense)
+            cosine = score_of(&lexical, lexical_dense, id);
         search->found[i] = (struct candidate){.chunk_id = id,
                                               .score = best->items[i].score,
-                                              .dense = score_of(&dense, id),
-                                              .lexical = score_of(&lexical, id),
+                                              .dense = cosine,
+                                              .lexical = score_of(&lexical, NULL, id),
                                               .rerank = NAN};
     }
-    if (search->mode == RAG_HYBRID)
-        status = fill_dense(search, query, error);
 out:
     scored_list_release(&dense);
     scored_list_release(&lexical);
     scored_list_release(&fused);
+    free(lexical_dense);
     free(query);
     return status;
 }
@@ -302,6 +304,14 @@ static rag_status make_hits(struct search *search, rag_hits **out, rag_error *er
     return RAG_OK;
 }
 
+/* Lexical search is for those who want just the words, and needs no model: it is reranked only
+ * by a reranker that was named. */
+static bool wants_reranking(const struct search *search)
+{
+    const char *named = search->index->options.reranker;
+    return search->mode != RAG_MODE_LEXICAL || (named && strcmp(named, "auto") != 0);
+}
+
 rag_status search_index(rag_index *index, rag_text question, const rag_search_options *options,
                         rag_hits **out, rag_error *error)
 {
@@ -323,7 +333,7 @@ rag_status search_index(rag_index *index, rag_text question, const rag_search_op
     rag_status status = check_question(question, error);
     if (!status && index->has_recipe)
         status = first_stage(&search, error);
-    if (!status && search.mode != RAG_MODE_LEXICAL)
+    if (!status && wants_reranking(&search))
         status = second_stage(&search, error);
     if (!status)
         status = make_hits(&search, out, error);

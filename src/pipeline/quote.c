@@ -1,0 +1,170 @@
+/* quote.c - which words of a passage bear a statement out. */
+#include "base/memory.h"
+#include "documents/sentences.h"
+#include "pipeline/cite.h"
+#include "text/utf8.h"
+#include "text/words.h"
+
+#include <string.h>
+
+enum { STATEMENT_TERMS = 256, PASSAGE_SENTENCES = 512, LONGEST_QUOTE = 2 * QUOTE_BYTES };
+
+struct term {
+    char *text;
+    size_t size;
+    double weight;
+};
+
+struct statement {
+    struct term terms[STATEMENT_TERMS]; /* distinct */
+    size_t count;
+    bool out_of_memory;
+};
+
+static size_t find_term(const struct statement *statement, const struct word *word)
+{
+    for (size_t i = 0; i < statement->count; i++)
+        if (statement->terms[i].size == word->size &&
+            memcmp(statement->terms[i].text, word->term, word->size) == 0)
+            return i;
+    return SIZE_MAX;
+}
+
+/* Longer terms are rarer: a single letter or Han character says little, a pair of them or a
+ * word of eight letters much. */
+static int add_term(const struct word *word, void *user)
+{
+    struct statement *statement = user;
+    if (statement->count == STATEMENT_TERMS || find_term(statement, word) != SIZE_MAX)
+        return 0;
+    char *copy = malloc(word->size + 1);
+    if (!copy) {
+        statement->out_of_memory = true;
+        return 1;
+    }
+    memcpy(copy, word->term, word->size);
+    double letters = (double)(word->size < 8 ? word->size : 8);
+    statement->terms[statement->count++] =
+        (struct term){copy, word->size, letters * letters / 64};
+    return 0;
+}
+
+static void statement_release(struct statement *statement)
+{
+    for (size_t i = 0; i < statement->count; i++)
+        free(statement->terms[i].text);
+}
+
+/* The places of sentences in a passage. */
+struct span {
+    size_t begin, end;
+};
+
+static size_t split(rag_text passage, struct span *spans)
+{
+    size_t count = 0;
+    for (size_t at = 0; at < passage.size && count < PASSAGE_SENTENCES;) {
+        size_t end = sentence_end(passage.data, at, passage.size);
+        spans[count++] = (struct span){at, end};
+        at = end;
+    }
+    return count;
+}
+
+struct seen {
+    const struct statement *statement;
+    bool *terms; /* [STATEMENT_TERMS] */
+    double weight;
+};
+
+static int note_term(const struct word *word, void *user)
+{
+    struct seen *seen = user;
+    size_t i = find_term(seen->statement, word);
+    if (i != SIZE_MAX && !seen->terms[i]) {
+        seen->terms[i] = true;
+        seen->weight += seen->statement->terms[i].weight;
+    }
+    return 0;
+}
+
+/* The run of sentences that holds the most; of equals the shortest, then the first. */
+static rag_status best_run(rag_text passage, const struct statement *statement,
+                           const struct span *spans, size_t count, struct span *best,
+                           rag_error *error)
+{
+    double best_weight = 0;
+    for (size_t first = 0; first < count; first++) {
+        bool terms[STATEMENT_TERMS] = {false};
+        struct seen seen = {statement, terms, 0};
+        for (size_t last = first; last < count; last++) {
+            size_t size = spans[last].end - spans[first].begin;
+            if (last > first && size > QUOTE_BYTES)
+                break;
+            rag_text sentence = {passage.data + spans[last].begin,
+                                 spans[last].end - spans[last].begin};
+            if (words_each(sentence, note_term, &seen) == WORDS_NO_MEMORY)
+                return fail_memory(error);
+            size_t best_size = best->end - best->begin;
+            if (seen.weight > best_weight ||
+                (seen.weight == best_weight && best_weight > 0 && size < best_size)) {
+                best_weight = seen.weight;
+                *best = (struct span){spans[first].begin, spans[last].end};
+            }
+        }
+    }
+    return RAG_OK;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+rag_status find_quote(rag_text passage, rag_text about, size_t *begin, size_t *end,
+                      rag_error *error)
+{
+    rag_status status = RAG_OK;
+    struct statement *statement = alloc_zeroed(1, sizeof *statement);
+    struct span *spans = alloc_array(PASSAGE_SENTENCES, sizeof *spans);
+    if (!statement || !spans) {
+        status = fail_memory(error);
+        goto out;
+    }
+    if (words_each(about, add_term, statement) == WORDS_NO_MEMORY || statement->out_of_memory) {
+        status = fail_memory(error);
+        goto out;
+    }
+    size_t count = split(passage, spans);
+    struct span best = {0, 0};
+    for (size_t i = 0; i < count && (i == 0 || spans[i].end <= QUOTE_BYTES); i++)
+        best.end = spans[i].end;
+    if ((status = best_run(passage, statement, spans, count, &best, error)))
+        goto out;
+    while (best.begin < best.end && is_space(passage.data[best.begin]))
+        best.begin++;
+    if (best.end - best.begin > LONGEST_QUOTE)
+        best.end = utf8_floor(passage.data, passage.size, best.begin + LONGEST_QUOTE);
+    while (best.end > best.begin && is_space(passage.data[best.end - 1]))
+        best.end--;
+    *begin = best.begin;
+    *end = best.end;
+out:
+    if (statement)
+        statement_release(statement);
+    free(statement);
+    free(spans);
+    return status;
+}
+
+rag_text statement_before(rag_text answer, size_t position)
+{
+    /* What stands between a marker and the end of its sentence are other markers and the
+     * full stop; so the sentence is the last one that begins before the marker. */
+    size_t begin = 0;
+    for (size_t at = 0; at < position;) {
+        begin = at;
+        at = sentence_end(answer.data, at, answer.size);
+    }
+    return (rag_text){answer.data + begin, position - begin};
+}
