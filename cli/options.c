@@ -205,7 +205,7 @@ rag_status options_parse(const struct command *command, int argc, char **argv,
 {
     struct option table[OPTION_COUNT + 1] = {0};
     char letters[2 * OPTION_COUNT + 2] = ":";
-    size_t used = 0;
+    size_t used = 0, letter_count = 1;
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         if (!has_word(command->options, options[i].name))
             continue;
@@ -214,7 +214,9 @@ rag_status options_parse(const struct command *command, int argc, char **argv,
             (struct option){options[i].name, takes_value ? required_argument : no_argument,
                             NULL, (int)(1000 + i)};
         if (options[i].letter)
-            strncat(letters, (char[]){options[i].letter, takes_value ? ':' : '\0', '\0'}, 2);
+            letters[letter_count++] = options[i].letter;
+        if (options[i].letter && takes_value)
+            letters[letter_count++] = ':';
     }
     *settings = (struct settings){.max_tokens = RAG_AUTO, .overlap = RAG_AUTO, .role = RAG_RAW};
     opterr = 0;

@@ -222,7 +222,7 @@ rag_status encoding_detect(const void *data, size_t size, const char **name, rag
         *name = utf16;
         return RAG_OK;
     }
-    size_t control;
+    size_t control = 0;
     if (looks_binary(bytes, size, &control))
         return fail_binary(bytes, control, error);
     size_t valid = utf8_valid_prefix(data, size);

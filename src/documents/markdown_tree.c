@@ -117,7 +117,7 @@ rag_status tree_read(const struct outline *outline, struct node_list *out, rag_e
     if (outline->outline.size == 0)
         return RAG_OK;
     struct cmark_memory memory;
-    rag_status status = RAG_MEMORY;
+    volatile rag_status status = RAG_MEMORY;
     if (setjmp(*cmark_memory_begin(&memory)) == 0)
         status = parse(&outline->outline, out);
     cmark_memory_end(&memory);
