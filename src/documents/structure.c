@@ -89,9 +89,10 @@ static void trim(const struct packing *p, size_t *begin, size_t *end)
 /* ---- One chunk -------------------------------------------------------------- */
 
 /* The end of the longest good piece at the front of text[begin, end), whose tokens are in
- * p->tokens and too many; *count is its exact number of tokens. */
-static rag_status find_piece(struct packing *p, size_t begin, size_t end, size_t *cut,
-                             size_t *count, rag_error *error)
+ * p->tokens and too many; *count is its exact number of tokens. Up to the byte `titles`
+ * there are headings: they get some of the text behind them, if that is possible. */
+static rag_status find_piece(struct packing *p, size_t begin, size_t titles, size_t end,
+                             size_t *cut, size_t *count, rag_error *error)
 {
     const struct buf *text = &p->chunks->document->text;
     size_t total = p->tokens.count, parts = (total + p->max - 1) / p->max;
@@ -99,7 +100,10 @@ static rag_status find_piece(struct packing *p, size_t begin, size_t end, size_t
     for (size_t hi = share < p->max ? share + 1 : share;; hi -= (hi + 7) / 8) {
         if (hi >= p->tokens.count)
             hi = p->tokens.count - 1;
-        *cut = atoms_cut(text->data, text->size, begin, &p->tokens, hi - hi / 4, hi);
+        size_t lo = hi - hi / 4;
+        while (lo < hi && begin + p->tokens.begin[lo] <= titles)
+            lo++;
+        *cut = atoms_cut(text->data, text->size, begin, &p->tokens, lo, hi);
         if (*cut <= begin) {
             /* Not even one token's worth: one character. */
             *cut = begin + 1;
@@ -126,9 +130,10 @@ static rag_status find_piece(struct packing *p, size_t begin, size_t end, size_t
     }
 }
 
-/* Adds text[begin, end) in as many chunks as it takes. */
-static rag_status add_cut(struct packing *p, size_t begin, size_t end, size_t section,
-                          rag_error *error)
+/* Adds text[begin, end), in which text[begin, titles) are headings, in as many chunks as
+ * it takes. */
+static rag_status add_cut(struct packing *p, size_t begin, size_t titles, size_t end,
+                          size_t section, rag_error *error)
 {
     for (;;) {
         trim(p, &begin, &end);
@@ -140,7 +145,7 @@ static rag_status add_cut(struct packing *p, size_t begin, size_t end, size_t se
         if (p->tokens.count <= p->max)
             return chunks_add(p->chunks, begin, end, p->tokens.count, section, error);
         size_t cut, count;
-        status = find_piece(p, begin, end, &cut, &count, error);
+        status = find_piece(p, begin, titles, end, &cut, &count, error);
         if (status)
             return status;
         size_t from = begin, to = cut;
@@ -208,7 +213,8 @@ static rag_status add_atoms(struct packing *p, size_t from, size_t *to, bool con
         if (p->tokens.count <= p->max)
             break;
         if (only_headings(p, from, *to - 1))
-            return add_cut(p, begin, end, section_of(p, from, *to), error);
+            return add_cut(p, begin, p->atoms.atoms[*to - 1].begin, end,
+                           section_of(p, from, *to), error);
     }
     rag_status status = RAG_OK;
     if (continues && p->overlap)
