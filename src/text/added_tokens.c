@@ -144,7 +144,7 @@ static size_t next_candidate(const struct added_tokens *tokens, const char *text
 }
 
 bool added_tokens_next(const struct added_tokens *tokens, const char *text, size_t size,
-                       size_t from, size_t taken, struct added_match *match)
+                       size_t from, struct added_match *match)
 {
     if (!tokens->raw_count)
         return false;
@@ -157,7 +157,7 @@ bool added_tokens_next(const struct added_tokens *tokens, const char *text, size
                 continue;
             size_t end = at + token->size;
             match->token = token;
-            match->begin = token->lstrip ? spaces_before(text, at, taken) : at;
+            match->begin = token->lstrip ? spaces_before(text, at, from) : at;
             match->end = token->rstrip ? spaces_behind(text, size, end) : end;
             return true;
         }

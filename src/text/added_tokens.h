@@ -42,9 +42,9 @@ struct added_match {
     size_t begin, end; /* with the white space that it takes */
 };
 
-/* The first token (of those at one place the longest) in text[from..size). `taken` is
- * where the match before ended: white space before it is not taken again. */
+/* The first token (of those at one place the longest) in text[from..size); it takes no
+ * white space before `from`, where the match before ended. */
 bool added_tokens_next(const struct added_tokens *tokens, const char *text, size_t size,
-                       size_t from, size_t taken, struct added_match *match);
+                       size_t from, struct added_match *match);
 
 #endif

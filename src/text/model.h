@@ -108,28 +108,13 @@ CHECKED rag_status wordpiece_prepare(struct tokenizer *tokenizer, rag_error *err
 void unigram_release(struct unigram *unigram);
 void wordpiece_release(struct wordpiece *wordpiece);
 
-/* Counts tokens as the reference does when it stops early: at the end of the first word
- * that reaches the limit. */
-struct token_limit {
-    size_t limit; /* 0: none */
-    size_t first; /* out->count at the start of the text */
-    bool reached;
-};
-
-static inline bool token_limit_reached(struct token_limit *limit, const struct token_list *out)
-{
-    if (limit->limit && out->count - limit->first >= limit->limit)
-        limit->reached = true;
-    return limit->reached;
-}
-
 /* A part of a valid text without added tokens (of the kind looked for in the source).
- * Both append to out and may stop when the limit is reached. */
+ * Both append to out. */
 CHECKED rag_status unigram_encode(const struct tokenizer *tokenizer, const char *text,
                                   size_t begin, size_t end, struct token_list *out,
-                                  struct token_limit *limit, rag_error *error);
+                                  rag_error *error);
 CHECKED rag_status wordpiece_encode(const struct tokenizer *tokenizer, const char *text,
                                     size_t begin, size_t end, struct token_list *out,
-                                    struct token_limit *limit, rag_error *error);
+                                    rag_error *error);
 
 #endif

@@ -125,7 +125,7 @@ static inline void emit(struct normalizer *n, struct symbol_stream *stream, uint
             /* One space for the run, and it stands for the run's last. */
             i--;
             if (unigram->space_runs == SPACE_RUNS_TO_METASPACE)
-                symbol = unigram->metaspace;
+                symbol = unigram->metaspace | SYMBOL_RUN;
         }
         n->last_is_space = true;
     } else {

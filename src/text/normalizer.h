@@ -12,7 +12,8 @@
  * sign, an added token. */
 #define SYMBOL_BOUNDARY (UINT32_C(1) << 31)
 #define SYMBOL_ADDED    (UINT32_C(1) << 30) /* the rest is an index into added.items */
-#define SYMBOL_MASK     (SYMBOL_ADDED - 1)
+#define SYMBOL_RUN      (UINT32_C(1) << 29) /* a Metaspace sign that was a run of spaces */
+#define SYMBOL_MASK     (SYMBOL_RUN - 1)
 
 /* The best way to a boundary between characters, for unigram.c. */
 struct best_path {

@@ -292,44 +292,33 @@ static rag_status check_text(rag_text text, rag_error *error)
 }
 
 static rag_status encode_part(const struct tokenizer *tokenizer, const char *text, size_t begin,
-                              size_t end, struct token_list *out, struct token_limit *limit,
-                              rag_error *error)
+                              size_t end, struct token_list *out, rag_error *error)
 {
     if (begin == end)
         return RAG_OK;
     return tokenizer->model == MODEL_UNIGRAM
-               ? unigram_encode(tokenizer, text, begin, end, out, limit, error)
-               : wordpiece_encode(tokenizer, text, begin, end, out, limit, error);
-}
-
-static rag_status encode_limited(const struct tokenizer *tokenizer, rag_text text, size_t limit,
-                                 struct token_list *out, rag_error *error)
-{
-    rag_status status = check_text(text, error);
-    if (status)
-        return status;
-    struct token_limit stop = {.limit = limit, .first = out->count};
-    struct added_match match;
-    size_t done = 0, from = 0;
-    while (!stop.reached &&
-           added_tokens_next(&tokenizer->added, text.data, text.size, from, done, &match)) {
-        if (match.begin > done)
-            status = encode_part(tokenizer, text.data, done, match.begin, out, &stop, error);
-        if (status || stop.reached)
-            return status;
-        if (!token_list_push(out, match.token->id, (uint32_t)match.begin, (uint32_t)match.end))
-            return fail_memory(error);
-        done = from = match.end;
-    }
-    if (stop.reached)
-        return RAG_OK;
-    return encode_part(tokenizer, text.data, done, text.size, out, &stop, error);
+               ? unigram_encode(tokenizer, text, begin, end, out, error)
+               : wordpiece_encode(tokenizer, text, begin, end, out, error);
 }
 
 rag_status tokenizer_encode(const struct tokenizer *tokenizer, rag_text text,
                             struct token_list *out, rag_error *error)
 {
-    return encode_limited(tokenizer, text, 0, out, error);
+    rag_status status = check_text(text, error);
+    if (status)
+        return status;
+    struct added_match match;
+    size_t done = 0;
+    while (added_tokens_next(&tokenizer->added, text.data, text.size, done, &match)) {
+        if (match.begin > done)
+            status = encode_part(tokenizer, text.data, done, match.begin, out, error);
+        if (status)
+            return status;
+        if (!token_list_push(out, match.token->id, (uint32_t)match.begin, (uint32_t)match.end))
+            return fail_memory(error);
+        done = match.end;
+    }
+    return encode_part(tokenizer, text.data, done, text.size, out, error);
 }
 
 rag_status tokenizer_encode_single(const struct tokenizer *tokenizer, rag_text text,
@@ -435,9 +424,9 @@ rag_status tokenizer_encode_pair(const struct tokenizer *tokenizer, rag_text a, 
     if (max_tokens && max_tokens < specials)
         return fail_with(error, RAG_USAGE, "a pair takes %zu special tokens: %zu are too few",
                          specials, max_tokens);
-    status = encode_limited(tokenizer, a, max_tokens, &lists[0], error);
+    status = tokenizer_encode(tokenizer, a, &lists[0], error);
     if (!status)
-        status = encode_limited(tokenizer, b, max_tokens, &lists[1], error);
+        status = tokenizer_encode(tokenizer, b, &lists[1], error);
     if (status)
         goto out;
     size_t counts[2] = {lists[0].count, lists[1].count};

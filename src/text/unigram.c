@@ -26,7 +26,6 @@ enum {
 struct run {
     const struct tokenizer *tokenizer;
     struct token_list *out;
-    struct token_limit *limit;
     struct symbol_stream stream;
     size_t segment; /* byte at which the text's part begins */
     size_t start;   /* what lies before is emitted */
@@ -145,7 +144,7 @@ static void run_begin_word(struct run *run)
     const struct unigram *unigram = &run->tokenizer->unigram;
     struct symbol_stream *stream = &run->stream;
     uint32_t symbol = stream->symbols[run->start];
-    bool has_sign = symbol == unigram->space || symbol == unigram->metaspace;
+    bool has_sign = symbol == unigram->space || (symbol & ~SYMBOL_RUN) == unigram->metaspace;
     size_t place = run->first_split ? run->segment : stream->begin[run->start];
     bool prefix = unigram->prefix == METASPACE_ALWAYS ||
                   (unigram->prefix == METASPACE_FIRST && place == 0);
@@ -175,11 +174,10 @@ static bool run_consume(struct run *run, bool finished)
     struct symbol_stream *stream = &run->stream;
     const struct unigram *unigram = &run->tokenizer->unigram;
     bool failed = false;
-    while (!run->limit->reached) {
+    for (;;) {
         if (run->in_word) {
             if (!run_word(run, finished, &failed))
                 return !failed;
-            (void)token_limit_reached(run->limit, run->out);
             continue;
         }
         if (run->start >= run->matched)
@@ -224,6 +222,13 @@ static bool is_space_at(const struct run *run, size_t at)
     uint32_t symbol = run->stream.symbols[at];
     return !(symbol & SYMBOL_ADDED) &&
            run->tokenizer->unigram.traits[symbol & SYMBOL_MASK] & TRAIT_SPACE;
+}
+
+/* Strip comes before Replace, so that to it the sign of a run is still white space. */
+static bool may_be_stripped(const struct run *run, size_t at)
+{
+    return is_space_at(run, at) ||
+           (run->tokenizer->unigram.strip_right && run->stream.symbols[at] & SYMBOL_RUN);
 }
 
 static size_t spaces_end(const struct run *run, size_t at)
@@ -282,7 +287,7 @@ static void run_match(struct run *run, bool finished)
     }
     if (!unigram->longest_pattern)
         at = stream->count > keep ? stream->count - keep : at;
-    while (!finished && at > run->matched && is_space_at(run, at - 1))
+    while (!finished && at > run->matched && may_be_stripped(run, at - 1))
         at--;
     if (at > run->matched)
         run->matched = at;
@@ -318,18 +323,16 @@ static void run_strip(struct run *run)
 {
     if (!run->tokenizer->unigram.strip_right)
         return;
-    while (run->stream.count > run->matched && is_space_at(run, run->stream.count - 1))
+    while (run->stream.count > run->matched && may_be_stripped(run, run->stream.count - 1))
         run->stream.count--;
 }
 
 rag_status unigram_encode(const struct tokenizer *tokenizer, const char *text, size_t begin,
-                          size_t end, struct token_list *out, struct token_limit *limit,
-                          rag_error *error)
+                          size_t end, struct token_list *out, rag_error *error)
 {
     struct run run = {
         .tokenizer = tokenizer,
         .out = out,
-        .limit = limit,
         .segment = begin,
         .start = 1,
         .matched = 1,
@@ -343,7 +346,7 @@ rag_status unigram_encode(const struct tokenizer *tokenizer, const char *text, s
     if (!symbol_stream_reserve(&run.stream, block))
         goto out;
     run.stream.count = 1; /* slot 0 is free for a Metaspace sign */
-    for (bool finished = false; !finished && !limit->reached;) {
+    for (bool finished = false; !finished;) {
         /* What is kept back may be all that there was room for. */
         size_t room = run.stream.capacity;
         if (room - run.stream.count < block / 2)

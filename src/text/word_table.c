@@ -114,7 +114,7 @@ static bool set_expanded(uint32_t code, const uint32_t *entries, size_t count, u
     uint32_t index = (uint32_t)expansion_count;
     expansions[expansion_count++] = (uint32_t)count;
     for (size_t i = 0; i < count; i++)
-        expansions[expansion_count++] = entries[i] | (i == 0 ? upper : 0);
+        expansions[expansion_count++] = entries[i] | upper;
     return code_table_set(&word_table, code, WORD_EXPANDED | index);
 }
 

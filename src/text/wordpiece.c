@@ -27,7 +27,6 @@
 struct word_run {
     const struct tokenizer *tokenizer;
     struct token_list *out;
-    struct token_limit *limit;
     uint32_t *symbols, *begin, *end; /* [max_characters] */
     size_t count;
     uint32_t last_end;
@@ -52,7 +51,7 @@ static int32_t longest_piece(const struct word_run *run, size_t from, size_t *to
 static bool finish_word(struct word_run *run)
 {
     size_t before = run->out->count, count = run->count;
-    if (!count || run->limit->reached)
+    if (!count)
         return true;
     bool known = count <= run->tokenizer->wordpiece.max_characters;
     for (size_t from = 0, to = 0; known && from < count; from = to) {
@@ -67,7 +66,6 @@ static bool finish_word(struct word_run *run)
             return false;
     }
     run->count = 0;
-    (void)token_limit_reached(run->limit, run->out);
     return true;
 }
 
@@ -216,7 +214,7 @@ static bool add_combining(struct word_run *run, const char *text, size_t *at, si
     size_t begin = *at;
     bool stays = false;
     struct combining next;
-    while (next_combining(wordpiece, text, at, end, &next))
+    while (wordpiece->strip_accents && next_combining(wordpiece, text, at, end, &next))
         if (code_table_get(&wordpiece->entries, next.code) & ENTRY_COMBINING)
             stays = true;
     if (*at == begin) { /* an accent of class 0, or nothing is decomposed */
@@ -228,11 +226,10 @@ static bool add_combining(struct word_run *run, const char *text, size_t *at, si
 }
 
 rag_status wordpiece_encode(const struct tokenizer *tokenizer, const char *text, size_t begin,
-                            size_t end, struct token_list *out, struct token_limit *limit,
-                            rag_error *error)
+                            size_t end, struct token_list *out, rag_error *error)
 {
     const struct wordpiece *wordpiece = &tokenizer->wordpiece;
-    struct word_run run = {.tokenizer = tokenizer, .out = out, .limit = limit};
+    struct word_run run = {.tokenizer = tokenizer, .out = out};
     size_t most = wordpiece->max_characters;
     uint32_t small[3 * 128], *memory = small;
     bool done = false;
@@ -241,7 +238,7 @@ rag_status wordpiece_encode(const struct tokenizer *tokenizer, const char *text,
     run.symbols = memory;
     run.begin = memory + most;
     run.end = memory + 2 * most;
-    for (size_t at = begin; at < end && !limit->reached;) {
+    for (size_t at = begin; at < end;) {
         size_t length = 1;
         unsigned char byte = (unsigned char)text[at];
         uint32_t code =
