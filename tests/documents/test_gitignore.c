@@ -21,7 +21,7 @@ enum {
     FOLDERS = sizeof folders / sizeof *folders,
     NAMES = sizeof names / sizeof *names,
     PATHS = FOLDERS + (FOLDERS + 1) * NAMES,
-    ROUNDS = 300,
+    ROUNDS = 100,
 };
 
 static char *paths[PATHS]; /* relative, folders first */
