@@ -184,12 +184,13 @@ def bert_config(**more):
     return BertConfig(**{**settings, **more})
 
 
-def with_tokenizer(folder):
-    """The size of the vocabulary, with the tokenizer put into the folder if it is there."""
+def vocabulary():
+    """Of the tokenizer that is put beside the model, if it is there."""
     if not UNIGRAM.exists():
         return 600
-    folder.mkdir(parents=True, exist_ok=True)
-    return len(json.loads(UNIGRAM.read_text())["model"]["vocab"]) + 1  # and <mask>
+    tokenizer = json.loads(UNIGRAM.read_text())
+    added = [token["id"] + 1 for token in tokenizer["added_tokens"]]
+    return max(len(tokenizer["model"]["vocab"]), *added)
 
 
 def xlmr_mean():
@@ -208,9 +209,8 @@ def xlmr_mean():
 def bge_m3_like():
     """As BAAI/bge-m3: pytorch_model.bin with the two linear layers beside it."""
     folder = FOLDER / "bge-m3-like"
-    config = xlmr_config(130, vocab_size=with_tokenizer(folder), num_attention_heads=2)
+    config = xlmr_config(130, vocab_size=vocabulary(), num_attention_heads=2)
     model = randomise(XLMRobertaModel(config), 2)
-    shutil.rmtree(folder, ignore_errors=True)
     write_config(folder, model)
     tensors = state(model)
     tensors["embeddings.position_ids"] = torch.arange(132)[None]
@@ -234,9 +234,8 @@ def bge_m3_like():
 def xlmr_reranker():
     """As bge-reranker: a classification head with one label."""
     folder = FOLDER / "xlmr-reranker"
-    config = xlmr_config(64, vocab_size=with_tokenizer(folder), num_labels=1)
+    config = xlmr_config(64, vocab_size=vocabulary(), num_labels=1)
     model = randomise(XLMRobertaForSequenceClassification(config), 3)
-    shutil.rmtree(folder, ignore_errors=True)
     write_config(folder, model)
     save_file(state(model), folder / "model.safetensors", metadata={"format": "pt"})
     if UNIGRAM.exists():
