@@ -44,9 +44,11 @@ struct encoder_output {
 };
 
 /* Sorts the sequences by length into packed batches of a token budget, runs them, puts the
- * results back in order. Stage "embedding", unit "tokens" of progress is counted from
- * `done` of `total`. RAG_INPUT: an id out of range or a sequence too long;
- * RAG_INTERRUPTED; RAG_MEMORY. */
+ * results back in order. Progress has stage "embedding", unit "tokens", and comes after each
+ * layer or every 0.2 s, and with the last token. RAG_INPUT: an id out of range or a sequence
+ * too long; RAG_USAGE: a head that the model lacks; RAG_MODEL: a result is not a finite
+ * number; RAG_INTERRUPTED; RAG_MEMORY. Messages count the sequences from 1 ("text 3"). What
+ * stands in out after a failure means nothing. */
 CHECKED rag_status encoder_run(struct encoder *encoder, const struct sequence *sequences,
                                size_t n, const struct encoder_output *out,
                                const struct events *events, rag_error *error);
