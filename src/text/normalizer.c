@@ -245,33 +245,75 @@ static bool normalize_cluster(struct normalizer *n, struct symbol_stream *stream
     return true;
 }
 
+/* Characters that become one character and are clusters of their own, which is nearly all
+ * text: as many as there are, until there is no room. */
+static void take_plain(struct normalizer *n, struct symbol_stream *stream)
+{
+    const struct unigram *unigram = &n->tokenizer->unigram;
+    const struct code_table *entries = &unigram->entries;
+    size_t at = n->position, length, next_length, room = stream->capacity,
+           count = stream->count;
+    uint32_t entry, next;
+    bool last_is_space = n->last_is_space;
+    if (at == n->end || n->stripping || n->cursor != at)
+        return;
+    entry = code_table_get(entries, decode_valid(n->text + at, &length));
+    for (; count < room; entry = next, length = next_length) {
+        size_t ahead = at + length;
+        next = next_length = 0;
+        if (ahead < n->end)
+            next = code_table_get(entries, decode_valid(n->text + ahead, &next_length));
+        uint32_t symbol = entry_symbol(entry);
+        if ((entry & ENTRY_HOLDS) | (next & ENTRY_JOINS))
+            break;
+        if (entry & ENTRY_MAPPED) {
+            const uint32_t *expansion = unigram->expansions + (entry & ENTRY_MASK);
+            if (expansion[0] != 1)
+                break;
+            symbol = expansion[1];
+        }
+        bool is_space = symbol == unigram->space;
+        if (is_space && last_is_space)
+            break;
+        stream->symbols[count] = symbol;
+        stream->begin[count] = (uint32_t)at;
+        stream->end[count++] = (uint32_t)ahead;
+        last_is_space = is_space;
+        n->before_begin = at;
+        at = ahead;
+        if (at == n->end)
+            break;
+    }
+    if (at != n->position) {
+        n->any = true;
+        n->last_inserted = false;
+    }
+    n->last_is_space = last_is_space;
+    n->position = n->cursor = at;
+    stream->count = count;
+}
+
 bool normalizer_fill(struct normalizer *n, struct symbol_stream *stream, size_t count)
 {
     const struct code_table *entries = &n->tokenizer->unigram.entries;
-    if (n->position == n->end)
-        return true;
-    size_t length;
-    uint32_t entry = code_table_get(entries, decode_valid(n->text + n->position, &length));
-    while (stream->count < count) {
-        size_t next_at = n->position + length, next_length = 0;
+    while (n->position < n->end && stream->count < count) {
+        take_plain(n, stream);
+        if (n->position == n->end || stream->count >= count)
+            break;
+        size_t length, next_length;
         uint32_t next = 0;
-        if (next_at < n->end)
-            next = code_table_get(entries, decode_valid(n->text + next_at, &next_length));
+        uint32_t entry = code_table_get(entries, decode_valid(n->text + n->position, &length));
+        size_t ahead = n->position + length;
+        if (ahead < n->end)
+            next = code_table_get(entries, decode_valid(n->text + ahead, &next_length));
         if ((entry & ENTRY_HOLDS) | (next & ENTRY_JOINS)) {
             if (!normalize_cluster(n, stream))
                 return false;
-            if (n->position == n->end)
-                return true;
-            entry = code_table_get(entries, decode_valid(n->text + n->position, &length));
             continue;
         }
         if (!normalize_character(n, stream, entry))
             return false;
-        n->position = next_at;
-        if (next_at == n->end)
-            return true;
-        entry = next;
-        length = next_length;
+        n->position = ahead;
     }
     return true;
 }

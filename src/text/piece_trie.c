@@ -6,13 +6,17 @@
 #include <math.h>
 #include <string.h>
 
-/* The trie while it grows: nodes in order of creation, found by (parent, symbol) in an
+/* The trie while it grows: nodes in order of creation, found by parent and symbol in an
  * open-addressing hash table. Node 0 is the root. */
+struct draft_entry {
+    uint32_t parent, symbol, node; /* node 0: free */
+};
+
 struct draft {
-    uint32_t *parents, *symbols;
-    int32_t *ids;
-    size_t count, capacity_parents, capacity_symbols, capacity_ids;
-    uint32_t *table; /* node + 1, 0: free */
+    uint32_t *parents, *symbols; /* [count] */
+    int32_t *ids;                /* [count] */
+    size_t count, parent_capacity, symbol_capacity, id_capacity;
+    struct draft_entry *table; /* a power of two, at most half full */
     size_t table_size;
 };
 
@@ -24,16 +28,16 @@ static void draft_release(struct draft *draft)
     free(draft->table);
 }
 
-static size_t draft_slot(const struct draft *draft, uint32_t parent, uint32_t symbol)
+static struct draft_entry *draft_entry(const struct draft *draft, uint32_t parent,
+                                       uint32_t symbol)
 {
     uint64_t key = (uint64_t)parent << 32 | symbol;
     size_t mask = draft->table_size - 1;
     size_t slot = (size_t)(key * UINT64_C(0x9E3779B97F4A7C15) >> 32) & mask;
     for (;; slot = (slot + 1) & mask) {
-        uint32_t entry = draft->table[slot];
-        if (!entry ||
-            (draft->parents[entry - 1] == parent && draft->symbols[entry - 1] == symbol))
-            return slot;
+        struct draft_entry *entry = &draft->table[slot];
+        if (!entry->node || (entry->parent == parent && entry->symbol == symbol))
+            return entry;
     }
 }
 
@@ -41,9 +45,9 @@ static bool draft_add(struct draft *draft, uint32_t parent, uint32_t symbol, uin
 {
     size_t needed = draft->count + 1;
     if (needed >= TRIE_NONE ||
-        !array_reserve(&draft->parents, &draft->capacity_parents, needed, sizeof(uint32_t)) ||
-        !array_reserve(&draft->symbols, &draft->capacity_symbols, needed, sizeof(uint32_t)) ||
-        !array_reserve(&draft->ids, &draft->capacity_ids, needed, sizeof(int32_t)))
+        !array_reserve(&draft->parents, &draft->parent_capacity, needed, sizeof(uint32_t)) ||
+        !array_reserve(&draft->symbols, &draft->symbol_capacity, needed, sizeof(uint32_t)) ||
+        !array_reserve(&draft->ids, &draft->id_capacity, needed, sizeof(int32_t)))
         return false;
     *node = (uint32_t)draft->count++;
     draft->parents[*node] = parent;
@@ -55,14 +59,15 @@ static bool draft_add(struct draft *draft, uint32_t parent, uint32_t symbol, uin
 static bool draft_grow(struct draft *draft)
 {
     size_t size = draft->table_size ? draft->table_size * 4 : 4096;
-    uint32_t *table = alloc_zeroed(size, sizeof *table);
+    struct draft_entry *table = alloc_zeroed(size, sizeof *table);
     if (!table)
         return false;
     free(draft->table);
     draft->table = table;
     draft->table_size = size;
-    for (size_t i = 1; i < draft->count; i++)
-        table[draft_slot(draft, draft->parents[i], draft->symbols[i])] = (uint32_t)i + 1;
+    for (uint32_t i = 1; i < draft->count; i++)
+        *draft_entry(draft, draft->parents[i], draft->symbols[i]) =
+            (struct draft_entry){draft->parents[i], draft->symbols[i], i};
     return true;
 }
 
@@ -70,14 +75,14 @@ static bool draft_child(struct draft *draft, uint32_t parent, uint32_t symbol, u
 {
     if (draft->count * 2 >= draft->table_size && !draft_grow(draft))
         return false;
-    size_t slot = draft_slot(draft, parent, symbol);
-    if (draft->table[slot]) {
-        *child = draft->table[slot] - 1;
-        return true;
+    struct draft_entry *entry = draft_entry(draft, parent, symbol);
+    if (!entry->node) {
+        if (!draft_add(draft, parent, symbol, &entry->node))
+            return false;
+        entry->parent = parent;
+        entry->symbol = symbol;
     }
-    if (!draft_add(draft, parent, symbol, child))
-        return false;
-    draft->table[slot] = *child + 1;
+    *child = entry->node;
     return true;
 }
 
@@ -238,7 +243,7 @@ static bool packing_reserve(struct packing *packing, size_t last)
         return false;
     trie->nodes = nodes;
     for (size_t i = packing->capacity; i < capacity; i++)
-        nodes[i] = (struct trie_node){.check = TRIE_NONE, .score = -(double)INFINITY};
+        nodes[i] = (struct trie_node){.check = TRIE_NONE, .score = -(double)INFINITY, .id = -1};
     packing->capacity = capacity;
     return true;
 }
@@ -313,18 +318,16 @@ static bool pack(struct piece_trie *trie, const struct draft *draft,
     trie->node_count = packing.end + trie->symbol_count;
     if (!packing_reserve(&packing, trie->node_count))
         goto out;
-    trie->ids = alloc_array(trie->node_count, sizeof *trie->ids);
-    if (!trie->ids)
-        goto out;
-    memset(trie->ids, 0xFF, trie->node_count * sizeof *trie->ids);
     for (size_t i = 0; i < draft->count; i++) {
         struct trie_node *node = &trie->nodes[slots[i]];
         node->base = bases[i];
-        if (i)
+        if (i) {
             node->check = slots[draft->parents[i]];
+            trie->nodes[node->check].filter |= UINT32_C(1) << (draft->symbols[i] & 31);
+        }
         if (draft->ids[i] >= 0) {
             node->score = vocabulary->scores[draft->ids[i]];
-            trie->ids[slots[i]] = draft->ids[i];
+            node->id = draft->ids[i];
         }
     }
     done = true;
@@ -365,7 +368,6 @@ void piece_trie_release(struct piece_trie *trie)
     code_table_release(&trie->symbols);
     free(trie->codes);
     free(trie->nodes);
-    free(trie->ids);
     *trie = (struct piece_trie){0};
 }
 
@@ -382,5 +384,5 @@ int32_t piece_trie_find(const struct piece_trie *trie, const char *piece, size_t
             return -1;
         at += length;
     }
-    return trie->ids[node];
+    return trie->nodes[node].id;
 }

@@ -54,7 +54,7 @@ static bool run_token(struct run *run, int32_t id, uint32_t begin, uint32_t end)
 static bool run_emit(struct run *run, size_t to)
 {
     struct best_path *best = run->stream.best;
-    const int32_t *ids = run->tokenizer->trie.ids;
+    const struct trie_node *nodes = run->tokenizer->trie.nodes;
     /* The links lead back: turn them round, so that best[i].start is the next boundary. */
     uint32_t ahead = (uint32_t)to, at = (uint32_t)to;
     while (at != run->start) {
@@ -66,7 +66,7 @@ static bool run_emit(struct run *run, size_t to)
     while (at != to) {
         uint32_t end = ahead;
         uint32_t node = best[end].node;
-        int32_t id = node == TRIE_NONE ? run->tokenizer->unknown : ids[node];
+        int32_t id = node == TRIE_NONE ? run->tokenizer->unknown : nodes[node].id;
         if (!run_token(run, id, run->stream.begin[at], run->stream.end[end - 1]))
             return false;
         ahead = best[end].start;
@@ -103,8 +103,8 @@ static inline void run_relax(struct run *run, size_t at, size_t word_end)
             reach = end;
         if (end == word_end)
             break;
-        uint32_t child = nodes[node].base + symbols[end];
-        if (nodes[child].check != node)
+        uint32_t child = piece_trie_step(&run->tokenizer->trie, node, symbols[end]);
+        if (child == TRIE_NONE)
             break;
         node = child;
         end++;

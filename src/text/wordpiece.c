@@ -40,8 +40,8 @@ static int32_t longest_piece(const struct word_run *run, size_t from, size_t *to
     int32_t id = -1;
     for (size_t i = from; node != TRIE_NONE && i < run->count; i++) {
         node = piece_trie_step(trie, node, run->symbols[i]);
-        if (node != TRIE_NONE && trie->ids[node] >= 0) {
-            id = trie->ids[node];
+        if (node != TRIE_NONE && trie->nodes[node].id >= 0) {
+            id = trie->nodes[node].id;
             *to = i + 1;
         }
     }
