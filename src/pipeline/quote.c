@@ -88,9 +88,9 @@ static int note_term(const struct word *word, void *user)
     return 0;
 }
 
-/* The run of sentences that holds the most; of equals the shortest, then the first. */
+/* The run of sentences that holds the most; of equals the first and shortest. */
 static rag_status best_run(rag_text passage, const struct statement *statement,
-                           const struct span *spans, size_t count, struct span *best,
+                           const struct span *spans, size_t count, size_t *from, size_t *to,
                            rag_error *error)
 {
     double best_weight = 0;
@@ -105,15 +105,25 @@ static rag_status best_run(rag_text passage, const struct statement *statement,
                                  spans[last].end - spans[last].begin};
             if (words_each(sentence, note_term, &seen) == WORDS_NO_MEMORY)
                 return fail_memory(error);
-            size_t best_size = best->end - best->begin;
-            if (seen.weight > best_weight ||
-                (seen.weight == best_weight && best_weight > 0 && size < best_size)) {
+            if (seen.weight > best_weight) {
                 best_weight = seen.weight;
-                *best = (struct span){spans[first].begin, spans[last].end};
+                *from = first;
+                *to = last;
             }
         }
     }
     return RAG_OK;
+}
+
+/* Takes in the sentences behind, then those before, as long as the quote stays short: what is
+ * said of a thing mostly stands behind its name. */
+static struct span widen(const struct span *spans, size_t count, size_t first, size_t last)
+{
+    while (last + 1 < count && spans[last + 1].end - spans[first].begin <= QUOTE_BYTES)
+        last++;
+    while (first > 0 && spans[last].end - spans[first - 1].begin <= QUOTE_BYTES)
+        first--;
+    return (struct span){spans[first].begin, spans[last].end};
 }
 
 static bool is_space(char c)
@@ -126,7 +136,7 @@ rag_status find_quote(rag_text passage, rag_text about, size_t *begin, size_t *e
 {
     rag_status status = RAG_OK;
     struct statement *statement = alloc_zeroed(1, sizeof *statement);
-    struct span *spans = alloc_array(PASSAGE_SENTENCES, sizeof *spans);
+    struct span *spans = alloc_zeroed(PASSAGE_SENTENCES, sizeof *spans);
     if (!statement || !spans) {
         status = fail_memory(error);
         goto out;
@@ -136,11 +146,10 @@ rag_status find_quote(rag_text passage, rag_text about, size_t *begin, size_t *e
         goto out;
     }
     size_t count = split(passage, spans);
-    struct span best = {0, 0};
-    for (size_t i = 0; i < count && (i == 0 || spans[i].end <= QUOTE_BYTES); i++)
-        best.end = spans[i].end;
-    if ((status = best_run(passage, statement, spans, count, &best, error)))
+    size_t first = 0, last = 0;
+    if ((status = best_run(passage, statement, spans, count, &first, &last, error)))
         goto out;
+    struct span best = count ? widen(spans, count, first, last) : (struct span){0, 0};
     while (best.begin < best.end && is_space(passage.data[best.begin]))
         best.begin++;
     if (best.end - best.begin > LONGEST_QUOTE)

@@ -20,6 +20,7 @@ enum {
 struct candidate {
     int64_t chunk_id;
     double score, dense, lexical, rerank;
+    double evidence;           /* of the lexical leg; 0 where it did not see the chunk */
     struct stored_chunk chunk; /* fetched when it is needed */
     bool fetched;
 };
@@ -70,7 +71,7 @@ static rag_status fuse_legs(struct store *store, const float *query,
     rag_status status =
         store_score_dense(store, query, ids, lexical->count, lexical_dense, error);
     if (!status)
-        status = fuse_scored(dense, lexical, ceiling, lexical_dense, k, fused, error);
+        status = fuse(dense, lexical, ceiling, lexical_dense, k, fused, error);
     free(ids);
     return status;
 }
@@ -132,6 +133,9 @@ static rag_status first_stage(struct search *search, rag_error *error)
                                               .dense = cosine,
                                               .lexical = score_of(&lexical, NULL, id),
                                               .rerank = NAN};
+        if (!isnan(search->found[i].lexical))
+            search->found[i].evidence =
+                lexical_evidence(&lexical, ceiling, search->found[i].lexical);
     }
 out:
     scored_list_release(&dense);
@@ -177,21 +181,20 @@ static void mean_and_deviation(const struct candidate *found, size_t count, doub
     *deviation = sqrt(squares / (double)count);
 }
 
-/* A cross-encoder has read both texts and decides alone. Late interaction is one more piece
- * of evidence: its score, in standard deviations among the candidates, is added to the first
- * stage's. docs/quality.md has the comparison. */
+/* A cross-encoder has read both texts and decides alone. Late interaction knows all that the
+ * cosine knows and more, so it takes its place; the words stay a second kind of evidence. Its
+ * score counts in standard deviations among the candidates. docs/quality.md compares. */
 static void merge_scores(struct search *search, size_t count)
 {
-    const double late_weight = 2;
-    if (search->index->rerank == RERANK_CROSS_ENCODER) {
-        for (size_t i = 0; i < count; i++)
-            search->found[i].score = search->found[i].rerank;
-    } else {
-        double mean, deviation;
+    const double evidence_weight = 5;
+    double mean = 0, deviation = 1;
+    if (search->index->rerank == RERANK_LATE_INTERACTION)
         mean_and_deviation(search->found, count, &mean, &deviation);
-        for (size_t i = 0; deviation > 0 && i < count; i++)
-            search->found[i].score +=
-                late_weight * (search->found[i].rerank - mean) / deviation;
+    for (size_t i = 0; i < count; i++) {
+        struct candidate *candidate = &search->found[i];
+        candidate->score = deviation > 0 ? (candidate->rerank - mean) / deviation : 0;
+        if (search->index->rerank == RERANK_LATE_INTERACTION)
+            candidate->score += evidence_weight * candidate->evidence;
     }
     /* The others stay behind, in their order. */
     double first_behind = count < search->count ? search->found[count].score : 0;

@@ -4,8 +4,8 @@
 
 #include <math.h>
 
-static const double WEIGHT = 10; /* of full lexical evidence, in standard deviations */
-static const double FULL = 0.3;  /* evidence of the best passage that is trusted fully */
+static const double WEIGHT = 25; /* of full lexical evidence, in standard deviations */
+static const double FULL = 0.25; /* evidence of the best passage that is trusted fully */
 
 struct candidate {
     int64_t chunk_id;
@@ -32,9 +32,12 @@ static struct spread measure(const struct scored_list *dense)
     return spread;
 }
 
-static double evidence(double score, double ceiling)
+double lexical_evidence(const struct scored_list *lexical, double ceiling, double score)
 {
-    return ceiling > 0 ? score / ceiling : 0;
+    if (!lexical->count || ceiling <= 0)
+        return 0;
+    double strongest = lexical->items[0].score / ceiling;
+    return score / ceiling * fmin(1, strongest / FULL);
 }
 
 static int by_id(const void *a, const void *b)
@@ -57,7 +60,7 @@ static size_t unite(const struct scored_list *dense, const struct scored_list *l
         struct candidate one = {
             .chunk_id = lexical->items[i].chunk_id,
             .cosine = lexical_dense && !isnan(lexical_dense[i]) ? lexical_dense[i] : lowest,
-            .evidence = evidence(lexical->items[i].score, ceiling),
+            .evidence = lexical_evidence(lexical, ceiling, lexical->items[i].score),
         };
         struct candidate *same = bsearch(&one, candidates, known, sizeof one, by_id);
         if (same)
@@ -68,9 +71,9 @@ static size_t unite(const struct scored_list *dense, const struct scored_list *l
     return count;
 }
 
-rag_status fuse_scored(const struct scored_list *dense, const struct scored_list *lexical,
-                       double lexical_ceiling, const double *lexical_dense, size_t k,
-                       struct scored_list *out, rag_error *error)
+rag_status fuse(const struct scored_list *dense, const struct scored_list *lexical,
+                double ceiling, const double *lexical_dense, size_t k, struct scored_list *out,
+                rag_error *error)
 {
     *out = (struct scored_list){0};
     struct spread spread = measure(dense);
@@ -78,25 +81,16 @@ rag_status fuse_scored(const struct scored_list *dense, const struct scored_list
         alloc_array(dense->count + lexical->count, sizeof *candidates);
     if (!candidates)
         return fail_memory(error);
-    size_t count =
-        unite(dense, lexical, lexical_ceiling, lexical_dense, spread.lowest, candidates);
-    double strongest = lexical->count ? evidence(lexical->items[0].score, lexical_ceiling) : 0;
-    double weight = WEIGHT * fmin(1, strongest / FULL);
+    size_t count = unite(dense, lexical, ceiling, lexical_dense, spread.lowest, candidates);
     bool room = scored_list_reserve(out, k, count);
     for (size_t i = 0; room && i < count; i++) {
         double z =
             spread.deviation > 0 ? (candidates[i].cosine - spread.mean) / spread.deviation : 0;
-        scored_list_offer(out, candidates[i].chunk_id, z + weight * candidates[i].evidence);
+        scored_list_offer(out, candidates[i].chunk_id, z + WEIGHT * candidates[i].evidence);
     }
     free(candidates);
     if (!room)
         return fail_memory(error);
     scored_list_sort(out);
     return RAG_OK;
-}
-
-rag_status fuse(const struct scored_list *dense, const struct scored_list *lexical,
-                double lexical_ceiling, size_t k, struct scored_list *out, rag_error *error)
-{
-    return fuse_scored(dense, lexical, lexical_ceiling, NULL, k, out, error);
 }

@@ -4,28 +4,25 @@
  * each leg's evidence is, and ruins a good leg when the other sees nothing. So scores are
  * fused: docs/quality.md has the comparison.
  *
- *   score = z + WEIGHT evidence min(1, strongest / FULL)
+ *   score = z + WEIGHT evidence
  *
- * z: the cosine less the mean of the dense list, in its standard deviations; evidence: BM25
- * over its ceiling, an absolute measure of how much of the question's words are there (1: all);
- * strongest: the best evidence in the lexical list. Where no passage holds much of the words
- * (a question in another language), the lexical leg fades out. */
+ * z: the cosine less the mean of the dense list, in its standard deviations; evidence: how
+ * much of the question's words are there. */
 #ifndef RAG_STORE_FUSION_H
 #define RAG_STORE_FUSION_H
 
 #include "store/store.h"
 
-/* dense: cosines, best first; lexical: BM25, best first, with its ceiling. The k best of
- * both. A chunk that the dense list lacks counts as the last of it. */
-CHECKED rag_status fuse(const struct scored_list *dense, const struct scored_list *lexical,
-                        double lexical_ceiling, size_t k, struct scored_list *out,
-                        rag_error *error);
+/* BM25 over its ceiling, an absolute measure within 0..1 (1: every word of the question),
+ * less where even the best of the list holds few of the words: for a question in another
+ * language than the passages the lexical leg fades out. */
+double lexical_evidence(const struct scored_list *lexical, double ceiling, double score);
 
-/* The same where the cosines of the lexical list's chunks are known too: lexical_dense
- * [lexical->count], NaN where not. They do not count in the mean and the deviation. */
-CHECKED rag_status fuse_scored(const struct scored_list *dense,
-                               const struct scored_list *lexical, double lexical_ceiling,
-                               const double *lexical_dense, size_t k, struct scored_list *out,
-                               rag_error *error);
+/* dense: cosines, best first; lexical: BM25, best first, with its ceiling; lexical_dense:
+ * [lexical->count] the cosines of the lexical list's chunks, NaN where not known (NULL: none
+ * is). The k best of both. A chunk without a cosine counts as the last of the dense list. */
+CHECKED rag_status fuse(const struct scored_list *dense, const struct scored_list *lexical,
+                        double ceiling, const double *lexical_dense, size_t k,
+                        struct scored_list *out, rag_error *error);
 
 #endif

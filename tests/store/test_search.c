@@ -241,7 +241,7 @@ static void fusion_follows_strong_words(void **state)
     struct scored dense[] = {{1, 0.9}, {2, 0.8}, {3, 0.7}}, words[] = {{3, 6}, {7, 3}};
     struct scored_list d = list(dense, 3), w = list(words, 2), out;
     rag_error error;
-    assert_ok(fuse(&d, &w, 10, 10, &out, &error), &error);
+    assert_ok(fuse(&d, &w, 10, NULL, 10, &out, &error), &error);
     assert_int_equal(out.count, 4);
     assert_int_equal(out.items[0].chunk_id, 3);
     double z = sqrt(1.5); /* (0.7 - 0.8) / sqrt(0.02 / 3) */
