@@ -21,7 +21,7 @@ static rag_status need_recipe(rag_index *index, rag_error *error)
         return status;
     struct store_recipe recipe = {.dimension = index->model->config.hidden,
                                   .chunker = RAG_CHUNKER_STRUCTURE,
-                                  .max_tokens = TOKENIZER_MAX_TEXT};
+                                  .max_tokens = STORE_MAX_TEXT};
     memcpy(recipe.model_identity, index->model->identity, sizeof recipe.model_identity);
     memcpy(recipe.model, index->model->config.name, sizeof recipe.model);
     status = store_set_recipe(index->store, &recipe, error);
