@@ -186,7 +186,7 @@ static void mean_and_deviation(const struct candidate *found, size_t count, doub
  * score counts in standard deviations among the candidates. docs/quality.md compares. */
 static void merge_scores(struct search *search, size_t count)
 {
-    const double evidence_weight = 5;
+    const double evidence_weight = 2;
     double mean = 0, deviation = 1;
     if (search->index->rerank == RERANK_LATE_INTERACTION)
         mean_and_deviation(search->found, count, &mean, &deviation);

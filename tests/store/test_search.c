@@ -245,15 +245,15 @@ static void fusion_follows_strong_words(void **state)
     assert_int_equal(out.count, 4);
     assert_int_equal(out.items[0].chunk_id, 3);
     double z = sqrt(1.5); /* (0.7 - 0.8) / sqrt(0.02 / 3) */
-    assert_true(fabs(out.items[0].score - (10 * 0.6 - z)) < 1e-9);
+    assert_true(fabs(out.items[0].score - (12 * 0.6 - z)) < 1e-9);
     assert_int_equal(out.items[1].chunk_id, 7); /* its cosine counts as the list's last */
-    assert_true(fabs(out.items[1].score - (10 * 0.3 - z)) < 1e-9);
+    assert_true(fabs(out.items[1].score - (12 * 0.3 - z)) < 1e-9);
     scored_list_release(&out);
     double cosines[] = {NAN, 0.9};
-    assert_ok(fuse_scored(&d, &w, 10, cosines, 2, &out, &error), &error);
+    assert_ok(fuse(&d, &w, 10, cosines, 2, &out, &error), &error);
     assert_int_equal(out.count, 2);
-    assert_true(fabs(out.items[0].score - (10 * 0.6 - z)) < 1e-9);
-    assert_true(fabs(out.items[1].score - (10 * 0.3 + z)) < 1e-9);
+    assert_true(fabs(out.items[0].score - (12 * 0.6 - z)) < 1e-9);
+    assert_true(fabs(out.items[1].score - (12 * 0.3 + z)) < 1e-9);
     scored_list_release(&out);
 }
 
@@ -265,17 +265,17 @@ static void fusion_leaves_the_dense_order_where_words_say_nothing(void **state)
     rag_error error;
     const struct scored_list *const lexical[] = {&w, &none};
     for (size_t j = 0; j < 2; j++) {
-        assert_ok(fuse(&d, lexical[j], j ? 0 : 10, 10, &out, &error), &error);
+        assert_ok(fuse(&d, lexical[j], j ? 0 : 10, NULL, 10, &out, &error), &error);
         assert_int_equal(out.count, 3);
         for (size_t i = 0; i < 3; i++)
             assert_int_equal(out.items[i].chunk_id, dense[i].chunk_id);
         scored_list_release(&out);
     }
-    assert_ok(fuse(&none, &w, 10, 10, &out, &error), &error);
+    assert_ok(fuse(&none, &w, 10, NULL, 10, &out, &error), &error);
     assert_int_equal(out.count, 1);
     assert_true(isfinite(out.items[0].score));
     scored_list_release(&out);
-    assert_ok(fuse(&none, &none, 0, 10, &out, &error), &error);
+    assert_ok(fuse(&none, &none, 0, NULL, 10, &out, &error), &error);
     assert_int_equal(out.count, 0);
     scored_list_release(&out);
 }
