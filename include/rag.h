@@ -154,7 +154,8 @@ typedef struct rag_model_options {
     }
 
 typedef struct rag_model_info {
-    const char *name;           /* as on the hub, such as "BAAI/bge-m3" */
+    const char *name;           /* as on the hub ("BAAI/bge-m3"); a path if it lies
+                                   outside the folder of models */
     const char *folder;         /* absolute path */
     const char *architecture;   /* "xlm-roberta" or "bert" */
     const char *tokenizer;      /* "unigram" or "wordpiece" */
@@ -494,8 +495,9 @@ typedef struct rag_chat_options {
     unsigned max_tokens;      /* of the answer; 0: 1024 */
     double temperature;       /* < 0: the server's default; 0 unless set */
     unsigned connect_seconds; /* 0: 10 */
-    unsigned idle_seconds;    /* without a byte from the server; 0: 60 */
-    unsigned retries;         /* after 429, 5xx or a lost connection; RAG_RETRIES */
+    unsigned idle_seconds;    /* without a byte from the server; 0: 60, and 300 before
+                                 the first one (600 when not streamed) */
+    unsigned retries;         /* after 429, 5xx or a lost connection */
     rag_text_fn on_text;      /* NULL: not streamed */
     rag_event_fn on_event;    /* asked twice a second whether to go on */
     void *user;               /* of both */
@@ -508,7 +510,8 @@ typedef struct rag_chat_options {
 
 /* "PROVIDER:MODEL". Providers: "openai" (OPENAI_API_KEY, OPENAI_BASE_URL) for
  * everything that speaks chat completions, "gemini" (GEMINI_API_KEY,
- * GEMINI_BASE_URL). Nothing is sent before rag_chat_complete. */
+ * GEMINI_BASE_URL). A missing key is RAG_NETWORK_AUTH at once, unless the base URL names a
+ * host of one's own. Nothing is sent before rag_chat_complete. */
 RAG_CHECKED rag_status rag_chat_open(const char *spec, rag_chat **chat, rag_error *error);
 RAG_API void rag_chat_close(rag_chat *chat);
 

@@ -9,7 +9,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "documents/walk.h"
-#include "model/folder.h"
 #include "pipeline/pipeline.h"
 
 #include <errno.h>
@@ -296,38 +295,6 @@ static rag_status prepare(struct run *run, const char *path, const struct buf *b
     return status;
 }
 
-/* The recipe is written with the first document. */
-static rag_status need_recipe(struct run *run, rag_error *error)
-{
-    rag_index *index = run->index;
-    rag_status status = index_need_model(index, error);
-    if (status || index->has_recipe)
-        return status;
-    const rag_model *model = index->model;
-    struct store_recipe recipe = {.dimension = model->config.hidden,
-                                  .chunker = run->chunker.chunker,
-                                  .max_tokens = run->chunker.max_tokens,
-                                  .overlap = run->chunker.overlap};
-    memcpy(recipe.model_identity, model->identity, sizeof recipe.model_identity);
-    /* A model outside the folder of models is found again by its path. */
-    char *folder = NULL;
-    bool by_name =
-        !model_find(model->config.name, index->options.models.models, &folder, NULL) &&
-        strcmp(folder, model->folder) == 0;
-    free(folder);
-    const char *name = by_name ? model->config.name : model->folder;
-    if (strlen(name) >= sizeof recipe.model)
-        return fail_with(error, RAG_MODEL, "%s: the path is too long to be kept in an index",
-                         name);
-    memcpy(recipe.model, name, strlen(name) + 1);
-    status = store_set_recipe(index->store, &recipe, error);
-    if (!status) {
-        index->recipe = recipe;
-        index->has_recipe = true;
-    }
-    return status;
-}
-
 static rag_status resolve_for_index(struct run *run, rag_error *error)
 {
     rag_index *index = run->index;
@@ -354,7 +321,7 @@ static rag_status resolve_for_index(struct run *run, rag_error *error)
         event_note(run->events,
                    "%s takes %u tokens at once: chunks of up to %zu are embedded in windows "
                    "whose vectors are averaged",
-                   index->model->config.name, index->model->config.max_tokens,
+                   index->model->name, index->model->config.max_tokens,
                    run->chunker.max_tokens);
     return status;
 }
@@ -396,7 +363,7 @@ static rag_status take_file(struct run *run, const char *path, rag_error *error)
         status = store_touch(run->index->store, path, job.size, job.modified, error);
         goto unchanged;
     }
-    if (!read && !(status = need_recipe(run, error)))
+    if (!read && !(status = index_need_recipe(run->index, &run->chunker, error)))
         read = prepare(run, path, &bytes, &job, &trouble);
     if (status)
         goto out;

@@ -14,22 +14,6 @@
 
 enum { PASSAGES_A_BATCH = 64, DEPTH = 50 };
 
-static rag_status need_recipe(rag_index *index, rag_error *error)
-{
-    rag_status status = index_need_model(index, error);
-    if (status || index->has_recipe)
-        return status;
-    struct store_recipe recipe = {.dimension = index->model->config.hidden,
-                                  .chunker = RAG_CHUNKER_STRUCTURE,
-                                  .max_tokens = STORE_MAX_TEXT};
-    memcpy(recipe.model_identity, index->model->identity, sizeof recipe.model_identity);
-    memcpy(recipe.model, index->model->config.name, sizeof recipe.model);
-    status = store_set_recipe(index->store, &recipe, error);
-    index->recipe = recipe;
-    index->has_recipe = !status;
-    return status;
-}
-
 static rag_status put_passage(rag_index *index, const struct eval_text *passage,
                               const rag_embedding *item, rag_error *error)
 {
@@ -59,7 +43,8 @@ static rag_status fill_index(rag_index *index, const struct eval_texts *passages
     const struct eval_text *batch[PASSAGES_A_BATCH];
     rag_text texts[PASSAGES_A_BATCH];
     size_t count = 0;
-    rag_status status = need_recipe(index, error);
+    struct chunker_options whole = {RAG_CHUNKER_STRUCTURE, STORE_MAX_TEXT, 0};
+    rag_status status = index_need_recipe(index, &whole, error);
     for (size_t i = 0; !status && i < passages->count; i++) {
         struct store_file known;
         struct hash hash;

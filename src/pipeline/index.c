@@ -123,7 +123,7 @@ static rag_status check_identity(const rag_index *index, rag_error *error)
     const struct store_recipe *recipe = &index->recipe;
     if (strcmp(recipe->model_identity, index->model->identity) == 0)
         return RAG_OK;
-    if (strcmp(recipe->model, index->model->config.name) == 0)
+    if (strcmp(recipe->model, index->model->name) == 0)
         return fail_with(error, RAG_INDEX_MISMATCH,
                          "%s was made with other files of %s than are installed now, and their "
                          "vectors cannot be compared; install those again, or index anew into "
@@ -133,7 +133,7 @@ static rag_status check_identity(const rag_index *index, rag_error *error)
                      "%s was made with the model %s, and vectors of %s cannot be compared with "
                      "its; leave --model away, or index anew into another file with --index "
                      "FILE",
-                     index->path, recipe->model, index->model->config.name);
+                     index->path, recipe->model, index->model->name);
 }
 
 rag_status index_need_model(rag_index *index, rag_error *error)
@@ -156,6 +156,30 @@ rag_status index_need_model(rag_index *index, rag_error *error)
     if (status) {
         rag_model_close(index->model);
         index->model = NULL;
+    }
+    return status;
+}
+
+rag_status index_need_recipe(rag_index *index, const struct chunker_options *chunker,
+                             rag_error *error)
+{
+    rag_status status = index_need_model(index, error);
+    if (status || index->has_recipe)
+        return status;
+    const rag_model *model = index->model;
+    struct store_recipe recipe = {.dimension = model->config.hidden,
+                                  .chunker = chunker->chunker,
+                                  .max_tokens = chunker->max_tokens,
+                                  .overlap = chunker->overlap};
+    if (strlen(model->name) >= sizeof recipe.model)
+        return fail_with(error, RAG_MODEL, "%s: the path is too long to be kept in an index",
+                         model->name);
+    memcpy(recipe.model, model->name, strlen(model->name) + 1);
+    memcpy(recipe.model_identity, model->identity, sizeof recipe.model_identity);
+    status = store_set_recipe(index->store, &recipe, error);
+    if (!status) {
+        index->recipe = recipe;
+        index->has_recipe = true;
     }
     return status;
 }

@@ -28,7 +28,7 @@ static void describe(rag_model *model)
     const struct model_config *config = &model->config;
     unsigned heads = encoder_heads(model->encoder);
     model->info = (rag_model_info){
-        .name = config->name,
+        .name = model->name,
         .folder = model->folder,
         .architecture = config->family == FAMILY_BERT ? "bert" : "xlm-roberta",
         .tokenizer = tokenizer_kind(model->tokenizer),
@@ -52,6 +52,16 @@ static void describe(rag_model *model)
         model->info.parameters += tensor->elements;
         model->info.bytes += tensor->bytes;
     }
+}
+
+/* A model in the folder of models has the name that it is found by; one elsewhere its path, so
+ * that an index made with it finds it again. */
+static rag_status name_model(rag_model *model, const char *models, rag_error *error)
+{
+    rag_status status = model_name_of(model->folder, models, &model->name, error);
+    if (!status && !model->name && !(model->name = strdup(model->folder)))
+        status = fail_memory(error);
+    return status;
 }
 
 /* A tokenizer of another model would give ids that the embedding table does not have. */
@@ -82,6 +92,8 @@ rag_status rag_model_open(const char *name, const rag_model_options *options, ra
     rag_precision precision =
         options->precision == RAG_PRECISION_DEFAULT ? RAG_PRECISION_F32 : options->precision;
     rag_status status = model_find(name, options->models, &model->folder, error);
+    if (!status)
+        status = name_model(model, options->models, error);
     if (!status)
         status = model_config_read(model->folder, &model->config, error);
     if (!status)
@@ -114,6 +126,7 @@ void rag_model_close(rag_model *model)
     checkpoint_close(model->checkpoint);
     tokenizer_free(model->tokenizer);
     free(model->folder);
+    free(model->name);
     pthread_mutex_destroy(&model->lock);
     free(model);
 }

@@ -18,7 +18,7 @@ struct rag_tokenizer {
 };
 
 struct rag_model {
-    char *folder;
+    char *folder, *name;
     struct model_config config;
     struct tokenizer *tokenizer;
     struct checkpoint *checkpoint;
@@ -78,7 +78,11 @@ CHECKED bool chunk_context(const char *heading, rag_text text, struct buf *out);
  * was made with. */
 CHECKED rag_status index_need_model(rag_index *index, rag_error *error);
 
-/* The same for the reranker; afterwards index->rerank says what to do. */
+/* Loads the model and, into an index that is still empty, writes what it is made with. */
+CHECKED rag_status index_need_recipe(rag_index *index, const struct chunker_options *chunker,
+                                     rag_error *error);
+
+/* Loads the reranker when it is first needed; afterwards index->rerank says what to do. */
 CHECKED rag_status index_need_reranker(rag_index *index, rag_error *error);
 
 #endif
