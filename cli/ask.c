@@ -16,8 +16,8 @@ static int print_piece(rag_text piece, void *user)
     if (!printer->started)
         progress_finish(printer->progress);
     printer->started = true;
-    fwrite(piece.data, 1, piece.size, stdout);
-    return fflush(stdout) != 0 || interrupt_caught();
+    print_safely(stdout, piece, "\n");
+    return fflush(stdout) != 0;
 }
 
 static int ask_whether_to_stop(const rag_event *event, void *user)
@@ -29,11 +29,11 @@ static int ask_whether_to_stop(const rag_event *event, void *user)
 static json_t *json_of_citation(const rag_citation *citation, const rag_hits *hits)
 {
     const rag_chunk *chunk = &rag_hits_get(hits, citation->hit)->chunk;
-    return json_pack("{s:I, s:s, s:s, s:o, s:o, s:o}", "number", (json_int_t)citation->number,
-                     "document", chunk->document, "heading", chunk->heading, "lines",
-                     json_range(citation->line, citation->last_line), "bytes",
-                     json_range(citation->begin, citation->end), "quote",
-                     json_text(citation->quote));
+    return json_pack(
+        "{s:I, s:o, s:o, s:o, s:o, s:o}", "number", (json_int_t)citation->number, "document",
+        json_string_of(chunk->document), "heading", json_string_of(chunk->heading), "lines",
+        json_range(citation->line, citation->last_line), "bytes",
+        json_range(citation->begin, citation->end), "quote", json_text(citation->quote));
 }
 
 static rag_status print_answer_json(const rag_answer *answer, const char *question,
@@ -46,33 +46,39 @@ static rag_status print_answer_json(const rag_answer *answer, const char *questi
                               json_of_citation(rag_answer_citation(answer, i), hits));
     for (size_t i = 0; i < rag_hits_count(hits); i++)
         json_array_append_new(passages, json_of_hit(rag_hits_get(hits, i)));
-    return print_json(json_pack("{s:s, s:o, s:s, s:o, s:I, s:o}", "question", question,
-                                "answer", json_text(rag_answer_text(answer)), "llm",
+    return print_json(json_pack("{s:o, s:o, s:s, s:o, s:I, s:o}", "question",
+                                json_string_of(question), "answer",
+                                json_text(rag_answer_text(answer)), "llm",
                                 rag_answer_llm(answer), "citations", citations, "dropped",
                                 (json_int_t)rag_answer_dropped(answer), "hits", passages),
                       error);
 }
 
+/* A small model may cite nothing: then this is where its answer must come from. */
+static void print_passages(const rag_hits *hits)
+{
+    puts("The answer cites no passage. It was given these:");
+    for (size_t i = 0; i < rag_hits_count(hits); i++) {
+        const rag_chunk *chunk = &rag_hits_get(hits, i)->chunk;
+        printf("    %s:%u-%u\n", display_path(chunk->document), chunk->line, chunk->last_line);
+    }
+}
+
 /* The sources that the answer cites, each once per place. */
 static void print_sources(const rag_answer *answer)
 {
-    const char *bold = use_colour() ? "\033[1m" : "", *plain = use_colour() ? "\033[0m" : "";
-    size_t count = rag_answer_citation_count(answer);
     bool quoted = *rag_answer_llm(answer) == '\0';
     printf("\n\n");
     for (size_t i = 0; i < count; i++) {
         const rag_citation *citation = rag_answer_citation(answer, i);
         const rag_chunk *chunk = &rag_hits_get(rag_answer_hits(answer), citation->hit)->chunk;
-        printf("%s[%zu] %s:%u-%u%s", bold, citation->number, display_path(chunk->document),
-               citation->line, citation->last_line, plain);
-        if (*chunk->heading)
-            printf("  %s", chunk->heading);
-        putchar('\n');
+        printf("%s[%zu] ", use_colour() ? "\033[1m" : "", citation->number);
+        print_place(chunk, citation->line, citation->last_line);
         if (!quoted)
             print_quote(citation->quote);
     }
     if (count == 0)
-        puts("(The answer cites no passage.)");
+        print_passages(rag_answer_hits(answer));
     if (rag_answer_dropped(answer))
         printf("(%zu citations of passages that do not exist were dropped.)\n",
                rag_answer_dropped(answer));
@@ -103,7 +109,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
         status = print_answer_json(answer, question, error);
     } else if (!status) {
         if (!printer.stream)
-            fwrite(rag_answer_text(answer).data, 1, rag_answer_text(answer).size, stdout);
+            print_safely(stdout, rag_answer_text(answer), "\n");
         print_sources(answer);
     } else if (printer.started) {
         putchar('\n');

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -31,11 +32,6 @@ void interrupt_catch(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
-bool interrupt_caught(void)
-{
-    return interrupted;
-}
-
 static double now(void)
 {
     struct timespec time;
@@ -43,11 +39,17 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
+/* Whether a line can be drawn over and over. */
+static bool is_terminal(void)
+{
+    const char *kind = getenv("TERM");
+    return isatty(STDERR_FILENO) && !(kind && strcmp(kind, "dumb") == 0);
+}
+
 void progress_start(struct progress *progress, const struct settings *settings)
 {
     *progress = (struct progress){
-        .quiet = settings->quiet, .terminal = isatty(STDERR_FILENO), .started = now()};
-    interrupt_catch();
+        .quiet = settings->quiet, .terminal = is_terminal(), .started = now()};
 }
 
 static int terminal_columns(void)
@@ -123,7 +125,7 @@ static void draw_bar(struct progress *progress, const rag_event *event)
     enum { BAR = 24 };
     char numbers[160];
     describe(progress, event, numbers, sizeof numbers);
-    double share = event->total ? (double)event->done / (double)event->total : 0;
+    double share = (double)event->done / (double)event->total;
     int filled = (int)(share * BAR + 0.5);
     int columns = terminal_columns() - 1;
     char line[512];
@@ -133,10 +135,23 @@ static void draw_bar(struct progress *progress, const rag_event *event)
     size += snprintf(line + size, sizeof line - (size_t)size, "] %s", numbers);
     const char *file = event->message ? display_path(event->message) : "";
     int room = columns - size - 2;
-    fprintf(stderr, "\r%.*s  %.*s\033[K", columns, line,
-            room > 8 ? (int)fit_columns(file, room) : 0, file);
+    fprintf(stderr, "\r%.*s  ", columns, line);
+    if (room > 8)
+        print_safely(stderr, (rag_text){file, fit_columns(file, room)}, " ");
+    fputs("\033[K", stderr);
     fflush(stderr);
     progress->interactive_line = true;
+}
+
+/* Work whose end is not known: what it is, and for how long. */
+static void show_waiting(struct progress *progress, const rag_event *event)
+{
+    char time[32];
+    duration(now() - progress->stage_started, time, sizeof time);
+    fprintf(stderr, progress->terminal ? "\r%s ... %s\033[K" : "%s ... %s\n", event->stage,
+            time);
+    fflush(stderr);
+    progress->interactive_line = progress->terminal;
 }
 
 static void print_line(const struct progress *progress, const rag_event *event)
@@ -144,7 +159,7 @@ static void print_line(const struct progress *progress, const rag_event *event)
     char numbers[160];
     describe(progress, event, numbers, sizeof numbers);
     fprintf(stderr, "%s %.0f%% %s\n", event->stage,
-            event->total ? 100 * (double)event->done / (double)event->total : 0.0, numbers);
+            100 * (double)event->done / (double)event->total, numbers);
 }
 
 void progress_finish(struct progress *progress)
@@ -161,23 +176,29 @@ int progress_event(const rag_event *event, void *user)
         return interrupted;
     if (event->kind != RAG_EVENT_PROGRESS) {
         progress_finish(progress);
-        fprintf(stderr, "rag: %s\n", event->message);
+        fputs("rag: ", stderr);
+        print_safely(stderr, (rag_text){event->message, strlen(event->message)}, " ");
+        putc('\n', stderr);
         return interrupted;
     }
     double time = now();
     const char *stage = event->stage ? event->stage : "";
-    if (strcmp(progress->stage, stage) != 0) {
+    /* A stage that counts from the beginning again is a new one. */
+    if (strcmp(progress->stage, stage) != 0 || event->done < progress->stage_done) {
         snprintf(progress->stage, sizeof progress->stage, "%s", stage);
         progress->stage_started = time;
         progress->stage_first = event->done;
         progress->shown = progress->terminal ? 0 : time;
     }
+    progress->stage_done = event->done;
     /* Short work shows nothing. */
     double every = progress->terminal ? 0.1 : 5;
     if (time - progress->shown < every || time - progress->started < 0.5)
         return interrupted;
     progress->shown = time;
-    if (progress->terminal)
+    if (event->total == 0)
+        show_waiting(progress, event);
+    else if (progress->terminal)
         draw_bar(progress, event);
     else
         print_line(progress, event);
