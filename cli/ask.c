@@ -60,13 +60,15 @@ static void print_passages(const rag_hits *hits)
     puts("The answer cites no passage. It was given these:");
     for (size_t i = 0; i < rag_hits_count(hits); i++) {
         const rag_chunk *chunk = &rag_hits_get(hits, i)->chunk;
-        printf("    %s:%u-%u\n", display_path(chunk->document), chunk->line, chunk->last_line);
+        fputs("    ", stdout);
+        print_place(chunk, chunk->line, chunk->last_line);
     }
 }
 
 /* The sources that the answer cites, each once per place. */
 static void print_sources(const rag_answer *answer)
 {
+    size_t count = rag_answer_citation_count(answer);
     bool quoted = *rag_answer_llm(answer) == '\0';
     printf("\n\n");
     for (size_t i = 0; i < count; i++) {
@@ -105,6 +107,8 @@ static rag_status run(const struct settings *settings, rag_error *error)
     options.chat.user = &printer;
     status = rag_ask(index, (rag_text){question, strlen(question)}, &options, &answer, error);
     progress_finish(&progress);
+    if (status == RAG_INTERRUPTED)
+        status = flush_output(error); /* nobody reads on: print_piece stopped it */
     if (!status && settings->json) {
         status = print_answer_json(answer, question, error);
     } else if (!status) {

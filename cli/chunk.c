@@ -9,13 +9,14 @@ struct printer {
 static int print_chunk(const rag_chunk *chunk, void *user)
 {
     struct printer *printer = user;
-    printer->status =
-        print_json(json_pack("{s:s, s:I, s:s, s:o, s:o, s:I, s:o}", "document", chunk->document,
-                             "number", (json_int_t)chunk->number, "heading", chunk->heading,
-                             "lines", json_range(chunk->line, chunk->last_line), "bytes",
-                             json_range(chunk->begin, chunk->end), "tokens",
-                             (json_int_t)chunk->tokens, "text", json_text(chunk->text)),
-                   printer->error);
+    printer->status = print_json(
+        json_pack("{s:o, s:I, s:o, s:o, s:o, s:I, s:o}", "document",
+                  json_string_of(chunk->document), "number", (json_int_t)chunk->number,
+                  "heading", json_string_of(chunk->heading), "lines",
+                  json_range(chunk->line, chunk->last_line), "bytes",
+                  json_range(chunk->begin, chunk->end), "tokens", (json_int_t)chunk->tokens,
+                  "text", json_text(chunk->text)),
+        printer->error);
     return printer->status != RAG_OK;
 }
 

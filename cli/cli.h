@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 /* Every option of every command; a command says which of them it takes. */
 struct settings {
@@ -29,7 +30,7 @@ struct command {
     const char *arguments; /* such as "PATH..." */
     const char *summary;   /* one line */
     const char *options;   /* long names it takes, separated by spaces */
-    const char *help;      /* paragraphs behind the options; ends with examples */
+    const char *help;      /* paragraphs, see help.c; the last is the examples */
     size_t min_arguments, max_arguments;
     rag_status (*run)(const struct settings *settings, rag_error *error);
 };
@@ -39,24 +40,44 @@ extern const struct command *const commands[];
 extern const size_t command_count;
 
 /* options.c */
+enum option_kind { FLAG, TEXT, COUNT, POSITIVE, CHUNKER, MODE, ROLE, HEADS, PRECISION };
+
+struct option_text {
+    const char *name;
+    char letter; /* 0: none */
+    enum option_kind kind;
+    size_t offset;     /* of the member of struct settings */
+    size_t most;       /* COUNT, POSITIVE: the greatest value */
+    const char *value; /* its name in the help; NULL: takes none */
+    const char *help;
+};
+
+extern const struct option_text option_texts[];
+extern const size_t option_text_count;
+
+bool option_is_of(const struct option_text *option, const struct command *command);
 rag_status options_parse(const struct command *command, int argc, char **argv,
                          struct settings *settings, rag_error *error);
-void options_print_help(const struct command *command, bool roff);
+
+/* help.c */
+void help_print_usage(FILE *to);
+void help_print(const struct command *command);
+void help_print_manual(void);
 
 /* progress.c: events to stderr, and Ctrl-C. */
 struct progress {
     bool quiet, terminal, interactive_line;
     double started, shown, stage_started;
-    uint64_t stage_first;
+    uint64_t stage_first, stage_done;
     char stage[64];
 };
 void progress_start(struct progress *progress, const struct settings *settings);
 int progress_event(const rag_event *event, void *progress); /* a rag_event_fn */
 /* Removes what is left of the bar. */
 void progress_finish(struct progress *progress);
-/* From now on Ctrl-C asks long calls to stop; a second one ends the program at once. */
+/* From now on Ctrl-C asks long calls to stop; a second one ends the program at once. For
+ * commands that leave something behind: the others just end. */
 void interrupt_catch(void);
-bool interrupt_caught(void);
 
 /* input.c */
 struct text_lines {
@@ -76,12 +97,20 @@ bool use_colour(void); /* stdout is a terminal and NO_COLOR is not set */
 /* One object on a line; takes the reference. RAG_INPUT when stdout cannot be written. */
 rag_status print_json(json_t *object, rag_error *error);
 rag_status flush_output(rag_error *error);
+/* Strings of any bytes: what is not UTF-8 becomes U+FFFD. */
 json_t *json_text(rag_text text);
+json_t *json_string_of(const char *text);
 json_t *json_range(uint64_t first, uint64_t last);
 json_t *json_number(double value); /* null for NaN */
 json_t *json_of_hit(const rag_hit *hit);
 void print_hit(const rag_hit *hit);
+bool is_utf8(rag_text text);
+/* Without the control characters that a document, a path or a language model may bring to
+ * the terminal; a newline is printed as `newline`. */
+void print_safely(FILE *to, rag_text text, const char *newline);
 void print_quote(rag_text quote); /* indented */
+/* "FILE:LINE-LAST  HEADING"; a colour that was begun ends behind the lines. */
+void print_place(const rag_chunk *chunk, unsigned line, unsigned last_line);
 /* A path as the user would write it from here; valid until the next call. */
 const char *display_path(const char *path);
 

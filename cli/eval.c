@@ -14,13 +14,14 @@ static rag_status print_report(const struct settings *settings, const rag_eval_r
     const char *rerank = settings->rerank ? settings->rerank : "auto";
     if (settings->json)
         return print_json(
-            json_pack("{s:s, s:s, s:s, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "set",
-                      settings->arguments[0], "mode", mode_name(settings->mode), "rerank",
-                      rerank, "passages", (json_int_t)report->passages, "queries",
-                      (json_int_t)report->queries, "recall@1", report->recall_1, "recall@5",
-                      report->recall_5, "recall@10", report->recall_10, "recall@50",
-                      report->recall_50, "MRR@10", report->mrr_10, "nDCG@10", report->ndcg_10,
-                      "seconds_per_query", report->seconds_per_query),
+            json_pack("{s:o, s:s, s:o, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "set",
+                      json_string_of(settings->arguments[0]), "mode", mode_name(settings->mode),
+                      "rerank", json_string_of(rerank), "passages",
+                      (json_int_t)report->passages, "queries", (json_int_t)report->queries,
+                      "recall@1", report->recall_1, "recall@5", report->recall_5, "recall@10",
+                      report->recall_10, "recall@50", report->recall_50, "MRR@10",
+                      report->mrr_10, "nDCG@10", report->ndcg_10, "seconds_per_query",
+                      report->seconds_per_query),
             error);
     printf("%s: %zu queries, %zu passages, mode %s, rerank %s\n", settings->arguments[0],
            report->queries, report->passages, mode_name(settings->mode), rerank);
@@ -36,6 +37,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
     struct progress progress;
     rag_eval_report report;
     progress_start(&progress, settings);
+    interrupt_catch();
     rag_eval_options options = RAG_EVAL_OPTIONS_INIT;
     options.model = settings->model;
     options.reranker = settings->rerank;

@@ -19,8 +19,8 @@ static rag_status print_report_json(const rag_index_info *info, const rag_add_re
                                     rag_error *error)
 {
     return print_json(
-        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:s}", "index",
-                  info->path, "added", (json_int_t)report->added, "updated",
+        json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:s}", "index",
+                  json_string_of(info->path), "added", (json_int_t)report->added, "updated",
                   (json_int_t)report->updated, "unchanged", (json_int_t)report->unchanged,
                   "removed", (json_int_t)report->removed, "skipped",
                   (json_int_t)report->skipped, "chunks", (json_int_t)report->chunks,
@@ -38,6 +38,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
     rag_add_report report;
     const rag_index_info *info;
     progress_start(&progress, settings);
+    interrupt_catch();
     rag_status status = open_index(settings, false, &index, error);
     if (status)
         return status;

@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static rag_status run_info(const struct settings *settings, rag_error *error)
 {
@@ -13,14 +14,14 @@ static rag_status run_info(const struct settings *settings, rag_error *error)
     status = rag_index_get_info(index, &info, error);
     if (!status && settings->json) {
         status = print_json(
-            json_pack("{s:s, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "index",
-                      info->path, "format", (int)info->format, "model", info->model,
-                      "model_identity", info->model_identity, "chunker", info->chunker,
-                      "dimension", (json_int_t)info->dimension, "max_tokens",
-                      (json_int_t)info->max_tokens, "overlap", (json_int_t)info->overlap,
-                      "documents", (json_int_t)info->documents, "chunks",
-                      (json_int_t)info->chunks, "tokens", (json_int_t)info->tokens, "bytes",
-                      (json_int_t)info->bytes),
+            json_pack("{s:o, s:i, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "index",
+                      json_string_of(info->path), "format", (int)info->format, "model",
+                      json_string_of(info->model), "model_identity", info->model_identity,
+                      "chunker", info->chunker, "dimension", (json_int_t)info->dimension,
+                      "max_tokens", (json_int_t)info->max_tokens, "overlap",
+                      (json_int_t)info->overlap, "documents", (json_int_t)info->documents,
+                      "chunks", (json_int_t)info->chunks, "tokens", (json_int_t)info->tokens,
+                      "bytes", (json_int_t)info->bytes),
             error);
     } else if (!status) {
         printf("%s\n", info->path);
@@ -36,6 +37,12 @@ static rag_status run_info(const struct settings *settings, rag_error *error)
     return status;
 }
 
+static void print_line(const char *text)
+{
+    print_safely(stdout, (rag_text){text, strlen(text)}, " ");
+    putchar('\n');
+}
+
 struct problems {
     size_t count;
     bool json;
@@ -47,8 +54,8 @@ static void print_problem(const char *problem, void *user)
     rag_error error;
     problems->count++;
     if (!problems->json)
-        printf("%s\n", problem);
-    else if (print_json(json_pack("{s:s}", "problem", problem), &error))
+        print_line(problem);
+    else if (print_json(json_pack("{s:o}", "problem", json_string_of(problem)), &error))
         return; /* found out again when the output is flushed */
 }
 

@@ -77,6 +77,10 @@ rag_status text_lines_read(struct text_lines *lines, size_t most, size_t most_by
         if (size && line[size - 1] == '\n')
             size--;
         char *text = line;
+        if (!jsonl && !is_utf8((rag_text){line, size})) {
+            free(line);
+            return refuse(error, RAG_INPUT, *number, "not UTF-8");
+        }
         if (jsonl) {
             rag_status status = decode(line, size, *number, &text, &size, error);
             free(line);

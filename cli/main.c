@@ -6,39 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void print_usage(FILE *to)
-{
-    fputs("rag answers questions from your documents, on your own machine.\n\n"
-          "usage: rag COMMAND [OPTION]... [ARGUMENT]...\n\n",
-          to);
-    for (size_t i = 0; i < command_count; i++)
-        fprintf(to, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
-    fputs("\n"
-          "rag COMMAND --help tells more and gives examples. To begin:\n\n"
-          "  rag index ~/Documents\n"
-          "  rag ask \"What is a residual connection?\"\n\n"
-          "Environment: RAG_INDEX (index file), RAG_MODEL (embedding model), RAG_MODELS\n"
-          "(folder of models), RAG_LLM (PROVIDER:MODEL for answers), OPENAI_API_KEY,\n"
-          "OPENAI_BASE_URL, GEMINI_API_KEY, GEMINI_BASE_URL, HF_ENDPOINT, HF_TOKEN, NO_COLOR.\n"
-          "Exit status: 0 ok, 1 nothing found, 2 usage, 3 input, 4 index, 5 model, 6 network,\n"
-          "130 interrupted.\n",
-          to);
-}
-
-/* The man page: the same texts as --help, as roff. */
-static void print_manual(void)
-{
-    printf(".TH RAG 1 \"\" \"rag %s\" \"User Commands\"\n"
-           ".SH NAME\nrag \\- ask your documents, on your own machine\n"
-           ".SH SYNOPSIS\n.B rag\n.I COMMAND\n[OPTION]... [ARGUMENT]...\n"
-           ".SH DESCRIPTION\n.nf\n",
-           rag_version());
-    print_usage(stdout);
-    puts(".fi");
-    for (size_t i = 0; i < command_count; i++)
-        options_print_help(commands[i], true);
-}
-
 static const struct command *find_command(const char *name)
 {
     for (size_t i = 0; i < command_count; i++)
@@ -47,13 +14,23 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
+/* That nothing was found is no error. A message is empty where there is nothing to say. */
 static int report(rag_status status, const rag_error *error)
 {
-    if (status && status != RAG_NOT_FOUND)
-        fprintf(stderr, "rag: %s\n", error->message);
-    else if (status && *error->message)
-        fprintf(stderr, "%s\n", error->message);
+    if (status && *error->message) {
+        fputs(status == RAG_NOT_FOUND ? "" : "rag: ", stderr);
+        print_safely(stderr, (rag_text){error->message, strlen(error->message)}, " ");
+        putc('\n', stderr);
+    }
     return rag_status_exit(status);
+}
+
+/* The end of a program that has printed its results. */
+static int finish(rag_status status, const rag_error *error)
+{
+    rag_error at_end = {RAG_OK, ""};
+    rag_status flushed = flush_output(&at_end);
+    return status || !flushed ? report(status, error) : report(flushed, &at_end);
 }
 
 static int run_command(const struct command *command, int argc, char **argv)
@@ -62,17 +39,36 @@ static int run_command(const struct command *command, int argc, char **argv)
     rag_error error = {RAG_OK, ""};
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            options_print_help(command, false);
-            return report(flush_output(&error), &error);
+            help_print(command);
+            return finish(RAG_OK, &error);
         }
     rag_status status = options_parse(command, argc, argv, &settings, &error);
     if (!status)
         status = command->run(&settings, &error);
-    rag_error at_end = {RAG_OK, ""};
-    rag_status flushed = flush_output(&at_end);
-    if (!status && flushed)
-        return report(flushed, &at_end);
-    return report(status, &error);
+    return finish(status, &error);
+}
+
+static rag_status no_such_command(const char *name, rag_error *error)
+{
+    error->status = RAG_USAGE;
+    snprintf(error->message, sizeof error->message,
+             "there is no command \"%s\"; rag --help lists them", name);
+    return RAG_USAGE;
+}
+
+/* rag help [COMMAND], rag help --man */
+static rag_status print_help(const char *topic, rag_error *error)
+{
+    const struct command *command = topic ? find_command(topic) : NULL;
+    if (command)
+        help_print(command);
+    else if (!topic)
+        help_print_usage(stdout);
+    else if (strcmp(topic, "--man") == 0)
+        help_print_manual();
+    else
+        return no_such_command(topic, error);
+    return RAG_OK;
 }
 
 int main(int argc, char **argv)
@@ -80,29 +76,19 @@ int main(int argc, char **argv)
     /* A reader that goes away (| head) is a failed write, not a death. */
     signal(SIGPIPE, SIG_IGN);
     if (argc < 2) {
-        print_usage(stderr);
+        help_print_usage(stderr);
         return rag_status_exit(RAG_USAGE);
     }
+    rag_error error = {RAG_OK, ""};
     const char *name = argv[1];
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
-        const struct command *topic = argc > 2 ? find_command(argv[2]) : NULL;
-        if (argc > 2 && strcmp(argv[2], "--man") == 0)
-            print_manual();
-        else if (topic)
-            options_print_help(topic, false);
-        else
-            print_usage(stdout);
-        rag_error error;
-        return report(flush_output(&error), &error);
-    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
+        return finish(print_help(argc > 2 ? argv[2] : NULL, &error), &error);
     if (strcmp(name, "--version") == 0) {
         printf("rag %s\n", rag_version());
-        return 0;
+        return finish(RAG_OK, &error);
     }
     const struct command *command = find_command(name);
-    if (!command) {
-        fprintf(stderr, "rag: there is no command \"%s\"; rag --help lists them\n", name);
-        return rag_status_exit(RAG_USAGE);
-    }
+    if (!command)
+        return finish(no_such_command(name, &error), &error);
     return run_command(command, argc - 1, argv + 1);
 }

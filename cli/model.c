@@ -15,8 +15,8 @@ static rag_status list_models(const struct settings *settings, rag_error *error)
         uint64_t bytes;
         const char *name = rag_model_list_get(list, i, &folder, &bytes);
         if (settings->json)
-            status = print_json(json_pack("{s:s, s:s, s:I}", "name", name, "folder", folder,
-                                          "bytes", (json_int_t)bytes),
+            status = print_json(json_pack("{s:s, s:o, s:I}", "name", name, "folder",
+                                          json_string_of(folder), "bytes", (json_int_t)bytes),
                                 error);
         else
             printf("%-44s %8.1f MB  %s\n", name, (double)bytes / 1e6, folder);
@@ -43,17 +43,17 @@ static json_t *json_of_heads(unsigned heads)
 static json_t *json_of_model(const rag_model_info *info)
 {
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, "
+        "{s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:i, s:i, s:i, s:i, s:i, s:i, s:i, "
         "s:I, s:I}",
-        "name", info->name, "folder", info->folder, "architecture", info->architecture,
-        "tokenizer", info->tokenizer, "pooling", info->pooling, "query_prefix",
-        info->query_prefix, "passage_prefix", info->passage_prefix, "weights", info->weights,
-        "identity", info->identity, "heads", json_of_heads(info->heads), "dimension",
-        (int)info->dimension, "multi_dimension", (int)info->multi_dimension, "layers",
-        (int)info->layers, "attention_heads", (int)info->attention_heads, "feed_forward",
-        (int)info->feed_forward, "vocabulary", (int)info->vocabulary, "max_tokens",
-        (int)info->max_tokens, "parameters", (json_int_t)info->parameters, "bytes",
-        (json_int_t)info->bytes);
+        "name", json_string_of(info->name), "folder", json_string_of(info->folder),
+        "architecture", info->architecture, "tokenizer", info->tokenizer, "pooling",
+        info->pooling, "query_prefix", json_string_of(info->query_prefix), "passage_prefix",
+        json_string_of(info->passage_prefix), "weights", info->weights, "identity",
+        info->identity, "heads", json_of_heads(info->heads), "dimension", (int)info->dimension,
+        "multi_dimension", (int)info->multi_dimension, "layers", (int)info->layers,
+        "attention_heads", (int)info->attention_heads, "feed_forward", (int)info->feed_forward,
+        "vocabulary", (int)info->vocabulary, "max_tokens", (int)info->max_tokens, "parameters",
+        (json_int_t)info->parameters, "bytes", (json_int_t)info->bytes);
 }
 
 static void print_model(const rag_model_info *info)
@@ -97,6 +97,7 @@ static rag_status add_model(const struct settings *settings, const char *folder,
 {
     struct progress progress;
     progress_start(&progress, settings);
+    interrupt_catch();
     rag_status status = rag_model_add(folder, settings->name, settings->models, progress_event,
                                       &progress, error);
     progress_finish(&progress);
@@ -114,6 +115,7 @@ static rag_status pull_model(const struct settings *settings, const char *name,
     options.on_event = progress_event;
     options.user = &progress;
     progress_start(&progress, settings);
+    interrupt_catch();
     rag_status status = rag_model_pull(name, &options, error);
     progress_finish(&progress);
     return status;

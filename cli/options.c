@@ -1,4 +1,4 @@
-/* options.c - the options of all commands in one table: parsing, checks, help. */
+/* options.c - the options of all commands in one table: parsing and checks. */
 #include "cli.h"
 
 #include <errno.h>
@@ -8,21 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { FLAG, TEXT, COUNT, CHUNKER, MODE, ROLE, HEADS, PRECISION };
-
-struct option_text {
-    const char *name;
-    char letter;
-    enum kind kind;
-    size_t offset; /* of the member of struct settings */
-    size_t most;   /* COUNT: the greatest value */
-    const char *value, *help;
-};
-
 #define MEMBER(name) offsetof(struct settings, name)
-enum { MANY = 1 << 30 };
+enum { MANY = 1 << 30, FIRST_LONG = 1000 /* what getopt_long returns for the first */ };
 
-static const struct option_text options[] = {
+const struct option_text option_texts[] = {
     {"index", 'i', TEXT, MEMBER(index), 0, "FILE",
      "the index (default: RAG_INDEX, else .rag/index.rag)"},
     {"model", 'm', TEXT, MEMBER(model), 0, "M",
@@ -31,16 +20,16 @@ static const struct option_text options[] = {
     {"chunker", 0, CHUNKER, MEMBER(chunker), 0, "KIND",
      "structure (default): follows headings, paragraphs, code, tables; window: a fixed\n"
      "number of tokens, with overlap"},
-    {"max-tokens", 0, COUNT, MEMBER(max_tokens), MANY, "N",
+    {"max-tokens", 0, POSITIVE, MEMBER(max_tokens), MANY, "N",
      "the most tokens of a chunk (default: what the model takes, at most 400)"},
     {"overlap", 0, COUNT, MEMBER(overlap), MANY, "N",
      "tokens that neighbouring chunks share (default: structure 0, window a quarter)"},
     {"tokenizer", 0, TEXT, MEMBER(tokenizer), 0, "M",
      "count by this model's tokenizer, or by a tokenizer file"},
-    {"top-k", 'k', COUNT, MEMBER(k), 10000, "N", "how many hits (default: 10)"},
+    {"top-k", 'k', POSITIVE, MEMBER(k), 10000, "N", "how many hits (default: 10)"},
     {"mode", 0, MODE, MEMBER(mode), 0, "MODE",
      "hybrid (default), dense (by meaning) or lexical (by words)"},
-    {"candidates", 0, COUNT, MEMBER(candidates), 10000, "N",
+    {"candidates", 0, POSITIVE, MEMBER(candidates), 10000, "N",
      "how many of the best are reranked (default: 20)"},
     {"rerank", 0, TEXT, MEMBER(rerank), 0, "M",
      "a model, none, or auto (default): an installed cross-encoder, else late\n"
@@ -48,7 +37,7 @@ static const struct option_text options[] = {
     {"llm", 0, TEXT, MEMBER(llm), 0, "P:M",
      "the language model that answers, PROVIDER:MODEL with the provider openai or\n"
      "gemini, or none: passages are quoted (default: RAG_LLM, else none)"},
-    {"context", 0, COUNT, MEMBER(context), MANY, "N",
+    {"context", 0, POSITIVE, MEMBER(context), MANY, "N",
      "tokens of passages that the language model is given (default: 2048)"},
     {"no-stream", 0, FLAG, MEMBER(no_stream), 0, NULL, "print the answer when it is whole"},
     {"as", 0, ROLE, MEMBER(role), 0, "ROLE",
@@ -67,7 +56,9 @@ static const struct option_text options[] = {
     {"quiet", 'q', FLAG, MEMBER(quiet), 0, NULL, "no progress, no warnings"},
 };
 
-enum { OPTION_COUNT = sizeof options / sizeof *options };
+enum { OPTION_COUNT = sizeof option_texts / sizeof *option_texts };
+
+const size_t option_text_count = OPTION_COUNT;
 
 static rag_status usage(const struct command *command, rag_error *error, const char *format,
                         ...) __attribute__((format(printf, 3, 4)));
@@ -86,9 +77,9 @@ static rag_status usage(const struct command *command, rag_error *error, const c
     return RAG_USAGE;
 }
 
-/* Whether a list of words contains one. */
-static bool has_word(const char *list, const char *word)
+bool option_is_of(const struct option_text *option, const struct command *command)
 {
+    const char *list = command->options, *word = option->name;
     size_t size = strlen(word);
     for (const char *at = list; (at = strstr(at, word)); at += size)
         if ((at == list || at[-1] == ' ') && (at[size] == ' ' || at[size] == '\0'))
@@ -133,9 +124,11 @@ static bool parse_heads(const char *text, unsigned *heads)
 static bool parse_count(const char *text, size_t most, size_t *count)
 {
     char *end;
+    if (*text < '0' || *text > '9')
+        return false;
     errno = 0;
     unsigned long long value = strtoull(text, &end, 10);
-    if (errno || end == text || *end || *text == '-' || *text == '+' || value > most)
+    if (errno || *end || value > most)
         return false;
     *count = (size_t)value;
     return true;
@@ -169,7 +162,8 @@ static rag_status set_option(const struct command *command, const struct option_
         *(const char **)member = text;
         break;
     case COUNT:
-        good = parse_count(text, option->most, &count);
+    case POSITIVE:
+        good = parse_count(text, option->most, &count) && (count || option->kind == COUNT);
         if (good && member == (void *)&settings->threads)
             settings->threads = (unsigned)count;
         else if (good)
@@ -200,6 +194,22 @@ static rag_status set_option(const struct command *command, const struct option_
     return RAG_OK;
 }
 
+/* What getopt_long did not take. It says which letter, or option, in optopt, but for a long
+ * name that it does not know. */
+static rag_status refuse_option(const struct command *command, int found, const char *given,
+                                rag_error *error)
+{
+    char letter[] = {'-', (char)optopt, '\0'};
+    if (optopt > ' ' && optopt < 0x7f)
+        given = letter;
+    if (found == ':')
+        return usage(command, error, "%s needs a value", given);
+    if (optopt >= FIRST_LONG)
+        return usage(command, error, "--%s takes no value",
+                     option_texts[optopt - FIRST_LONG].name);
+    return usage(command, error, "%s is not an option of rag %s", given, command->name);
+}
+
 rag_status options_parse(const struct command *command, int argc, char **argv,
                          struct settings *settings, rag_error *error)
 {
@@ -207,31 +217,28 @@ rag_status options_parse(const struct command *command, int argc, char **argv,
     char letters[2 * OPTION_COUNT + 2] = ":";
     size_t used = 0, letter_count = 1;
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if (!has_word(command->options, options[i].name))
+        if (!option_is_of(&option_texts[i], command))
             continue;
-        bool takes_value = options[i].kind != FLAG;
+        bool takes_value = option_texts[i].kind != FLAG;
         table[used++] =
-            (struct option){options[i].name, takes_value ? required_argument : no_argument,
-                            NULL, (int)(1000 + i)};
-        if (options[i].letter)
-            letters[letter_count++] = options[i].letter;
-        if (options[i].letter && takes_value)
+            (struct option){option_texts[i].name, takes_value ? required_argument : no_argument,
+                            NULL, FIRST_LONG + (int)i};
+        if (option_texts[i].letter)
+            letters[letter_count++] = option_texts[i].letter;
+        if (option_texts[i].letter && takes_value)
             letters[letter_count++] = ':';
     }
     *settings = (struct settings){.max_tokens = RAG_AUTO, .overlap = RAG_AUTO, .role = RAG_RAW};
     opterr = 0;
     int found;
     while ((found = getopt_long(argc, argv, letters, table, NULL)) != -1) {
-        const char *given = argv[optind - 1];
-        if (found == ':')
-            return usage(command, error, "%s needs a value", given);
-        if (found == '?')
-            return usage(command, error, "%s is not an option of rag %s", given, command->name);
+        if (found == ':' || found == '?')
+            return refuse_option(command, found, argv[optind - 1], error);
         size_t i = 0;
-        while (i < OPTION_COUNT &&
-               !(found == (int)(1000 + i) || (found < 1000 && options[i].letter == found)))
+        while (i < OPTION_COUNT && !(found == FIRST_LONG + (int)i ||
+                                     (found < FIRST_LONG && option_texts[i].letter == found)))
             i++;
-        rag_status status = set_option(command, &options[i], optarg, settings, error);
+        rag_status status = set_option(command, &option_texts[i], optarg, settings, error);
         if (status)
             return status;
     }
@@ -243,44 +250,4 @@ rag_status options_parse(const struct command *command, int argc, char **argv,
         return usage(command, error, "\"%s\" is one argument too many for rag %s",
                      settings->arguments[command->max_arguments], command->name);
     return RAG_OK;
-}
-
-/* Text with the lines behind its first indented. */
-static void print_indented(const char *text, int indent)
-{
-    for (; *text; text++) {
-        putchar(*text);
-        if (*text == '\n')
-            printf("%*s", indent, "");
-    }
-    putchar('\n');
-}
-
-static void print_options(const struct command *command)
-{
-    enum { COLUMN = 24 };
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        const struct option_text *option = &options[i];
-        if (!has_word(command->options, option->name))
-            continue;
-        char left[64];
-        snprintf(left, sizeof left, "  %c%c%s --%s %s", option->letter ? '-' : ' ',
-                 option->letter ? option->letter : ' ', option->letter ? "," : " ",
-                 option->name, option->value ? option->value : "");
-        printf("%-*s  ", COLUMN, left);
-        print_indented(option->help, COLUMN + 2);
-    }
-}
-
-void options_print_help(const struct command *command, bool roff)
-{
-    if (roff)
-        printf(".SH \"RAG %s\"\n.nf\n", command->name);
-    printf("usage: rag %s %s%s[OPTION]...\n\n%s.\n\n", command->name, command->arguments,
-           *command->arguments ? " " : "", command->summary);
-    print_options(command);
-    /* In roff a line must not begin with a dot or a quote, and \ is special. */
-    printf("\n%s", command->help);
-    if (roff)
-        puts(".fi");
 }
