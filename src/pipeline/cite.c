@@ -176,16 +176,19 @@ bool citer_feed(struct citer *citer, rag_text piece)
             at = plain;
             continue;
         }
-        /* A run of backquotes opens or closes code; runs of any length toggle alike. */
+        /* A run of backquotes opens or closes code; runs of any length toggle alike, also
+         * those that the stream cuts in two. */
         if (piece.data[at] == '`') {
             size_t run = at;
             while (run < piece.size && piece.data[run] == '`')
                 run++;
+            bool goes_on = !citer->held.size && citer->text.size &&
+                           citer->text.data[citer->text.size - 1] == '`';
             bool good = (!citer->held.size || release_held(citer)) &&
                         emit(citer, piece.data + at, run - at);
             if (!good)
                 return false;
-            citer->in_code = !citer->in_code;
+            citer->in_code ^= !goes_on;
             at = run;
             continue;
         }

@@ -68,8 +68,11 @@ static rag_status encode_prefixed(const rag_model *model, const char *prefix, ra
     size_t prefix_size = strlen(prefix);
     if (!prefix_size)
         return tokenizer_encode(model->tokenizer, text, tokens, error);
-    struct buf whole = BUF_INIT((size_t)TOKENIZER_MAX_TEXT);
-    rag_status status;
+    /* Here, so that the byte in the message is the text's own. */
+    rag_status status = tokenizer_check(text, error);
+    if (status)
+        return status;
+    struct buf whole = BUF_INIT(TOKENIZER_MAX_TEXT + prefix_size);
     if (!buf_append(&whole, prefix, prefix_size) || !buf_append(&whole, text.data, text.size))
         status = fail_memory(error);
     else
@@ -280,6 +283,11 @@ out:
 
 static rag_status check_heads(const rag_model *model, unsigned heads, rag_error *error)
 {
+    if (heads & ~(unsigned)(RAG_DENSE | RAG_SPARSE | RAG_MULTI))
+        return fail_with(error, RAG_USAGE,
+                         "%s: a text alone has no logit%s; pairs are scored by rag_rerank",
+                         model->info.name,
+                         model->info.heads & RAG_LOGIT ? ", and the model is a reranker" : "");
     unsigned missing = heads & ~model->info.heads;
     if (!missing)
         return RAG_OK;

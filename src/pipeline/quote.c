@@ -166,14 +166,41 @@ out:
     return status;
 }
 
+/* The markers, and blanks, that stand right before `end`. */
+static size_t skip_markers_back(const char *text, size_t end)
+{
+    for (;;) {
+        size_t at = end;
+        while (at > 0 && is_space(text[at - 1]))
+            at--;
+        size_t digits = at;
+        if (at == 0 || text[--digits] != ']')
+            return end;
+        while (digits > 0 && text[digits - 1] >= '0' && text[digits - 1] <= '9')
+            digits--;
+        if (digits == 0 || text[digits - 1] != '[')
+            return end;
+        end = digits - 1;
+    }
+}
+
 rag_text statement_before(rag_text answer, size_t position)
 {
     /* What stands between a marker and the end of its sentence are other markers and the
-     * full stop; so the sentence is the last one that begins before the marker. */
-    size_t begin = 0;
-    for (size_t at = 0; at < position;) {
+     * full stop; so the sentence is the last one that begins before these. */
+    const char *text = answer.data;
+    size_t begin = 0, end = skip_markers_back(text, position);
+    for (size_t at = 0; at < end;) {
         begin = at;
-        at = sentence_end(answer.data, at, answer.size);
+        at = sentence_end(text, at, answer.size);
     }
-    return (rag_text){answer.data + begin, position - begin};
+    /* "Claim.[1] Claim.[2]": no blank ends the first sentence, but its marker does. */
+    for (size_t at = end; at > begin + 1; at--) {
+        size_t before = skip_markers_back(text, at);
+        if (before < at && (before == begin || strchr(".!?", text[before - 1]))) {
+            begin = at;
+            break;
+        }
+    }
+    return (rag_text){text + begin, end - begin};
 }

@@ -8,7 +8,9 @@ static rag_status cross_encode(rag_model *model, rag_text query, const rag_text 
                                size_t count, const struct events *events, float *scores,
                                rag_error *error)
 {
-    rag_status status = RAG_OK;
+    rag_status status = tokenizer_check(query, error);
+    if (status)
+        return fail_within(error, status, "the question");
     struct sequence *sequences = alloc_array(count, sizeof *sequences);
     struct token_list *pairs = alloc_zeroed(count, sizeof *pairs);
     uint8_t **types = alloc_zeroed(count, sizeof *types);
@@ -19,8 +21,10 @@ static rag_status cross_encode(rag_model *model, rag_text query, const rag_text 
     for (size_t i = 0; i < count; i++) {
         status = tokenizer_encode_pair(model->tokenizer, query, passages[i],
                                        model->config.max_tokens, &pairs[i], &types[i], error);
-        if (status)
+        if (status) {
+            status = fail_within(error, status, "text %zu", i + 1);
             goto out;
+        }
         sequences[i] =
             (struct sequence){.ids = pairs[i].ids, .types = types[i], .count = pairs[i].count};
     }

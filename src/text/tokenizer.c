@@ -277,7 +277,7 @@ size_t tokenizer_specials_pair(const struct tokenizer *tokenizer)
 
 /* ---- Encoding ---- */
 
-static rag_status check_text(rag_text text, rag_error *error)
+rag_status tokenizer_check(rag_text text, rag_error *error)
 {
     if (text.size > TOKENIZER_MAX_TEXT)
         return fail_with(error, RAG_INPUT,
@@ -304,7 +304,7 @@ static rag_status encode_part(const struct tokenizer *tokenizer, const char *tex
 rag_status tokenizer_encode(const struct tokenizer *tokenizer, rag_text text,
                             struct token_list *out, rag_error *error)
 {
-    rag_status status = check_text(text, error);
+    rag_status status = tokenizer_check(text, error);
     if (status)
         return status;
     struct added_match match;

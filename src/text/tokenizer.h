@@ -54,6 +54,9 @@ size_t tokenizer_specials_after(const struct tokenizer *tokenizer);
 size_t tokenizer_specials_pair(const struct tokenizer *tokenizer);
 bool tokenizer_is_special(const struct tokenizer *tokenizer, int32_t id);
 
+/* RAG_INPUT if the text is too long or not UTF-8, as encoding it would be. */
+CHECKED rag_status tokenizer_check(rag_text text, rag_error *error);
+
 /* Appends the tokens of a text without special tokens around it. A special token that
  * is written out in the text ("<mask>") becomes its id, as in the reference. */
 CHECKED rag_status tokenizer_encode(const struct tokenizer *tokenizer, rag_text text,
