@@ -1,6 +1,6 @@
 /* PYTHON FAULT_SERVER: the promises of rag_chat_* against a server that misbehaves. */
 #define _XOPEN_SOURCE 700
-#include "chat/child.h"
+#include "support/child.h"
 #include "support/test.h"
 
 #include "base/buf.h"

@@ -1,7 +1,7 @@
 /* PYTHON SERVE_LLM MODEL.gguf: the promises of rag_chat_* against a real language model
  * behind a server that nobody here wrote. */
 #define _XOPEN_SOURCE 700
-#include "chat/child.h"
+#include "support/child.h"
 #include "support/test.h"
 
 #include "base/buf.h"

@@ -4,7 +4,7 @@
 #include "support/test.h"
 
 #include "base/file.h"
-#include "chat/child.h"
+#include "support/child.h"
 #include "model/files.h"
 #include "model/hub.h"
 

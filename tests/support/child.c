@@ -1,4 +1,4 @@
-#include "chat/child.h"
+#include "support/child.h"
 
 #include <signal.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* child.h - a server as a child of a test: started, asked for its port, stopped. */
-#ifndef RAG_TESTS_CHAT_CHILD_H
-#define RAG_TESTS_CHAT_CHILD_H
+#ifndef RAG_TESTS_SUPPORT_CHILD_H
+#define RAG_TESTS_SUPPORT_CHILD_H
 
 #include <sys/types.h>
 
