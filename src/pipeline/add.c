@@ -463,12 +463,12 @@ static rag_status run_all(struct run *run, const char *const *paths, size_t coun
     /* A named model is checked even when nothing needs to be embedded. */
     if (run->index->options.model && (status = index_need_model(run->index, error)))
         goto out;
-    if ((status = resolve_for_index(run, error)) ||
-        (status = remove_gone(run, paths, count, &files, folders_skipped == 0, error)))
+    if ((status = resolve_for_index(run, error)))
         goto out;
     run->bytes_total = total_bytes(&files);
-    for (size_t i = 0; !status && !run->stop && i < files.count; i++) {
-        status = take_file(run, files.paths[i], error);
+    size_t taken = 0;
+    while (!status && !run->stop && taken < files.count) {
+        status = take_file(run, files.paths[taken++], error);
         if (!status)
             report_progress(run, run->bytes_done);
         if (!status && (run->pending_tokens >= GATHER_TOKENS ||
@@ -477,10 +477,13 @@ static rag_status run_all(struct run *run, const char *const *paths, size_t coun
     }
     if (!status)
         status = flush(run, error);
-    if (!status && run->stop && run->bytes_done < run->bytes_total)
+    if (!status && taken < files.count)
         status = fail_with(error, RAG_INTERRUPTED,
                            "stopped; what was indexed is safe, and the same command goes on "
                            "from here");
+    /* Last, so that a renamed file finds its vectors. */
+    if (!status)
+        status = remove_gone(run, paths, count, &files, folders_skipped == 0, error);
 out:
     file_list_release(&files);
     return status;

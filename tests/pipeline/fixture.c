@@ -122,3 +122,43 @@ rag_model *open_model(const char *path)
     assert_ok(rag_model_open(path, &options, &model, &error), &error);
     return model;
 }
+
+rag_index_options index_options(const char *model)
+{
+    rag_index_options options = RAG_INDEX_OPTIONS_INIT;
+    options.model = model;
+    options.models.models = in_sandbox("models");
+    options.models.threads = 2;
+    return options;
+}
+
+rag_index *open_index(const char *name, const rag_index_options *options)
+{
+    rag_error error;
+    rag_index *index;
+    rag_index_options own = index_options(small_model("bge-m3-like"));
+    assert_ok(rag_index_open(in_sandbox(name), options ? options : &own, &index, &error),
+              &error);
+    return index;
+}
+
+rag_add_report add_path(rag_index *index, const char *name)
+{
+    rag_error error;
+    rag_add_report report;
+    const char *path = in_sandbox(name);
+    assert_ok(rag_index_add(index, &path, 1, NULL, &report, &error), &error);
+    return report;
+}
+
+static void print_problem(const char *problem, void *user)
+{
+    (void)user;
+    print_error("%s\n", problem);
+}
+
+void assert_sound(rag_index *index)
+{
+    rag_error error;
+    assert_ok(rag_index_verify(index, print_problem, NULL, &error), &error);
+}

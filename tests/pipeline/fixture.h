@@ -39,4 +39,14 @@ const char *make_model(const char *name, const char *small, unsigned max_tokens,
 /* With two threads. */
 rag_model *open_model(const char *folder);
 
+/* An index in the sandbox, with two threads. NULL options: with bge-m3-like. */
+rag_index *open_index(const char *name, const rag_index_options *options);
+rag_index_options index_options(const char *model_folder);
+
+/* Adds a path of the sandbox. */
+rag_add_report add_path(rag_index *index, const char *name);
+
+/* rag_index_verify finds nothing. */
+void assert_sound(rag_index *index);
+
 #endif
