@@ -146,17 +146,25 @@ out:
     return status;
 }
 
+/* Gets the first `count` candidates' chunks; those that another writer has taken out since
+ * they were found are left out. */
 static rag_status fetch(struct search *search, size_t count, rag_error *error)
 {
-    for (size_t i = 0; i < count && i < search->count; i++) {
+    for (size_t i = 0; i < count && i < search->count;) {
         struct candidate *candidate = &search->found[i];
-        if (candidate->fetched)
+        rag_status status = RAG_OK;
+        if (!candidate->fetched)
+            status = store_get_chunk(search->index->store, candidate->chunk_id,
+                                     &candidate->chunk, error);
+        if (status == RAG_NOT_FOUND) {
+            search->count--;
+            memmove(candidate, candidate + 1, (search->count - i) * sizeof *candidate);
             continue;
-        rag_status status = store_get_chunk(search->index->store, candidate->chunk_id,
-                                            &candidate->chunk, error);
+        }
         if (status)
             return status;
         candidate->fetched = true;
+        i++;
     }
     return RAG_OK;
 }
@@ -200,18 +208,19 @@ static void merge_scores(struct search *search, size_t count)
     double first_behind = count < search->count ? search->found[count].score : 0;
     qsort(search->found, count, sizeof *search->found, by_score);
     for (size_t i = count; i < search->count; i++)
-        search->found[i].score += search->found[count - 1].score - first_behind;
+        search->found[i].score =
+            search->found[count - 1].score - (first_behind - search->found[i].score);
 }
 
 static rag_status second_stage(struct search *search, rag_error *error)
 {
     rag_index *index = search->index;
     rag_status status = index_need_reranker(index, error);
-    if (status || index->rerank == RERANK_NONE || search->count == 0)
+    if (status || index->rerank == RERANK_NONE)
+        return status;
+    if ((status = fetch(search, search->candidates, error)) || search->count == 0)
         return status;
     size_t count = search->candidates < search->count ? search->candidates : search->count;
-    if ((status = fetch(search, count, error)))
-        return status;
 
     struct late_query question = {0};
     struct buf *contexts = alloc_zeroed(count, sizeof *contexts);
@@ -266,10 +275,10 @@ out:
 /* Moves the first k candidates into hits. */
 static rag_status make_hits(struct search *search, rag_hits **out, rag_error *error)
 {
-    size_t count = search->k < search->count ? search->k : search->count;
-    rag_status status = fetch(search, count, error);
+    rag_status status = fetch(search, search->k, error);
     if (status)
         return status;
+    size_t count = search->k < search->count ? search->k : search->count;
     rag_hits *hits = alloc_zeroed(1, sizeof *hits);
     if (hits) {
         hits->items = alloc_zeroed(count, sizeof *hits->items);

@@ -131,6 +131,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def x_ok(self):
         self.text("The answer is 42 [1]. 你好 👋")
 
+    def x_citing(self):
+        """With markers of all kinds, two of passages that nobody gave."""
+        text = "One claim [1]. 二【2, 9】. `code[1]` And a third one [77][1]."
+        if json.loads(self.body).get("stream"):
+            self.stream(*(delta(character) for character in text), delta("", "stop"), DONE)
+        else:
+            self.reply(200, whole(text))
+
     def x_request(self):
         """What came, as the text of the reply."""
         secrets = {"authorization": "Bearer " + KEY, "x-goog-api-key": KEY}
