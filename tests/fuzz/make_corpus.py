@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Writes the first inputs of the fuzz targets for models and chat: small, of every kind that
+the readers know, for the fuzzer (and replay.c) to damage.
+
+Made with Python 3.11 (its standard library alone), from this folder; what comes from
+checkpoints and configurations is taken out of ../data:
+
+    python3 make_corpus.py
+"""
+import json
+import pathlib
+import pickle
+import zipfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+DATA = HERE.parent / "data"
+
+
+def write(target, name, content):
+    folder = HERE / "corpus" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, str):
+        content = content.encode()
+    (folder / name).write_bytes(content)
+
+
+def text(value):
+    return json.dumps(value, ensure_ascii=False)
+
+
+# ---- Models
+
+CONFIG_FILES = ["config.json", "modules.json", "1_Pooling/config.json", "tokenizer_config.json",
+                "sentence_bert_config.json", "config_sentence_transformers.json"]
+
+
+def config(folder, **more):
+    """The input of fuzz_config: "--- NUMBER" before each file."""
+    parts = []
+    for number, name in enumerate(CONFIG_FILES):
+        path = DATA / "encoder" / folder / name
+        values = json.loads(path.read_text()) if path.exists() else None
+        if name in more:
+            values = more[name] if values is None else {**values, **more[name]}
+        if values is not None:
+            parts.append(f"--- {number}\n{json.dumps(values, indent=1)}\n")
+    return "".join(parts)
+
+
+def models():
+    prompts = {"query": "query: ", "passage": "passage: "}
+    write("fuzz_config", "e5", config("xlmr-mean", **{
+        "config_sentence_transformers.json": {"prompts": prompts},
+        "tokenizer_config.json": {"model_max_length": 10 ** 30}}))
+    write("fuzz_config", "bge-m3", config("bge-m3-like", **{
+        "config.json": {"_name_or_path": "BAAI/bge-m3"},
+        "tokenizer_config.json": {"model_max_length": 100}}))
+    write("fuzz_config", "xlmr-reranker", config("xlmr-reranker"))
+    write("fuzz_config", "bert", config("bert-cls", **{
+        "1_Pooling/config.json": {"pooling_mode": "cls"}}))
+    write("fuzz_config", "bert-reranker", config("bert-reranker", **{
+        "config.json": {"num_labels": 1, "hidden_act": "gelu_pytorch_tanh"}}))
+
+    for name in ["f32", "bf16", "heads"]:
+        write("fuzz_safetensors", name,
+              (DATA / "model" / name / "model.safetensors").read_bytes())
+
+    kinds = ["f32", "nested", "parameter", "protocol-4", "tied", "transposed"]
+    for kind in kinds:
+        path = DATA / "model" / f"torch-{kind}" / "pytorch_model.bin"
+        if kind in ["f32", "nested", "tied"]:
+            write("fuzz_torch", kind, path.read_bytes())
+        with zipfile.ZipFile(path) as archive:
+            name = next(n for n in archive.namelist() if n.endswith("data.pkl"))
+            write("fuzz_pickle", kind, archive.read(name))
+    write("fuzz_torch", "compressed",
+          (DATA / "model" / "torch-compressed" / "pytorch_model.bin").read_bytes())
+    write("fuzz_torch", "head", (DATA / "model" / "heads" / "sparse_linear.pt").read_bytes())
+    plain = {"weight": [1, -1, 2 ** 40, 0.5, True, None], "note": ("é" * 3, b"x", {})}
+    for protocol in [2, 4]:
+        write("fuzz_pickle", f"plain-{protocol}", pickle.dumps(plain, protocol))
+
+
+# ---- Chat
+
+def choice(content, finish=None):
+    return {"index": 0, "message": {"role": "assistant", "content": content},
+            "finish_reason": finish}
+
+
+def delta(content, finish=None):
+    return {"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": finish}]}
+
+
+def candidate(*parts, finish=None):
+    one = {"content": {"parts": list(parts), "role": "model"}, "index": 0}
+    if finish:
+        one["finishReason"] = finish
+    return {"candidates": [one], "modelVersion": "m", "usageMetadata": {"promptTokenCount": 4}}
+
+
+def google_error(code, status, message, *details):
+    return {"error": {"code": code, "status": status, "message": message,
+                      "details": list(details)}}
+
+
+# The first byte: bit 0 Gemini, bit 1 one event of a stream.
+REPLIES = {
+    "openai-whole": "0" + text({"choices": [choice("The answer [1]. 你好 👋", "stop")]}),
+    "openai-parts": "0" + text({"choices": [choice(
+        [{"type": "text", "text": "in "}, {"type": "image"}], "length")]}),
+    "openai-filter": "0" + text({"choices": [choice(None, "content_filter")]}),
+    "openai-error": "0" + text({"error": {
+        "message": "Incorrect key sk-0123456789abcdef\x1b[31m", "code": "invalid_api_key"}}),
+    "openai-context": "0" + text({"error": {
+        "message": "This model's maximum context length is 4096 tokens.",
+        "code": "context_length_exceeded"}}),
+    "openai-delta": "2" + text(delta("piece \u00e9")),
+    "openai-last": "2" + text(delta("", "stop")),
+    "openai-usage": "2" + text({"choices": [], "usage": {"completion_tokens": 3}}),
+    "openai-event-error": "2" + text({"error": {"message": "busy", "type": "overloaded_error"}}),
+    "openai-done": "2[DONE]",
+    "gemini-whole": "1" + text(candidate({"text": "Hm.", "thought": True}, {"text": "42 [1]"},
+                                         finish="STOP")),
+    "gemini-event": "3" + text(candidate({"text": "你"})),
+    "gemini-safety": "3" + text({"candidates": [{"finishReason": "SAFETY", "index": 0}]}),
+    "gemini-blocked": "1" + text({"promptFeedback": {"blockReason": "OTHER"}}),
+    "gemini-key": "1" + text(google_error(400, "INVALID_ARGUMENT", "API key not valid.", {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"})),
+    "gemini-busy": "1" + text(google_error(429, "RESOURCE_EXHAUSTED", "Quota.", {
+        "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1.2s"})),
+    "gemini-list": "1" + text([google_error(400, "INVALID_ARGUMENT", "nonsense")]),
+    "page": "0<html><body>Bad gateway</body></html>",
+}
+
+# The first byte: how long the pieces are.
+STREAMS = {
+    "plain": "0data: one\n\ndata: two\n\ndata: [DONE]\n\n",
+    "crlf": "1\ufeff: comment\r\nevent: x\r\ndata: one\r\ndata: more\r\nid: 7\r\n\r\ndata\r\n\r\n",
+    "cr": "2data:one\rdata:  two\r\rretry: 5\r\rdata: three\r\r",
+    "cut": "3data: {\"choices\": [{\"delta\": {\"content\": \"你\"}}]}\n\ndata: [DONE]\n",
+    "odd": "4\n\n\ndata:\n\n:\n\nunknown: x\ndata : y\n\ndata: a\0b\n\n",
+}
+
+
+def main():
+    models()
+    for name, content in REPLIES.items():
+        write("fuzz_reply", name, content)
+    for name, content in STREAMS.items():
+        write("fuzz_sse", name, content)
+
+
+main()
