@@ -31,6 +31,7 @@ struct search {
     const struct events *events;
     size_t k, candidates;
     rag_mode mode;
+    float *query;            /* the question's vector; NULL in lexical mode */
     struct candidate *found; /* best first */
     size_t count;
 };
@@ -43,8 +44,8 @@ static rag_status check_question(rag_text question, rag_error *error)
     return fail_with(error, RAG_USAGE, "the question is empty");
 }
 
-static rag_status dense_leg(struct search *search, float *query, size_t depth,
-                            struct scored_list *out, rag_error *error)
+static rag_status dense_leg(struct search *search, size_t depth, struct scored_list *out,
+                            rag_error *error)
 {
     rag_embeddings *embeddings;
     rag_status status = embed_texts(search->index->model, &search->question, 1, RAG_QUERY,
@@ -52,9 +53,13 @@ static rag_status dense_leg(struct search *search, float *query, size_t depth,
     if (status)
         return status;
     const rag_embedding *item = rag_embeddings_get(embeddings, 0);
-    memcpy(query, item->dense, item->dimension * sizeof *query);
+    search->query = alloc_array(item->dimension, sizeof *search->query);
+    if (search->query)
+        memcpy(search->query, item->dense, item->dimension * sizeof *search->query);
     rag_embeddings_free(embeddings);
-    return store_search_dense(search->index->store, query, depth, out, error);
+    if (!search->query)
+        return fail_memory(error);
+    return store_search_dense(search->index->store, search->query, depth, out, error);
 }
 
 /* Fuses both legs; the question's vector is also held against what only the words found. */
@@ -91,7 +96,6 @@ static rag_status first_stage(struct search *search, rag_error *error)
     rag_index *index = search->index;
     struct scored_list dense = {0}, lexical = {0}, fused = {0};
     double ceiling = 0;
-    float *query = NULL;
     double *lexical_dense = NULL; /* [lexical.count] */
     size_t depth = search->k > search->candidates ? search->k : search->candidates;
     if (depth < LEG_DEPTH)
@@ -100,16 +104,15 @@ static rag_status first_stage(struct search *search, rag_error *error)
     if (search->mode != RAG_MODE_LEXICAL) {
         if ((status = index_need_model(index, error)))
             goto out;
-        query = alloc_array(index->recipe.dimension, sizeof *query);
-        status = query ? dense_leg(search, query, depth, &dense, error) : fail_memory(error);
+        status = dense_leg(search, depth, &dense, error);
     }
     if (!status && search->mode != RAG_MODE_DENSE)
         status = store_search_lexical(index->store, search->question, depth, &lexical, &ceiling,
                                       error);
     if (!status && search->mode == RAG_HYBRID) {
         lexical_dense = alloc_array(lexical.count, sizeof *lexical_dense);
-        status = lexical_dense ? fuse_legs(index->store, query, &dense, &lexical, ceiling,
-                                           depth, &fused, lexical_dense, error)
+        status = lexical_dense ? fuse_legs(index->store, search->query, &dense, &lexical,
+                                           ceiling, depth, &fused, lexical_dense, error)
                                : fail_memory(error);
     }
     if (status)
@@ -142,7 +145,6 @@ out:
     scored_list_release(&lexical);
     scored_list_release(&fused);
     free(lexical_dense);
-    free(query);
     return status;
 }
 
@@ -177,39 +179,83 @@ static int by_score(const void *a, const void *b)
     return x->chunk_id < y->chunk_id ? -1 : x->chunk_id > y->chunk_id;
 }
 
-static void mean_and_deviation(const struct candidate *found, size_t count, double *mean,
-                               double *deviation)
+/* Values in standard deviations from their mean; all alike become 0. */
+static void standardise(double *values, size_t count)
 {
     double sum = 0, squares = 0;
     for (size_t i = 0; i < count; i++)
-        sum += found[i].rerank;
-    *mean = sum / (double)count;
+        sum += values[i];
+    double mean = sum / (double)count;
     for (size_t i = 0; i < count; i++)
-        squares += (found[i].rerank - *mean) * (found[i].rerank - *mean);
-    *deviation = sqrt(squares / (double)count);
+        squares += (values[i] - mean) * (values[i] - mean);
+    double deviation = sqrt(squares / (double)count);
+    for (size_t i = 0; i < count; i++)
+        values[i] = deviation > 0 ? (values[i] - mean) / deviation : 0;
+}
+
+/* How near the question is to what each candidate's document is about as a whole: a passage of
+ * the chapter on residual networks answers a question on them better than a chapter that
+ * mentions them, even where the words are the latter's. A document of one chunk is that chunk.
+ * All 0 where every document is, for then this says no more than the cosine did. */
+static rag_status score_documents(const struct search *search, size_t count, double *scores,
+                                  rag_error *error)
+{
+    memset(scores, 0, count * sizeof *scores);
+    if (!search->query)
+        return RAG_OK;
+    int64_t *ids = alloc_array(count, sizeof *ids);
+    if (!ids)
+        return fail_memory(error);
+    for (size_t i = 0; i < count; i++)
+        ids[i] = search->found[i].chunk_id;
+    rag_status status =
+        store_score_documents(search->index->store, search->query, ids, count, scores, error);
+    free(ids);
+    size_t whole = 0;
+    for (size_t i = 0; i < count; i++) {
+        whole += !isnan(scores[i]);
+        if (isnan(scores[i]))
+            scores[i] = search->found[i].dense;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (!whole || isnan(scores[i]))
+            scores[i] = 0;
+    standardise(scores, count);
+    return status;
 }
 
 /* A cross-encoder has read both texts and decides alone. Late interaction knows all that the
- * cosine knows and more, so it takes its place; the words stay a second kind of evidence. Its
- * score counts in standard deviations among the candidates. docs/quality.md compares. */
-static void merge_scores(struct search *search, size_t count)
+ * cosine knows and more, so it takes its place; the words, and what the document is about, stay
+ * further kinds of evidence. docs/quality.md compares. */
+static rag_status merge_scores(struct search *search, size_t count, rag_error *error)
 {
-    const double evidence_weight = 2;
-    double mean = 0, deviation = 1;
-    if (search->index->rerank == RERANK_LATE_INTERACTION)
-        mean_and_deviation(search->found, count, &mean, &deviation);
-    for (size_t i = 0; i < count; i++) {
-        struct candidate *candidate = &search->found[i];
-        candidate->score = deviation > 0 ? (candidate->rerank - mean) / deviation : 0;
-        if (search->index->rerank == RERANK_LATE_INTERACTION)
-            candidate->score += evidence_weight * candidate->evidence;
+    const double evidence_weight = 2, document_weight = 1;
+    rag_status status = RAG_OK;
+    double *late = alloc_array(count, sizeof *late);
+    double *documents = alloc_array(count, sizeof *documents);
+    if (!late || !documents) {
+        status = fail_memory(error);
+        goto out;
+    }
+    for (size_t i = 0; i < count; i++)
+        late[i] = search->found[i].score = search->found[i].rerank;
+    if (search->index->rerank == RERANK_LATE_INTERACTION) {
+        standardise(late, count);
+        if ((status = score_documents(search, count, documents, error)))
+            goto out;
+        for (size_t i = 0; i < count; i++)
+            search->found[i].score = late[i] + evidence_weight * search->found[i].evidence +
+                                     document_weight * documents[i];
     }
     /* The others stay behind, in their order. */
     double first_behind = count < search->count ? search->found[count].score : 0;
     qsort(search->found, count, sizeof *search->found, by_score);
     for (size_t i = count; i < search->count; i++)
-        search->found[i].score =
-            search->found[count - 1].score - (first_behind - search->found[i].score);
+        search->found[i].score += search->found[count - 1].score - first_behind;
+out:
+    free(late);
+    free(documents);
+    return status;
 }
 
 static rag_status second_stage(struct search *search, rag_error *error)
@@ -259,7 +305,7 @@ static rag_status second_stage(struct search *search, rag_error *error)
         goto out;
     for (size_t i = 0; i < count; i++)
         search->found[i].rerank = scores[i];
-    merge_scores(search, count);
+    status = merge_scores(search, count, error);
 out:
     for (size_t i = 0; contexts && i < count; i++)
         buf_release(&contexts[i]);
@@ -353,6 +399,7 @@ rag_status search_index(rag_index *index, rag_text question, const rag_search_op
         if (search.found[i].fetched)
             stored_chunk_release(&search.found[i].chunk);
     free(search.found);
+    free(search.query);
     return status;
 }
 

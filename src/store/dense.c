@@ -185,6 +185,15 @@ static int by_id(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* The row of a chunk; NULL if it has none. */
+static const float *find_row(const struct matrix *matrix, int64_t id)
+{
+    if (!matrix->count)
+        return NULL;
+    const int64_t *found = bsearch(&id, matrix->ids, matrix->count, sizeof id, by_id);
+    return found ? matrix->rows + (size_t)(found - matrix->ids) * matrix->stride : NULL;
+}
+
 rag_status store_score_dense(struct store *store, const float *query, const int64_t *ids,
                              size_t count, double *scores, rag_error *error)
 {
@@ -195,15 +204,87 @@ rag_status store_score_dense(struct store *store, const float *query, const int6
         status = set_query(matrix, query, error);
     dot_fn *dot = dot_best();
     for (size_t i = 0; !status && i < count; i++) {
-        const int64_t *found = NULL;
-        if (matrix->count)
-            found = bsearch(&ids[i], matrix->ids, matrix->count, sizeof *ids, by_id);
-        scores[i] = NAN;
-        if (found)
-            scores[i] = (double)dot(
-                matrix->query, matrix->rows + (size_t)(found - matrix->ids) * matrix->stride,
-                matrix->stride);
+        const float *row = find_row(matrix, ids[i]);
+        scores[i] = row ? (double)dot(matrix->query, row, matrix->stride) : NAN;
     }
+    store_unlock(store);
+    return status;
+}
+
+/* The cosine of the query with the sum of a document's vectors; NaN if it has but one. sum:
+ * [stride]. */
+static rag_status document_cosine(struct store *store, sqlite3_stmt *chunks, int64_t document,
+                                  float *sum, double *cosine, rag_error *error)
+{
+    const struct matrix *matrix = &store->matrix;
+    size_t rows = 0;
+    bool row = true;
+    memset(sum, 0, matrix->stride * sizeof *sum);
+    rag_status status = db_bind(store, chunks, error, "i", document);
+    while (!status && !(status = db_step(store, chunks, &row, error)) && row) {
+        const float *vector = find_row(matrix, sqlite3_column_int64(chunks, 0));
+        for (size_t i = 0; vector && i < matrix->stride; i++)
+            sum[i] += vector[i];
+        rows += vector != NULL;
+    }
+    sqlite3_reset(chunks);
+    double norm = sqrt((double)dot_best()(sum, sum, matrix->stride));
+    double product = (double)dot_best()(matrix->query, sum, matrix->stride);
+    *cosine = rows > 1 && norm > 0 ? product / norm : NAN;
+    return status;
+}
+
+static rag_status score_documents(struct store *store, const int64_t *ids, size_t count,
+                                  int64_t *documents, float *sum, double *scores,
+                                  rag_error *error)
+{
+    sqlite3_stmt *document = NULL, *chunks = NULL;
+    rag_status status =
+        db_prepare(store, &document, "SELECT document FROM chunks WHERE id=?", error);
+    if (!status)
+        status = db_prepare(store, &chunks, "SELECT id FROM chunks WHERE document=?", error);
+    for (size_t i = 0; !status && i < count; i++) {
+        bool row = false;
+        status = db_bind(store, document, error, "i", ids[i]);
+        if (!status)
+            status = db_step(store, document, &row, error);
+        documents[i] = row ? sqlite3_column_int64(document, 0) : 0;
+        sqlite3_reset(document);
+        scores[i] = NAN;
+        size_t same = 0;
+        while (same < i && documents[same] != documents[i])
+            same++;
+        if (!status && same < i)
+            scores[i] = scores[same];
+        else if (!status && row)
+            status = document_cosine(store, chunks, documents[i], sum, &scores[i], error);
+    }
+    sqlite3_finalize(document);
+    sqlite3_finalize(chunks);
+    return status;
+}
+
+rag_status store_score_documents(struct store *store, const float *query, const int64_t *ids,
+                                 size_t count, double *scores, rag_error *error)
+{
+    store_lock(store);
+    struct matrix *matrix = &store->matrix;
+    int64_t *documents = NULL;
+    float *sum = NULL;
+    rag_status status = refresh(store, error);
+    for (size_t i = 0; i < count; i++)
+        scores[i] = NAN;
+    if (status || !matrix->count || (status = set_query(matrix, query, error)))
+        goto out;
+    documents = alloc_array(count, sizeof *documents);
+    sum = alloc_aligned(matrix->stride, sizeof *sum);
+    if (documents && sum)
+        status = score_documents(store, ids, count, documents, sum, scores, error);
+    else
+        status = fail_memory(error);
+out:
+    free(documents);
+    free(sum);
     store_unlock(store);
     return status;
 }

@@ -151,6 +151,13 @@ CHECKED rag_status store_score_dense(struct store *store, const float *query,
                                      const int64_t *ids, size_t count, double *scores,
                                      rag_error *error);
 
+/* What the documents of these chunks are about, as a whole: the cosine of `query` with the sum
+ * of all vectors of the document that the chunk belongs to. NaN: no such chunk, or the only
+ * one of its document. */
+CHECKED rag_status store_score_documents(struct store *store, const float *query,
+                                         const int64_t *ids, size_t count, double *scores,
+                                         rag_error *error);
+
 /* A chunk with its text; to be released. RAG_NOT_FOUND: there is none, or none any more; an id
  * is never given to another chunk. */
 struct stored_chunk {
