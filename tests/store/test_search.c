@@ -79,6 +79,47 @@ static void dense_search_finds_the_nearest_exactly(void **state)
     }
 }
 
+static void a_document_is_about_the_sum_of_its_chunks(void **state)
+{
+    struct fixture *f = *state;
+    assert_ok(put_lines(f->store, "/several", "one\ntwo\nthree\n", 0, &f->error), &f->error);
+    assert_ok(put_lines(f->store, "/single", "four\n", 3, &f->error), &f->error);
+    float query[DIMENSION], vector[DIMENSION], unit[DIMENSION];
+    unit_vector(100, query);
+    struct scored_list found;
+    assert_ok(store_search_dense(f->store, query, 10, &found, &f->error), &f->error);
+    assert_int_equal(found.count, 4);
+
+    double sum[DIMENSION] = {0}, product = 0, norm = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        unit_vector(i, vector);
+        for (int j = 0; j < DIMENSION; j++)
+            sum[j] += (double)vector[j];
+    }
+    for (int j = 0; j < DIMENSION; j++) {
+        product += sum[j] * (double)query[j];
+        norm += sum[j] * sum[j];
+    }
+    unit_vector(3, unit);
+    double single = 0;
+    for (int j = 0; j < DIMENSION; j++)
+        single += (double)unit[j] * (double)query[j];
+
+    int64_t ids[5] = {99999};
+    double scores[5];
+    for (size_t i = 0; i < 4; i++)
+        ids[i + 1] = found.items[i].chunk_id;
+    assert_ok(store_score_documents(f->store, query, ids, 5, scores, &f->error), &f->error);
+    assert_true(isnan(scores[0]));
+    for (size_t i = 0; i < 4; i++) {
+        if (fabs(found.items[i].score - single) < 1e-6)
+            assert_true(isnan(scores[i + 1]));
+        else
+            assert_true(fabs(scores[i + 1] - product / sqrt(norm)) < 1e-6);
+    }
+    scored_list_release(&found);
+}
+
 static void equal_scores_go_by_id(void **state)
 {
     struct fixture *f = *state;
@@ -285,6 +326,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_version_of_the_inner_product_gives_the_same_bits),
         TEST(dense_search_finds_the_nearest_exactly),
+        TEST(a_document_is_about_the_sum_of_its_chunks),
         TEST(equal_scores_go_by_id),
         TEST(bm25_is_the_formula),
         TEST(a_question_is_never_syntax),
