@@ -110,8 +110,9 @@ static rag_status batch_add(struct batch *batch, const rag_model *model, size_t 
             .text = number, .first = batch->tokens.count, .prefix = prefix_tokens};
         /* The prefix's ids move on to right before the window's, over ids that have already
          * been used: the window is then one stretch. */
-        memmove(scratch->ids + from, scratch->ids + before,
-                prefix_tokens * sizeof *scratch->ids);
+        if (prefix_tokens)
+            memmove(scratch->ids + from, scratch->ids + before,
+                    prefix_tokens * sizeof *scratch->ids);
         if (!tokenizer_wrap(model->tokenizer, scratch->ids + from, prefix_tokens + to - from,
                             &batch->tokens))
             return fail_memory(error);
@@ -349,6 +350,10 @@ rag_status rag_embed(rag_model *model, const rag_text *texts, size_t count,
     static const rag_embed_options defaults = RAG_EMBED_OPTIONS_INIT;
     if (!options)
         options = &defaults;
+    *embeddings = NULL;
+    rag_status status = CHECK_OPTIONS(options, error);
+    if (status)
+        return status;
     struct events events = {options->on_event, options->user};
     return embed_texts(model, texts, count, options->role,
                        options->heads ? options->heads : RAG_DENSE, &events, embeddings, error);

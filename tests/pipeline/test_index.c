@@ -2,6 +2,8 @@
 #define _XOPEN_SOURCE 700
 #include "pipeline/fixture.h"
 
+#include "base/buf.h"
+
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -321,6 +323,48 @@ static void other_chunker_options_are_refused(void **state)
     }
 }
 
+struct notes {
+    size_t count;
+    char last[1024];
+};
+
+static int keep_notes(const rag_event *event, void *user)
+{
+    struct notes *notes = user;
+    if (event->kind == RAG_EVENT_NOTE) {
+        notes->count++;
+        snprintf(notes->last, sizeof notes->last, "%s", event->message);
+    }
+    return 0;
+}
+
+static void chunks_longer_than_the_model_takes_are_noted_and_taken(void **state)
+{
+    (void)state;
+    struct buf text = BUF_INIT(1 << 16);
+    for (size_t i = 0; i < 60; i++)
+        assert_true(buf_append_text(&text, "the river reads the stone. "));
+    write_bytes("a.txt", text.data, text.size);
+    buf_release(&text);
+    rag_index_options options = index_options(small_model("bge-m3-like"));
+    options.chunker = RAG_CHUNKER_WINDOW;
+    options.max_tokens = 200; /* of a model for 130 */
+    rag_index *index = open_index("x.rag", &options);
+    struct notes notes = {0};
+    rag_add_options add = RAG_ADD_OPTIONS_INIT;
+    add.on_event = keep_notes;
+    add.user = &notes;
+    rag_add_report report;
+    const char *path = in_sandbox("a.txt");
+    assert_ok(rag_index_add(index, &path, 1, &add, &report, &error), &error);
+    assert_int_equal(notes.count, 1);
+    assert_non_null(strstr(notes.last, "130 tokens"));
+    assert_int_equal(report.chunks_embedded, report.chunks);
+    assert_true(report.tokens >= report.chunks * 130);
+    assert_sound(index);
+    rag_index_close(index);
+}
+
 static void an_overlap_that_leaves_nothing_is_refused(void **state)
 {
     (void)state;
@@ -461,6 +505,7 @@ int main(void)
         IN_SANDBOX(other_files_of_the_same_model_are_refused),
         IN_SANDBOX(a_reranker_is_refused_as_the_model_of_an_index),
         IN_SANDBOX(other_chunker_options_are_refused),
+        IN_SANDBOX(chunks_longer_than_the_model_takes_are_noted_and_taken),
         IN_SANDBOX(an_overlap_that_leaves_nothing_is_refused),
         IN_SANDBOX(a_missing_index_is_refused_if_it_must_exist),
         IN_SANDBOX(a_file_of_another_program_is_refused_and_left_as_it_is),
