@@ -116,3 +116,14 @@ rag_status fail_memory(rag_error *error)
 {
     return fail_with(error, RAG_MEMORY, "out of memory");
 }
+
+rag_status check_options(size_t size, size_t needed, rag_error *error)
+{
+    if (size >= needed)
+        return RAG_OK;
+    return fail_with(
+        error, RAG_USAGE,
+        "options of %zu bytes where rag %s has %zu: begin with their _INIT macro, and "
+        "compile with this version's rag.h",
+        size, RAG_VERSION, needed);
+}

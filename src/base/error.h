@@ -23,4 +23,10 @@ rag_status fail_within(rag_error *error, rag_status status, const char *format, 
 
 rag_status fail_memory(rag_error *error) __attribute__((cold));
 
+/* RAG_USAGE if a caller's options lack members that this version knows: they were made for
+ * another version, or without their _INIT macro. */
+CHECKED rag_status check_options(size_t size, size_t needed, rag_error *error);
+#define CHECK_OPTIONS(options, error)                                                          \
+    check_options((options) ? (options)->size : sizeof *(options), sizeof *(options), error)
+
 #endif

@@ -497,13 +497,16 @@ rag_status rag_index_add(rag_index *index, const char *const *paths, size_t coun
     if (!report)
         report = &own;
     *report = (rag_add_report){0};
+    rag_status status = CHECK_OPTIONS(options, error);
+    if (status)
+        return status;
     struct events events = {0};
     if (options)
         events = (struct events){options->on_event, options->user};
     struct run run = {.index = index, .events = &events, .report = report};
     double start = clock_seconds();
     pthread_mutex_lock(&index->lock);
-    rag_status status = run_all(&run, paths, count, error);
+    status = run_all(&run, paths, count, error);
     pthread_mutex_unlock(&index->lock);
     report->seconds = clock_seconds() - start;
     for (size_t j = 0; j < run.count; j++)

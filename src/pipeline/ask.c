@@ -191,12 +191,14 @@ rag_status rag_ask(rag_index *index, rag_text question, const rag_ask_options *o
     if (!options)
         options = &defaults;
     *out = NULL;
+    rag_status status = CHECK_OPTIONS(options, error);
+    if (status)
+        return status;
     const char *llm = options->llm ? options->llm : getenv("RAG_LLM");
     bool quoted = !llm || !*llm || strcmp(llm, "none") == 0;
     rag_answer *answer = alloc_zeroed(1, sizeof *answer);
     if (!answer)
         return fail_memory(error);
-    rag_status status = RAG_OK;
     if (!(answer->llm = strdup(quoted ? "" : llm)))
         status = fail_memory(error);
     if (!status)

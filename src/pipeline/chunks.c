@@ -61,8 +61,10 @@ rag_status rag_chunk_paths(const rag_tokenizer *tokenizer, const char *const *pa
     struct chunk_list chunks = {0};
     size_t skips = 0;
     struct chunker_options chunker;
-    rag_status status = resolve_chunker(options->chunker, options->max_tokens, options->overlap,
-                                        0, &chunker, error);
+    rag_status status = CHECK_OPTIONS(options, error);
+    if (!status)
+        status = resolve_chunker(options->chunker, options->max_tokens, options->overlap, 0,
+                                 &chunker, error);
     if (!status)
         status = walk_paths(paths, count, &events, &files, &skips, error);
     for (size_t i = 0; !status && i < files.count; i++) {

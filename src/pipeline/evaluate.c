@@ -166,8 +166,8 @@ rag_status rag_evaluate(const char *folder, const rag_eval_options *options,
     struct eval_set set;
     char *temporary = NULL, *path = NULL;
     rag_index *index = NULL;
-    rag_status status = eval_set_read(folder, &set, error);
-    if (status)
+    rag_status status = CHECK_OPTIONS(options, error);
+    if (status || (status = eval_set_read(folder, &set, error)))
         return status;
     if (!options->cache && (status = temporary_folder(&temporary, error)))
         goto out;

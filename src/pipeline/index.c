@@ -60,7 +60,9 @@ rag_status rag_index_open(const char *path, const rag_index_options *options, ra
     if (!path || !*path)
         path = default_index;
 
-    rag_status status = RAG_OK;
+    rag_status status = CHECK_OPTIONS(options, error);
+    if (status)
+        return status;
     rag_index *index = alloc_zeroed(1, sizeof *index);
     if (!index)
         return fail_memory(error);

@@ -83,6 +83,9 @@ rag_status rag_model_open(const char *name, const rag_model_options *options, ra
     if (!options)
         options = &defaults;
     *out = NULL;
+    rag_status status = CHECK_OPTIONS(options, error);
+    if (status)
+        return status;
     rag_model *model = alloc_zeroed(1, sizeof *model);
     if (!model)
         return fail_memory(error);
@@ -91,7 +94,7 @@ rag_status rag_model_open(const char *name, const rag_model_options *options, ra
     struct hash identity;
     rag_precision precision =
         options->precision == RAG_PRECISION_DEFAULT ? RAG_PRECISION_F32 : options->precision;
-    rag_status status = model_find(name, options->models, &model->folder, error);
+    status = model_find(name, options->models, &model->folder, error);
     if (!status)
         status = name_model(model, options->models, error);
     if (!status)

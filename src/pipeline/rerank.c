@@ -78,6 +78,9 @@ rag_status rag_rerank(rag_model *model, rag_text query, const rag_text *passages
                       const rag_rerank_options *options, float *scores, rag_error *error)
 {
     struct events events = {0};
+    rag_status status = CHECK_OPTIONS(options, error);
+    if (status)
+        return status;
     if (options)
         events = (struct events){options->on_event, options->user};
     return rerank_passages(model, query, passages, count, &events, scores, error);

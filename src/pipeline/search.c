@@ -388,7 +388,9 @@ rag_status search_index(rag_index *index, rag_text question, const rag_search_op
     };
     if (search.k > MAX_K || search.candidates > MAX_K)
         return fail_with(error, RAG_USAGE, "at most %d hits can be asked for", MAX_K);
-    rag_status status = check_question(question, error);
+    rag_status status = CHECK_OPTIONS(options, error);
+    if (!status)
+        status = check_question(question, error);
     if (!status && index->has_recipe)
         status = first_stage(&search, error);
     if (!status && wants_reranking(&search))
