@@ -247,11 +247,13 @@ static rag_status merge_scores(struct search *search, size_t count, rag_error *e
             search->found[i].score = late[i] + evidence_weight * search->found[i].evidence +
                                      document_weight * documents[i];
     }
-    /* The others stay behind, in their order. */
+    /* The others stay behind, in their order: of the sums that say so, the one that cannot
+     * be rounded past the last of the reranked. */
     double first_behind = count < search->count ? search->found[count].score : 0;
     qsort(search->found, count, sizeof *search->found, by_score);
     for (size_t i = count; i < search->count; i++)
-        search->found[i].score += search->found[count - 1].score - first_behind;
+        search->found[i].score =
+            search->found[count - 1].score - (first_behind - search->found[i].score);
 out:
     free(late);
     free(documents);
