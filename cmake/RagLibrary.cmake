@@ -9,7 +9,10 @@ target_include_directories(rag_shared PUBLIC
   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 set_target_properties(rag_shared PROPERTIES
   OUTPUT_NAME rag VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
-  EXPORT_NAME rag LINKER_LANGUAGE C)
+  EXPORT_NAME rag LINKER_LANGUAGE C
+  LINK_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/rag.map)
+target_link_options(rag_shared PRIVATE
+  LINKER:--version-script=${CMAKE_CURRENT_LIST_DIR}/rag.map)
 
 # The archive holds one object, in which everything but rag_* is local: two libraries
 # with a function of the same name can then be linked into one program.
@@ -19,8 +22,8 @@ foreach(library ${station_libraries})
 endforeach()
 set(combined ${CMAKE_CURRENT_BINARY_DIR}/librag.o)
 add_custom_command(OUTPUT ${combined}
-  COMMAND ${CMAKE_LINKER} -r -o ${combined} ${station_objects}
-  COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${combined}
+  COMMAND ${CMAKE_LINKER} -r -d -o ${combined} ${station_objects}
+  COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol=rag_* ${combined}
   DEPENDS ${station_libraries} ${station_objects}
   COMMAND_EXPAND_LISTS VERBATIM)
 add_library(rag_static STATIC ${combined})
