@@ -2,7 +2,6 @@
 #include "cli.h"
 
 #include <stdio.h>
-#include <string.h>
 
 struct printer {
     struct progress *progress;
@@ -36,7 +35,7 @@ static json_t *json_of_citation(const rag_citation *citation, const rag_hits *hi
         json_range(citation->begin, citation->end), "quote", json_text(citation->quote));
 }
 
-static rag_status print_answer_json(const rag_answer *answer, const char *question,
+static rag_status print_answer_json(const rag_answer *answer, rag_text question,
                                     rag_error *error)
 {
     const rag_hits *hits = rag_answer_hits(answer);
@@ -47,7 +46,7 @@ static rag_status print_answer_json(const rag_answer *answer, const char *questi
     for (size_t i = 0; i < rag_hits_count(hits); i++)
         json_array_append_new(passages, json_of_hit(rag_hits_get(hits, i)));
     return print_json(json_pack("{s:o, s:o, s:s, s:o, s:I, s:o}", "question",
-                                json_string_of(question), "answer",
+                                json_text(question), "answer",
                                 json_text(rag_answer_text(answer)), "llm",
                                 rag_answer_llm(answer), "citations", citations, "dropped",
                                 (json_int_t)rag_answer_dropped(answer), "hits", passages),
@@ -91,9 +90,11 @@ static rag_status run(const struct settings *settings, rag_error *error)
     struct progress progress;
     rag_index *index;
     rag_answer *answer = NULL;
-    const char *question = settings->arguments[0];
+    rag_text question;
     progress_start(&progress, settings);
-    rag_status status = open_index(settings, true, &index, error);
+    rag_status status = question_of(settings, &question, error);
+    if (!status)
+        status = open_index(settings, true, &index, error);
     if (status)
         return status;
     struct printer printer = {.progress = &progress,
@@ -105,7 +106,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
     options.chat.on_text = printer.stream ? print_piece : NULL;
     options.chat.on_event = ask_whether_to_stop;
     options.chat.user = &printer;
-    status = rag_ask(index, (rag_text){question, strlen(question)}, &options, &answer, error);
+    status = rag_ask(index, question, &options, &answer, error);
     progress_finish(&progress);
     if (status == RAG_INTERRUPTED)
         status = flush_output(error); /* nobody reads on: print_piece stopped it */

@@ -3,7 +3,7 @@
 
 struct printer {
     rag_status status;
-    rag_error *error;
+    rag_error error;
 };
 
 static int print_chunk(const rag_chunk *chunk, void *user)
@@ -16,7 +16,7 @@ static int print_chunk(const rag_chunk *chunk, void *user)
                   json_range(chunk->line, chunk->last_line), "bytes",
                   json_range(chunk->begin, chunk->end), "tokens", (json_int_t)chunk->tokens,
                   "text", json_text(chunk->text)),
-        printer->error);
+        &printer->error);
     return printer->status != RAG_OK;
 }
 
@@ -36,13 +36,16 @@ static rag_status run(const struct settings *settings, rag_error *error)
     options.overlap = settings->overlap;
     options.on_event = progress_event;
     options.user = &progress;
-    struct printer printer = {RAG_OK, error};
-    status = rag_chunk_paths(tokenizer, (const char *const *)settings->arguments,
-                             settings->argument_count, &options, print_chunk, &printer, NULL,
-                             printer.error);
+    struct printer printer = {RAG_OK, {RAG_OK, ""}};
+    status =
+        rag_chunk_paths(tokenizer, (const char *const *)settings->arguments,
+                        settings->argument_count, &options, print_chunk, &printer, NULL, error);
     progress_finish(&progress);
     rag_tokenizer_close(tokenizer);
-    return printer.status ? printer.status : status;
+    if (!printer.status)
+        return status;
+    *error = printer.error;
+    return printer.status;
 }
 
 const struct command chunk_command = {

@@ -117,6 +117,8 @@ const char *display_path(const char *path);
 /* index_options.c: settings as the library's options. */
 rag_model_options model_options(const struct settings *settings);
 rag_search_options search_options(const struct settings *settings, struct progress *progress);
+/* The first argument. */
+rag_status question_of(const struct settings *settings, rag_text *question, rag_error *error);
 rag_status open_index(const struct settings *settings, bool must_exist, rag_index **index,
                       rag_error *error);
 

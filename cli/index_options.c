@@ -1,6 +1,8 @@
 /* index_options.c - settings as the library's options. */
 #include "cli.h"
 
+#include <string.h>
+
 rag_model_options model_options(const struct settings *settings)
 {
     rag_model_options options = RAG_MODEL_OPTIONS_INIT;
@@ -33,4 +35,14 @@ rag_status open_index(const struct settings *settings, bool must_exist, rag_inde
     options.max_tokens = settings->max_tokens;
     options.overlap = settings->overlap;
     return rag_index_open(settings->index, &options, index, error);
+}
+
+rag_status question_of(const struct settings *settings, rag_text *question, rag_error *error)
+{
+    *question = (rag_text){settings->arguments[0], strlen(settings->arguments[0])};
+    if (is_utf8(*question))
+        return RAG_OK;
+    error->status = RAG_INPUT;
+    snprintf(error->message, sizeof error->message, "the question is not UTF-8");
+    return RAG_INPUT;
 }

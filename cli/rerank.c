@@ -24,9 +24,8 @@ static rag_status out_of_memory(rag_error *error)
     return RAG_MEMORY;
 }
 
-static rag_status rerank_lines(rag_model *model, const char *query,
-                               const struct text_lines *lines, struct progress *progress,
-                               rag_error *error)
+static rag_status rerank_lines(rag_model *model, rag_text query, const struct text_lines *lines,
+                               struct progress *progress, rag_error *error)
 {
     size_t count = lines->count;
     rag_status status = RAG_OK;
@@ -42,8 +41,7 @@ static rag_status rerank_lines(rag_model *model, const char *query,
     rag_rerank_options options = RAG_RERANK_OPTIONS_INIT;
     options.on_event = progress_event;
     options.user = progress;
-    status = rag_rerank(model, (rag_text){query, strlen(query)}, passages, count, &options,
-                        scores, error);
+    status = rag_rerank(model, query, passages, count, &options, scores, error);
     progress_finish(progress);
     for (size_t i = 0; i < count; i++)
         order[i] = (struct scored_line){i, (double)scores[i]};
@@ -66,13 +64,16 @@ static rag_status run(const struct settings *settings, rag_error *error)
     struct text_lines lines = {0};
     size_t number = 0;
     rag_model_options options = model_options(settings);
+    rag_text query;
     progress_start(&progress, settings);
-    rag_status status = rag_model_open(settings->model, &options, &model, error);
+    rag_status status = question_of(settings, &query, error);
+    if (!status)
+        status = rag_model_open(settings->model, &options, &model, error);
     if (status)
         return status;
     status = text_lines_read(&lines, (size_t)-1, (size_t)-1, settings->jsonl, &number, error);
     if (!status)
-        status = rerank_lines(model, settings->arguments[0], &lines, &progress, error);
+        status = rerank_lines(model, query, &lines, &progress, error);
     text_lines_release(&lines);
     rag_model_close(model);
     return status;
@@ -89,7 +90,7 @@ const struct command rerank_command = {
         "gives its raw logit, an embedding model late interaction (MaxSim, within -1..1).\n\n"
         "examples:\n"
         "  rag rerank \"What is a panda?\" < passages.txt\n"
-        "  rag rerank --model BAAI/bge-reranker-base --jsonl \"熊猫吃什么？\" < "
+        "  rag rerank -m BAAI/bge-reranker-base --jsonl \"熊猫吃什么？\" < "
         "passages.jsonl\n",
     .min_arguments = 1,
     .max_arguments = 1,

@@ -2,20 +2,21 @@
 #include "cli.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static rag_status run(const struct settings *settings, rag_error *error)
 {
     struct progress progress;
     rag_index *index;
     rag_hits *hits = NULL;
-    const char *question = settings->arguments[0];
+    rag_text question;
     progress_start(&progress, settings);
-    rag_status status = open_index(settings, true, &index, error);
+    rag_status status = question_of(settings, &question, error);
+    if (!status)
+        status = open_index(settings, true, &index, error);
     if (status)
         return status;
     rag_search_options options = search_options(settings, &progress);
-    status = rag_search(index, (rag_text){question, strlen(question)}, &options, &hits, error);
+    status = rag_search(index, question, &options, &hits, error);
     progress_finish(&progress);
     for (size_t i = 0; !status && i < rag_hits_count(hits); i++) {
         if (settings->json)

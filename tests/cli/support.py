@@ -1,0 +1,160 @@
+"""What the tests of the program share: running it, small documents and models, a terminal.
+
+Each test_*.py is run as `test_X.py RAG [MODELS [SHARED | PYTHON GGUF]]`: the program, the
+folder with the default model, and outside data where the file needs it. Standard library only.
+"""
+import atexit
+import json
+import os
+import pathlib
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+DATA = HERE.parent / "data" / "encoder"
+EMBEDDER = DATA / "bge-m3-like"  # random weights, all three heads, 130 tokens
+RERANKER = DATA / "xlmr-reranker"  # random weights, a logit, 64 tokens
+RAG = os.path.abspath(sys.argv[1])
+ARGUMENTS = sys.argv[2:]
+
+# Sanitizers make everything slower, and a shared machine too.
+DEADLINE = 600
+
+FILES = {
+    "garden.md": "# Garden\n\nTomatoes are planted in May, after the last frost.\n\n"
+                 "## Water\n\nCucumbers need water every evening in July.\n",
+    "厨房.md": "# 厨房\n\n烤箱需要预热十分钟，然后放入面包。\n\n## 茶\n\n绿茶用八十度的水冲泡。\n",
+    "notes/plan.txt": "The deadline of the project was moved to the third of October.\n",
+}
+
+
+def environment(**changes):
+    """Nothing of the user's own settings reaches the program."""
+    env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8"}
+    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "TMPDIR"):
+        if name in os.environ:
+            env[name] = os.environ[name]
+    env.update({name: str(value) for name, value in changes.items()})
+    return env
+
+
+class Case(unittest.TestCase):
+    """A folder of its own, in which the program runs."""
+    maxDiff = None
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="rag-cli-")).resolve()
+        self.addCleanup(shutil.rmtree, self.folder, True)
+        self.env = environment(RAG_MODELS=self.folder / "models", RAG_MODEL=EMBEDDER)
+
+    def run_rag(self, *arguments, status=0, stdin=b"", **env):
+        """Runs the program to its end; its status is held against the wanted one."""
+        stdin = stdin.encode() if isinstance(stdin, str) else stdin
+        done = subprocess.run([RAG, *map(os.fspath, arguments)], input=stdin, cwd=self.folder,
+                              env={**self.env, **{k: str(v) for k, v in env.items()}},
+                              capture_output=True, timeout=DEADLINE)
+        done.err = done.stderr.decode(errors="replace")
+        self.assertEqual(done.returncode, status,
+                         f"rag {arguments}\nstdout: {done.stdout[-2000:]!r}\nstderr: {done.err}")
+        return done
+
+    def text(self, *arguments, **more):
+        return self.run_rag(*arguments, **more).stdout.decode()
+
+    def objects(self, *arguments, **more):
+        """The JSON objects that the program prints, one a line."""
+        lines = self.run_rag(*arguments, **more).stdout.split(b"\n")
+        self.assertEqual(lines.pop(), b"")
+        return [json.loads(line) for line in lines]
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return path
+
+    def write_documents(self):
+        for name, text in FILES.items():
+            self.write(f"docs/{name}", text)
+        return self.folder / "docs"
+
+    def start(self, *arguments, **options):
+        """Starts the program; it is killed when the test ends before it."""
+        child = subprocess.Popen([RAG, *map(os.fspath, arguments)], cwd=self.folder, env=self.env,
+                                 stdin=subprocess.DEVNULL, **options)
+        self.addCleanup(end, child)
+        return child
+
+    def on_terminal(self, *arguments, interrupt_after=None, **env):
+        """Runs the program with stdout and stderr on a pseudo-terminal: (status, bytes)."""
+        master, slave = pty.openpty()
+        child = subprocess.Popen([RAG, *map(os.fspath, arguments)], cwd=self.folder,
+                                 env={**self.env, "TERM": "xterm", **env}, stdin=slave,
+                                 stdout=slave, stderr=slave, start_new_session=True)
+        self.addCleanup(end, child)
+        os.close(slave)
+        shown = bytearray()
+        try:
+            while True:
+                shown += os.read(master, 65536)
+                if interrupt_after and interrupt_after in shown:
+                    child.send_signal(signal.SIGINT)
+                    interrupt_after = None
+        except OSError:  # EIO: the other side is closed
+            pass
+        os.close(master)
+        return child.wait(DEADLINE), bytes(shown)
+
+
+def end(child):
+    if child.poll() is None:
+        child.kill()
+    child.wait()
+    for stream in (child.stdin, child.stdout, child.stderr):
+        if stream:
+            stream.close()
+
+
+def server(*command):
+    """Starts a server that prints its port and ends with its standard input; the port."""
+    child = subprocess.Popen([*map(os.fspath, command)], stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    atexit.register(end, child)
+    return int(child.stdout.readline())
+
+
+def wait_until(condition, what):
+    limit = time.monotonic() + DEADLINE
+    while not condition():
+        if time.monotonic() > limit:
+            raise AssertionError(f"waited in vain for {what}")
+        time.sleep(0.005)
+
+
+class Reader:
+    """Gathers what comes out of a pipe, in a thread."""
+
+    def __init__(self, stream):
+        self.data = b""
+        self.stream = stream
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while piece := self.stream.read1():
+            self.data += piece
+
+    def text(self):
+        self.thread.join(DEADLINE)
+        return self.data.decode(errors="replace")
+
+
+def main():
+    unittest.main(module="__main__", argv=[sys.argv[0], "-v"])
