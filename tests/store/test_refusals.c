@@ -128,8 +128,8 @@ static void a_changed_layout_is_refused(void **state)
         "CREATE TABLE words_more(x)",
         "ALTER TABLE documents ADD COLUMN more TEXT",
         "DROP TABLE vectors",
-        "DROP VIEW passages; CREATE VIEW passages AS SELECT 1 AS id, 'a' AS heading, 'b' AS "
-        "text",
+        ("DROP VIEW passages; "
+         "CREATE VIEW passages AS SELECT 1 AS id, 'a' AS heading, 'b' AS text"),
     };
     struct fixture *f = *state;
     close_store(f);
