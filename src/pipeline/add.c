@@ -236,6 +236,7 @@ static rag_status flush(struct run *run, rag_error *error)
             run->bytes_done += run->jobs[j].size;
         job_release(&run->jobs[j]);
     }
+    run->file = NULL; /* it was one of theirs */
     run->count = 0;
     run->pending_tokens = run->pending_bytes = 0;
     if (!status)
