@@ -68,7 +68,7 @@ void help_print_manual(void);
 struct progress {
     bool quiet, terminal, interactive_line;
     double started, shown, stage_started;
-    uint64_t stage_first, stage_done;
+    uint64_t stage_first, stage_total;
     char stage[64];
 };
 void progress_start(struct progress *progress, const struct settings *settings);

@@ -102,7 +102,7 @@ static size_t fit_columns(const char *text, int columns)
 static void describe(const struct progress *progress, const rag_event *event, char *out,
                      size_t size)
 {
-    char done[32], total[32], rate[32], left[32] = "";
+    char done[32], total[32], amount_a_second[32], rate[64] = "", left[32] = "";
     const char *unit = event->unit ? event->unit : "";
     bool bytes = strcmp(unit, "bytes") == 0;
     double seconds = now() - progress->stage_started;
@@ -110,19 +110,22 @@ static void describe(const struct progress *progress, const rag_event *event, ch
     double speed = seconds > 0.2 && since ? (double)since / seconds : 0;
     amount((double)event->done, unit, done, sizeof done);
     amount((double)event->total, unit, total, sizeof total);
-    amount(speed, unit, rate, sizeof rate);
+    amount(speed, unit, amount_a_second, sizeof amount_a_second);
+    if (speed > 0)
+        snprintf(rate, sizeof rate, ", %s%s%s/s", amount_a_second, bytes ? "" : " ",
+                 bytes ? "" : unit);
     if (speed > 0 && event->total > event->done) {
         strcpy(left, ", ");
         duration((double)(event->total - event->done) / speed, left + 2, sizeof left - 8);
         strcat(left, " left");
     }
-    snprintf(out, size, "%s/%s%s%s, %s%s%s/s%s", done, total, bytes ? "" : " ",
-             bytes ? "" : unit, rate, bytes ? "" : " ", bytes ? "" : unit, left);
+    snprintf(out, size, "%s/%s%s%s%s%s", done, total, bytes ? "" : " ", bytes ? "" : unit, rate,
+             left);
 }
 
 static void draw_bar(struct progress *progress, const rag_event *event)
 {
-    enum { BAR = 24 };
+    enum { BAR = 16 };
     char numbers[160];
     describe(progress, event, numbers, sizeof numbers);
     double share = (double)event->done / (double)event->total;
@@ -183,14 +186,16 @@ int progress_event(const rag_event *event, void *user)
     }
     double time = now();
     const char *stage = event->stage ? event->stage : "";
-    /* A stage that counts from the beginning again is a new one. */
-    if (strcmp(progress->stage, stage) != 0 || event->done < progress->stage_done) {
+    /* A stage that counts from the beginning again is a new one; an estimate may go back a
+     * little. */
+    if (strcmp(progress->stage, stage) != 0 || event->done < progress->stage_first ||
+        event->total != progress->stage_total) {
         snprintf(progress->stage, sizeof progress->stage, "%s", stage);
         progress->stage_started = time;
         progress->stage_first = event->done;
+        progress->stage_total = event->total;
         progress->shown = progress->terminal ? 0 : time;
     }
-    progress->stage_done = event->done;
     /* Short work shows nothing. */
     double every = progress->terminal ? 0.1 : 5;
     if (time - progress->shown < every || time - progress->started < 0.5)

@@ -10,9 +10,11 @@ import pathlib
 import pty
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import unittest
@@ -87,14 +89,16 @@ class Case(unittest.TestCase):
 
     def start(self, *arguments, **options):
         """Starts the program; it is killed when the test ends before it."""
+        options.setdefault("stdin", subprocess.DEVNULL)
         child = subprocess.Popen([RAG, *map(os.fspath, arguments)], cwd=self.folder, env=self.env,
-                                 stdin=subprocess.DEVNULL, **options)
+                                 **options)
         self.addCleanup(end, child)
         return child
 
     def on_terminal(self, *arguments, interrupt_after=None, **env):
         """Runs the program with stdout and stderr on a pseudo-terminal: (status, bytes)."""
         master, slave = pty.openpty()
+        termios.tcsetwinsize(slave, (24, 120))
         child = subprocess.Popen([RAG, *map(os.fspath, arguments)], cwd=self.folder,
                                  env={**self.env, "TERM": "xterm", **env}, stdin=slave,
                                  stdout=slave, stderr=slave, start_new_session=True)
@@ -111,6 +115,40 @@ class Case(unittest.TestCase):
             pass
         os.close(master)
         return child.wait(DEADLINE), bytes(shown)
+
+
+class ManyFiles(Case):
+    """More documents than are indexed in a moment."""
+    FILES = 400
+
+    def setUp(self):
+        super().setUp()
+        words = "green tea is brewed with water below boiling black tea takes all of it".split()
+        for i in range(self.FILES):
+            text = " ".join(words[(i * 7 + k * k) % len(words)] + str(i * k % 97)
+                            for k in range(120))
+            self.write(f"docs/{i // 100:02}/{i:04}.md", f"# Text {i}\n\n{text}.\n")
+
+    def documents(self):
+        """How many the index file has, seen from outside."""
+        path = self.folder / ".rag/index.rag"
+        if not path.exists():
+            return 0
+        store = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            return store.execute("select count(*) from documents").fetchone()[0]
+        except sqlite3.OperationalError:  # it is being made
+            return 0
+        finally:
+            store.close()
+
+    def start_indexing(self):
+        """The program at work, with the first documents in the index."""
+        child = self.start("index", "docs", "--threads", "1", stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE)
+        wait_until(lambda: child.poll() is not None or self.documents() > 0, "a document")
+        self.assertIsNone(child.poll(), "it was done before anything could happen to it")
+        return child
 
 
 def end(child):
