@@ -150,7 +150,9 @@ rag_status find_quote(rag_text passage, rag_text about, size_t *begin, size_t *e
     if ((status = best_run(passage, statement, spans, count, &first, &last, error)))
         goto out;
     struct span best = count ? widen(spans, count, first, last) : (struct span){0, 0};
-    while (best.begin < best.end && is_space(passage.data[best.begin]))
+    /* What closes the sentence before is not the beginning of a quote. */
+    while (best.begin < best.end && (is_space(passage.data[best.begin]) ||
+                                     strchr(".,;:!?)]}", passage.data[best.begin])))
         best.begin++;
     if (best.end - best.begin > LONGEST_QUOTE)
         best.end = utf8_floor(passage.data, passage.size, best.begin + LONGEST_QUOTE);
