@@ -9,7 +9,6 @@ import os
 import pathlib
 import pty
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -95,7 +94,7 @@ class Case(unittest.TestCase):
         self.addCleanup(end, child)
         return child
 
-    def on_terminal(self, *arguments, interrupt_after=None, **env):
+    def on_terminal(self, *arguments, **env):
         """Runs the program with stdout and stderr on a pseudo-terminal: (status, bytes)."""
         master, slave = pty.openpty()
         termios.tcsetwinsize(slave, (24, 120))
@@ -108,9 +107,6 @@ class Case(unittest.TestCase):
         try:
             while True:
                 shown += os.read(master, 65536)
-                if interrupt_after and interrupt_after in shown:
-                    child.send_signal(signal.SIGINT)
-                    interrupt_after = None
         except OSError:  # EIO: the other side is closed
             pass
         os.close(master)
