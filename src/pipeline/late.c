@@ -1,6 +1,7 @@
 /* late.c - MaxSim, and the cache of passages' token vectors. */
 #include "pipeline/late.h"
 #include "base/memory.h"
+#include "store/dot.h"
 
 #include <string.h>
 
@@ -55,18 +56,12 @@ void late_query_release(struct late_query *query)
     *query = (struct late_query){0};
 }
 
-/* Sixteen sums side by side: an order that every vector width can follow. */
-static float dot(const float *a, const float *b, size_t count)
+/* The store's inner product takes whole blocks; what is left over is added here. */
+static float inner_product(dot_fn *dot, const float *a, const float *b, size_t count)
 {
-    enum { LANES = 16 };
-    float sums[LANES] = {0}, total = 0;
-    size_t i = 0;
-    for (; i + LANES <= count; i += LANES)
-        for (size_t lane = 0; lane < LANES; lane++)
-            sums[lane] += a[i + lane] * b[i + lane];
-    for (size_t lane = 0; lane < LANES; lane++)
-        total += sums[lane];
-    for (; i < count; i++)
+    size_t whole = count - count % DOT_BLOCK;
+    float total = dot(a, b, whole);
+    for (size_t i = whole; i < count; i++)
         total += a[i] * b[i];
     return total;
 }
@@ -76,14 +71,15 @@ double late_score(const struct late_query *query, const float *rows, size_t coun
     size_t dimension = query->tokens.dimension;
     if (!count)
         return 0;
+    dot_fn *dot = dot_best();
     double score = 0;
     for (size_t q = 0; q < query->tokens.count; q++) {
         if (query->weights[q] == 0)
             continue;
         float best = -1;
         for (size_t p = 0; p < count; p++) {
-            float cosine =
-                dot(query->tokens.rows + q * dimension, rows + p * dimension, dimension);
+            float cosine = inner_product(dot, query->tokens.rows + q * dimension,
+                                         rows + p * dimension, dimension);
             if (cosine > best)
                 best = cosine;
         }
