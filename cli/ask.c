@@ -108,8 +108,11 @@ static rag_status run(const struct settings *settings, rag_error *error)
     options.chat.user = &printer;
     status = rag_ask(index, question, &options, &answer, error);
     progress_finish(&progress);
-    if (status == RAG_INTERRUPTED)
-        status = flush_output(error); /* nobody reads on: print_piece stopped it */
+    rag_error unwritten;
+    if (status == RAG_INTERRUPTED && flush_output(&unwritten)) { /* print_piece stopped it */
+        *error = unwritten;
+        status = unwritten.status;
+    }
     if (!status && settings->json) {
         status = print_answer_json(answer, question, error);
     } else if (!status) {
