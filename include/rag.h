@@ -367,10 +367,16 @@ typedef struct rag_index_options {
                              index the default model */
     const char *reranker; /* a model, "none", or NULL / "auto": late interaction */
     rag_model_options models;
-    int must_exist;      /* nonzero: RAG_INDEX if there is no such file */
-    rag_chunker chunker; /* of a new index */
-    size_t max_tokens;   /* of a new index; 0 or RAG_AUTO: the default */
-    size_t overlap;      /* of a new index; RAG_AUTO: the default */
+    rag_model *open_model; /* one that is open already, instead of `model`; borrowed, so it
+                              must be closed after the index */
+    size_t dimension;      /* of vectors that come from outside: `model` is then a name that
+                              rag does not know ("text-embedding-3-large"), every source and
+                              question must bring its vectors, and nothing is loaded. 0: rag's
+                              own models */
+    int must_exist;        /* nonzero: RAG_INDEX if there is no such file */
+    rag_chunker chunker;   /* of a new index */
+    size_t max_tokens;     /* of a new index; 0 or RAG_AUTO: the default */
+    size_t overlap;        /* of a new index; RAG_AUTO: the default */
 } rag_index_options;
 #define RAG_INDEX_OPTIONS_INIT                                                                 \
     {                                                                                          \
@@ -413,7 +419,60 @@ RAG_CHECKED rag_status rag_index_add(rag_index *index, const char *const *paths,
                                      const rag_add_options *options, rag_add_report *report,
                                      rag_error *error);
 
-/* Takes out the documents at, or below, these paths; *removed counts them. */
+/* A document that is no file: a text under a name of the caller's. */
+typedef struct rag_source {
+    const char *name;        /* unique in the index: an id, a path, an address; not empty */
+    rag_text text;           /* at most 512 MiB */
+    const char *format;      /* "text" (NULL: this) or "markdown" */
+    const char *metadata;    /* a JSON object that is kept with it; NULL: {} */
+    const rag_chunk *chunks; /* [chunk_count], cut by the caller: begin, end, line, last_line
+                                and heading (NULL: none) are read, in the order given; they
+                                may overlap. line 0: counted in the text. NULL: cut by the
+                                index's chunker */
+    size_t chunk_count;
+    const float *vectors; /* [chunk_count x dimension] of these chunks, of the index's own
+                             model, L2 norm 1; NULL: embedded here */
+} rag_source;
+
+/* Puts documents in, each in the place of an older one of the same name, in one transaction
+ * each. Vectors of chunks whose text is known are used again. *report (NULL allowed) is filled
+ * also on failure. RAG_INPUT names the source that is wrong. */
+RAG_CHECKED rag_status rag_index_put(rag_index *index, const rag_source *sources, size_t count,
+                                     const rag_add_options *options, rag_add_report *report,
+                                     rag_error *error);
+
+typedef struct rag_document {
+    const char *name; /* the absolute path of a file, or the name of a source */
+    const char *format;
+    const char *metadata; /* a JSON object */
+    rag_text text;        /* empty unless asked for */
+    uint64_t size;        /* of the file, or of the source's text */
+    int64_t modified;     /* nanoseconds since 1970; when it was put in, for a source */
+    size_t chunks;
+} rag_document;
+
+/* Returns 0 to go on, anything else to stop with RAG_INTERRUPTED. The document is valid during
+ * the call, which must not use the index. */
+typedef int (*rag_document_fn)(const rag_document *document, void *user);
+
+/* Hands over the documents of these names (names NULL: all), in the order of the names' bytes;
+ * a name that is not there is passed over. with_text: nonzero to read their texts too. */
+RAG_CHECKED rag_status rag_index_each_document(rag_index *index, const char *const *names,
+                                               size_t count, int with_text,
+                                               rag_document_fn each, void *user,
+                                               rag_error *error);
+
+/* As rag_document_fn; vector: [dimension], L2 norm 1. */
+typedef int (*rag_vector_fn)(const rag_chunk *chunk, int64_t chunk_id, const float *vector,
+                             void *user);
+
+/* Hands over the chunks of a document (name NULL: of all) with their vectors, in the order in
+ * which they were put in. */
+RAG_CHECKED rag_status rag_index_each_chunk(rag_index *index, const char *name,
+                                            rag_vector_fn each, void *user, rag_error *error);
+
+/* Takes out the documents of these names, and those at, or below, these paths; *removed counts
+ * them. */
 RAG_CHECKED rag_status rag_index_remove(rag_index *index, const char *const *paths,
                                         size_t count, size_t *removed, rag_error *error);
 
@@ -435,9 +494,20 @@ RAG_CHECKED rag_status rag_index_get_info(rag_index *index, const rag_index_info
 /* Called with one sentence for each thing that is wrong. */
 typedef void (*rag_problem_fn)(const char *problem, void *user);
 
+typedef struct rag_verify_options {
+    size_t size;
+    rag_problem_fn on_problem;
+    rag_event_fn on_event;
+    void *user; /* of both */
+} rag_verify_options;
+#define RAG_VERIFY_OPTIONS_INIT                                                                \
+    {                                                                                          \
+        .size = sizeof(rag_verify_options)                                                     \
+    }
+
 /* Checks the file: SQLite's own check, every count and hash, each vector, the
  * lexical index against the text. RAG_INDEX if anything is wrong. */
-RAG_CHECKED rag_status rag_index_verify(rag_index *index, rag_problem_fn on_problem, void *user,
+RAG_CHECKED rag_status rag_index_verify(rag_index *index, const rag_verify_options *options,
                                         rag_error *error);
 
 /* ---- Search ------------------------------------------------------------------ */
@@ -451,6 +521,8 @@ typedef struct rag_search_options {
     rag_mode mode;
     rag_event_fn on_event;
     void *user;
+    const float *vector; /* [dimension] of the question, L2 norm 1, for an index whose vectors
+                            come from outside; NULL: embedded here */
 } rag_search_options;
 #define RAG_SEARCH_OPTIONS_INIT                                                                \
     {                                                                                          \
@@ -463,6 +535,7 @@ typedef struct rag_hit {
     double dense, lexical, rerank; /* NaN where that leg did not see the chunk */
     int64_t chunk_id;
     rag_chunk chunk;
+    const char *metadata; /* of its document, a JSON object */
 } rag_hit;
 
 typedef struct rag_hits rag_hits;
@@ -475,10 +548,74 @@ RAG_API size_t rag_hits_count(const rag_hits *hits);
 RAG_API const rag_hit *rag_hits_get(const rag_hits *hits, size_t i);
 RAG_API void rag_hits_free(rag_hits *hits);
 
+/* The k of `count` vectors with the greatest cosine with `query`, exactly, by all cores: their
+ * positions and cosines, best first, equal ones by position. vectors: [count x dimension],
+ * query: [dimension], of any norm; a vector of norm 0 or with a value that is not finite has
+ * cosine 0. positions, scores: [k] (NULL allowed); *found: how many, the lesser of k and
+ * count. */
+RAG_CHECKED rag_status rag_nearest(const float *vectors, size_t count, size_t dimension,
+                                   const float *query, size_t k, size_t *positions,
+                                   float *scores, size_t *found, rag_error *error);
+
 /* ---- Chat -------------------------------------------------------------------- */
 
-/* A language model behind an HTTP protocol. */
+/* A language model behind an HTTP protocol. One conversation at a time: a rag_chat belongs to
+ * one thread at a time. */
 typedef struct rag_chat rag_chat;
+
+/* Who can be asked. Presets come with rag; further ones, and changes of presets, from a file of
+ * providers (docs/providers.md). */
+typedef struct rag_provider {
+    const char *name;          /* the PROVIDER of "PROVIDER:MODEL" */
+    const char *protocol;      /* "openai", "gemini", "anthropic" or "ollama" */
+    const char *base_url;      /* as it would be used now */
+    const char *url_variable;  /* environment variable with the base URL; "" if none */
+    const char *key_variable;  /* ... with the key; "" if none is needed */
+    const char *default_model; /* "" if it must be named */
+    int ready;                 /* its key is set, or it needs none */
+} rag_provider;
+
+typedef struct rag_provider_list rag_provider_list;
+
+/* The presets and what the file of providers adds. config as in rag_llm_options. */
+RAG_CHECKED rag_status rag_provider_list_open(const char *config, rag_provider_list **list,
+                                              rag_error *error);
+RAG_API size_t rag_provider_list_count(const rag_provider_list *list);
+RAG_API const rag_provider *rag_provider_list_get(const rag_provider_list *list, size_t i);
+RAG_API void rag_provider_list_free(rag_provider_list *list);
+
+typedef struct rag_llm_options {
+    size_t size;
+    const char *base_url;  /* NULL: the provider's variable, else its preset */
+    const char *key;       /* NULL: the provider's variable */
+    const char *config;    /* the file of providers; "": none; NULL: RAG_PROVIDERS, else
+                              rag/providers.json in XDG_CONFIG_HOME */
+    size_t context_tokens; /* that the model takes, prompt and answer; 0: as is known */
+} rag_llm_options;
+#define RAG_LLM_OPTIONS_INIT                                                                   \
+    {                                                                                          \
+        .size = sizeof(rag_llm_options)                                                        \
+    }
+
+typedef struct rag_chat_info {
+    const char *provider, *model;
+    const char *protocol;
+    const char *host;                 /* with its port */
+    size_t context_tokens;            /* 0: not known */
+    double input_price, output_price; /* US dollars for a million tokens; NaN: not known; 0
+                                         for a server of one's own */
+} rag_chat_info;
+
+/* Of one exchange, or of all since the chat was opened. */
+typedef struct rag_usage {
+    uint64_t requests; /* retries included */
+    uint64_t input_tokens, output_tokens;
+    int estimated; /* nonzero: the server did not count; from the texts, about a token for
+                      each CJK character and for each four other bytes */
+    double cost;   /* US dollars; NaN: a price is not known */
+    double first_token_seconds; /* of the last exchange; NaN: not streamed */
+    double seconds;
+} rag_usage;
 
 typedef enum rag_chat_role { RAG_SYSTEM, RAG_USER, RAG_ASSISTANT } rag_chat_role;
 
@@ -495,8 +632,8 @@ typedef struct rag_chat_options {
     unsigned max_tokens;      /* of the answer; 0: 1024 */
     double temperature;       /* < 0: the server's default; 0 unless set */
     unsigned connect_seconds; /* 0: 10 */
-    unsigned idle_seconds;    /* without a byte from the server; 0: 60, and 300 before
-                                 the first one (600 when not streamed) */
+    unsigned first_seconds;   /* until the first byte; 0: 300, 600 when not streamed */
+    unsigned idle_seconds;    /* between two bytes; 0: 60 */
     unsigned retries;         /* after 429, 5xx or a lost connection */
     rag_text_fn on_text;      /* NULL: not streamed */
     rag_event_fn on_event;    /* asked twice a second whether to go on */
@@ -508,12 +645,15 @@ typedef struct rag_chat_options {
         .size = sizeof(rag_chat_options), .retries = RAG_CHAT_RETRIES                          \
     }
 
-/* "PROVIDER:MODEL". Providers: "openai" (OPENAI_API_KEY, OPENAI_BASE_URL) for
- * everything that speaks chat completions, "gemini" (GEMINI_API_KEY,
- * GEMINI_BASE_URL). A missing key is RAG_NETWORK_AUTH at once, unless the base URL names a
- * host of one's own. Nothing is sent before rag_chat_complete. */
-RAG_CHECKED rag_status rag_chat_open(const char *spec, rag_chat **chat, rag_error *error);
+/* spec: "PROVIDER:MODEL", or "PROVIDER" for its default model; NULL: RAG_LLM. A missing key is
+ * RAG_NETWORK_AUTH at once, unless the base URL names a host of one's own. Nothing is sent
+ * before rag_chat_complete. */
+RAG_CHECKED rag_status rag_chat_open(const char *spec, const rag_llm_options *options,
+                                     rag_chat **chat, rag_error *error);
 RAG_API void rag_chat_close(rag_chat *chat);
+RAG_API const rag_chat_info *rag_chat_get_info(const rag_chat *chat);
+/* Of the last rag_chat_complete, whether it succeeded or not, and of all (NULL allowed). */
+RAG_API void rag_chat_get_usage(const rag_chat *chat, rag_usage *last, rag_usage *total);
 
 /* Completes a conversation into *reply, NUL-terminated, freed with rag_free. */
 RAG_CHECKED rag_status rag_chat_complete(rag_chat *chat, const rag_message *messages,
@@ -526,15 +666,24 @@ RAG_API void rag_free(void *memory);
 typedef struct rag_ask_options {
     size_t size;
     rag_search_options search;
-    const char *llm;       /* "PROVIDER:MODEL", "none", or NULL: RAG_LLM, else none */
-    size_t context_tokens; /* for the passages, by the embedding model's tokenizer;
-                              0: 2048 */
+    const char *llm; /* as in rag_chat_open, or "none"; NULL: RAG_LLM, else none */
+    rag_llm_options llm_options;
+    rag_chat *open_chat;   /* one that is open already, instead of `llm`; borrowed */
+    size_t context_tokens; /* for the passages, by the embedding model's tokenizer; 0: 2048;
+                              fewer where the language model takes no more */
     rag_chat_options chat;
+    const rag_message *history; /* [history_count], the turns so far, oldest first: users' and
+                                   assistants'. With a language model a question that follows
+                                   up on them is first rewritten into one that stands alone */
+    size_t history_count;
+    size_t history_tokens; /* the newest turns that fit are kept; 0: 1024 */
+    double min_evidence;   /* below it the answer is that the documents do not say; 0: the
+                              default, 0.5; negative: always answer */
 } rag_ask_options;
 #define RAG_ASK_OPTIONS_INIT                                                                   \
     {                                                                                          \
         .size = sizeof(rag_ask_options), .search = RAG_SEARCH_OPTIONS_INIT,                    \
-        .chat = RAG_CHAT_OPTIONS_INIT                                                          \
+        .llm_options = RAG_LLM_OPTIONS_INIT, .chat = RAG_CHAT_OPTIONS_INIT                     \
     }
 
 /* [number] in the text of an answer stands for this hit. */
@@ -555,7 +704,19 @@ RAG_CHECKED rag_status rag_ask(rag_index *index, rag_text question,
                                const rag_ask_options *options, rag_answer **answer,
                                rag_error *error);
 RAG_API rag_text rag_answer_text(const rag_answer *answer);
-/* The language model that wrote it, "" if the passages are quoted. */
+/* The question as it was searched for: rewritten if it followed up on the history. */
+RAG_API rag_text rag_answer_question(const rag_answer *answer);
+/* How likely it is, 0..1, that the documents answer the question at all: a logistic model of
+ * the best scores, calibrated on public sets (docs/quality.md). NaN where it is not calibrated
+ * for the models in use. */
+RAG_API double rag_answer_evidence(const rag_answer *answer);
+/* 0: the evidence is too weak, and the text says that the documents do not answer the
+ * question, in the question's language; there are no citations, but the nearest hits. */
+RAG_API int rag_answer_found(const rag_answer *answer);
+/* Of all requests for this answer, the rewriting of the question included. */
+RAG_API void rag_answer_get_usage(const rag_answer *answer, rag_usage *usage);
+/* The language model that wrote it, "PROVIDER:MODEL"; "" if the passages are quoted or nothing
+ * was found. */
 RAG_API const char *rag_answer_llm(const rag_answer *answer);
 RAG_API size_t rag_answer_citation_count(const rag_answer *answer);
 RAG_API const rag_citation *rag_answer_citation(const rag_answer *answer, size_t i);

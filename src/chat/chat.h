@@ -45,6 +45,8 @@ struct chat_reply {
     struct buf *text; /* appended to; raw, see characters.h */
     bool done;        /* the server has said that the text ends here */
     bool full;        /* ... because max_tokens were used up */
+    bool counted;     /* the server has said how many tokens it took */
+    uint64_t input_tokens, output_tokens;
     struct failure failure;
 };
 
@@ -62,6 +64,7 @@ struct protocol {
     rag_status (*reply)(const char *json, size_t size, bool streamed, struct chat_reply *reply);
 };
 
-extern const struct protocol openai_protocol, gemini_protocol;
+extern const struct protocol openai_protocol, gemini_protocol, anthropic_protocol,
+    ollama_protocol;
 
 #endif

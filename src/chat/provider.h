@@ -1,31 +1,41 @@
-/* provider.h - who is asked: a protocol, an address and a key.
+/* provider.h - who is asked: a protocol, an address, a key, and what is known of the model.
  *
- * A provider is one line of the table in provider.c. The address and the key are read from
- * the environment when a chat is opened, and checked then: nothing in them can add a line
- * to a header or a user name to a URL. */
+ * Presets are one line each of the table in provider.c; providers.json, a file of the user's,
+ * adds more and changes them (provider_file.h). Context sizes and prices of models come from
+ * model_table.h, or from that file. The address and the key are read when a chat is opened, and
+ * checked then: nothing in them can add a line to a header or a user name to a URL. */
 #ifndef RAG_CHAT_PROVIDER_H
 #define RAG_CHAT_PROVIDER_H
 
 #include "chat/chat.h"
 
+/* A preset. */
 struct provider {
     const char *name; /* the PROVIDER of "PROVIDER:MODEL" */
     const struct protocol *protocol;
-    const char *key_variable, *url_variable, *default_url;
+    const char *key_variable; /* "": needs no key */
+    const char *url_variable, *default_url;
+    const char *default_model; /* "": must be named */
 };
 
 struct endpoint {
-    const struct provider *provider;
     const struct protocol *protocol; /* the provider's, or what its address speaks */
-    char *base;                      /* without a slash at its end */
-    char *host;                      /* with its port, for messages */
-    char *key;                       /* "" if none is needed */
+    char *provider, *model;
+    char *base; /* without a slash at its end */
+    char *host; /* with its port, for messages */
+    char *key;  /* "" if none is needed */
+    char *key_variable, *url_variable;
+    bool own;                         /* not the provider's usual host: a server of one's own */
+    size_t context_tokens;            /* 0: not known */
+    double input_price, output_price; /* US dollars for a million tokens; NaN: not known */
 };
 
-/* RAG_USAGE: no such provider, or a variable's value that cannot be; RAG_NETWORK_AUTH: no
- * key. A key is needed at the default host; an address of one's own may do without. */
-CHECKED rag_status endpoint_find(const char *name, size_t name_size, struct endpoint *endpoint,
-                                 rag_error *error);
+/* spec and options as in rag_chat_open (neither NULL). RAG_USAGE: no such provider, no model, a
+ * value that cannot be; RAG_INPUT: the file of providers is wrong, with its line;
+ * RAG_NETWORK_AUTH: no key. A key is needed at the default host; an address of one's own may do
+ * without. */
+CHECKED rag_status endpoint_find(const char *spec, const rag_llm_options *options,
+                                 struct endpoint *endpoint, rag_error *error);
 void endpoint_release(struct endpoint *endpoint);
 
 #endif
