@@ -16,7 +16,14 @@ target_include_directories(rag_dnnl SYSTEM INTERFACE ${DNNL_INCLUDE_DIR})
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.40)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.13)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
-pkg_check_modules(CMARK REQUIRED IMPORTED_TARGET libcmark-gfm)
+
+# Debian's libcmark-gfm.pc names its extensions too, which are another package and not used.
+find_library(CMARK_LIBRARY cmark-gfm REQUIRED)
+find_path(CMARK_INCLUDE_DIR cmark-gfm.h REQUIRED)
+add_library(rag_cmark INTERFACE)
+target_link_libraries(rag_cmark INTERFACE ${CMARK_LIBRARY})
+target_include_directories(rag_cmark SYSTEM INTERFACE ${CMARK_INCLUDE_DIR})
+
 if(RAG_BUILD_TESTS)
   pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 endif()
