@@ -11,6 +11,14 @@ static const char instructions[] =
     "- If the passages do not answer the question, say so plainly and cite nothing.\n"
     "- Answer in the language of the question, briefly and directly.";
 
+static const char standalone_instructions[] =
+    "You rewrite the last question of a conversation so that it can be understood without the "
+    "conversation.\n"
+    "- Replace pronouns and left out subjects by what they stand for.\n"
+    "- Keep its language and its meaning; do not answer it.\n"
+    "- If it stands alone already, repeat it unchanged.\n"
+    "- Write the question only, on one line.";
+
 /* What must not come out of a document: our own delimiters, and the control words of
  * ChatML and its kin, DeepSeek, Gemma, Llama 2 and Mistral. */
 static const char *const guarded[] = {
@@ -84,6 +92,33 @@ rag_status prompt_build(rag_text question, const struct prompt_passage *passages
     if (bytes > PROMPT_MAX / 4)
         return fail_with(error, RAG_INPUT,
                          "the passages are too long for one question: %zu bytes", bytes);
+    return fail_memory(error);
+}
+
+static bool append_turn(struct buf *out, const rag_message *message)
+{
+    return buf_append_text(out, message->role == RAG_ASSISTANT ? "Assistant: " : "User: ") &&
+           append_data(out, message->text, true) && buf_append_char(out, '\n');
+}
+
+rag_status prompt_build_standalone(rag_text question, const rag_message *history, size_t count,
+                                   struct prompt *prompt, rag_error *error)
+{
+    *prompt = (struct prompt){.system = {.max = PROMPT_MAX}, .user = {.max = PROMPT_MAX}};
+    bool ok = buf_append_text(&prompt->system, standalone_instructions) &&
+              buf_append_text(&prompt->user, "Conversation:\n");
+    size_t bytes = question.size;
+    for (size_t i = 0; ok && i < count; i++) {
+        bytes += history[i].text.size < PROMPT_MAX ? history[i].text.size : PROMPT_MAX;
+        ok = append_turn(&prompt->user, &history[i]);
+    }
+    ok = ok && buf_append_text(&prompt->user, "\nLast question: ") &&
+         append_data(&prompt->user, question, true) &&
+         buf_append_text(&prompt->user, "\nStand-alone question:");
+    if (ok)
+        return RAG_OK;
+    if (bytes > PROMPT_MAX / 4)
+        return fail_with(error, RAG_INPUT, "the conversation is too long: %zu bytes", bytes);
     return fail_memory(error);
 }
 

@@ -39,4 +39,12 @@ void prompt_release(struct prompt *prompt);
 /* The messages, borrowed from the prompt. A history belongs between the two. */
 void prompt_messages(const struct prompt *prompt, rag_message messages[PROMPT_MESSAGES]);
 
+/* The messages that ask for a question which can be understood without the turns before it:
+ * the last of the user's, in its own language, with what its pronouns stand for. The turns
+ * are shown as a transcript, so that a small model continues the task and not the talk.
+ * As prompt_build. */
+CHECKED rag_status prompt_build_standalone(rag_text question, const rag_message *history,
+                                           size_t count, struct prompt *prompt,
+                                           rag_error *error);
+
 #endif

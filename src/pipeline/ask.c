@@ -1,32 +1,33 @@
-/* ask.c - from a question to an answer with citations. */
+/* ask.c - from a question to an answer with citations:
+ *
+ *   question, turns before it -> stand-alone question -> hits -> enough evidence?
+ *     -> passages that fit the model -> answer -> citations */
 #include "base/buf.h"
 #include "base/memory.h"
 #include "chat/prompt.h"
+#include "chat/usage.h"
+#include "pipeline/answer.h"
 #include "pipeline/cite.h"
-#include "pipeline/search.h"
+#include "pipeline/conversation.h"
+#include "pipeline/evidence.h"
 
+#include <math.h>
 #include <string.h>
 
-enum { DEFAULT_CONTEXT_TOKENS = 2048, QUOTED_PASSAGES = 3 };
-
-struct rag_answer {
-    char *text, *llm;
-    size_t text_size, dropped;
-    rag_citation *citations;
-    size_t citation_count, citation_capacity;
-    rag_hits *hits;
+enum {
+    DEFAULT_CONTEXT_TOKENS = 2048,
+    DEFAULT_ANSWER_TOKENS = 1024,
+    PROMPT_TOKENS = 400, /* what the prompt says besides the passages and their places */
+    LEAST_CONTEXT_TOKENS = 256,
 };
 
-void rag_answer_free(rag_answer *answer)
-{
-    if (!answer)
-        return;
-    free(answer->text);
-    free(answer->llm);
-    free(answer->citations);
-    rag_hits_free(answer->hits);
-    free(answer);
-}
+/* One call of rag_ask. */
+struct asking {
+    const rag_ask_options *options;
+    rag_chat *chat; /* NULL: passages are quoted */
+    struct turns turns;
+    rag_answer *answer;
+};
 
 /* As many of the best hits as fit; the first always. */
 static void fit_context(rag_hits *hits, size_t tokens)
@@ -37,67 +38,21 @@ static void fit_context(rag_hits *hits, size_t tokens)
     hits_truncate(hits, kept);
 }
 
-static uint32_t count_lines(const char *text, size_t size)
+/* Tokens of passages: what was asked for, as far as the model's context has room for it
+ * beside the turns, the prompt and the answer. */
+static size_t context_tokens(const struct asking *asking)
 {
-    uint32_t lines = 0;
-    for (size_t i = 0; i < size; i++)
-        lines += text[i] == '\n';
-    return lines;
-}
-
-/* Adds a citation of hit `hit`, quoting what bears the statement out. A second one of the
- * same quote is not added. */
-static rag_status add_citation(rag_answer *answer, size_t hit, rag_text statement,
-                               rag_error *error)
-{
-    const rag_chunk *chunk = &answer->hits->items[hit].chunk;
-    size_t begin, end;
-    rag_status status = find_quote(chunk->text, statement, &begin, &end, error);
-    if (status)
-        return status;
-    for (size_t i = 0; i < answer->citation_count; i++)
-        if (answer->citations[i].hit == hit &&
-            answer->citations[i].begin == chunk->begin + begin)
-            return RAG_OK;
-    if (!array_reserve(&answer->citations, &answer->citation_capacity,
-                       answer->citation_count + 1, sizeof *answer->citations))
-        return fail_memory(error);
-    uint32_t line = chunk->line + count_lines(chunk->text.data, begin);
-    answer->citations[answer->citation_count++] = (rag_citation){
-        .number = hit + 1,
-        .hit = hit,
-        .quote = {chunk->text.data + begin, end - begin},
-        .begin = chunk->begin + begin,
-        .end = chunk->begin + end,
-        .line = line,
-        .last_line = line + count_lines(chunk->text.data + begin, end - begin),
-    };
-    return RAG_OK;
-}
-
-/* Without a language model the answer is what the best passages say, word for word. */
-static rag_status quote_passages(rag_answer *answer, rag_text question,
-                                 const rag_chat_options *chat, rag_error *error)
-{
-    struct buf text = BUF_INIT((size_t)1 << 24);
-    rag_status status = RAG_OK;
-    hits_truncate(answer->hits, QUOTED_PASSAGES);
-    for (size_t i = 0; !status && i < answer->hits->count; i++)
-        status = add_citation(answer, i, question, error);
-    for (size_t i = 0; !status && i < answer->citation_count; i++) {
-        const rag_citation *citation = &answer->citations[i];
-        if (!buf_append_text(&text, i ? "\n\n" : "") ||
-            !buf_append(&text, citation->quote.data, citation->quote.size) ||
-            !buf_printf(&text, " [%zu]", citation->number))
-            status = fail_memory(error);
-    }
-    if (!status && chat->on_text && chat->on_text((rag_text){text.data, text.size}, chat->user))
-        status = fail_with(error, RAG_INTERRUPTED, "stopped");
-    answer->text_size = text.size;
-    answer->text = buf_detach(&text);
-    if (!status && !answer->text)
-        status = fail_memory(error);
-    return status;
+    const rag_ask_options *options = asking->options;
+    size_t wanted = options->context_tokens ? options->context_tokens : DEFAULT_CONTEXT_TOKENS;
+    size_t room = asking->chat ? rag_chat_get_info(asking->chat)->context_tokens : 0;
+    if (!room)
+        return wanted;
+    size_t taken = PROMPT_TOKENS + (options->chat.max_tokens ? options->chat.max_tokens
+                                                             : DEFAULT_ANSWER_TOKENS);
+    for (size_t i = 0; i < asking->turns.count; i++)
+        taken += usage_estimate(asking->turns.messages[i].text);
+    room = room > taken + LEAST_CONTEXT_TOKENS ? room - taken : LEAST_CONTEXT_TOKENS;
+    return wanted < room ? wanted : room;
 }
 
 /* The callbacks of a chat share one user pointer: this stands for the caller's. */
@@ -138,21 +93,49 @@ static rag_status complete(rag_chat *chat, const rag_message *messages, size_t c
     return status;
 }
 
-static rag_status ask_model(rag_answer *answer, rag_text question,
-                            const rag_ask_options *options, rag_error *error)
+/* The prompt's messages with the turns between them. */
+static rag_message *with_turns(const struct prompt *prompt, struct turns turns)
 {
-    rag_chat *chat = NULL;
+    rag_message own[PROMPT_MESSAGES];
+    rag_message *messages = alloc_array(turns.count + PROMPT_MESSAGES, sizeof *messages);
+    if (!messages)
+        return NULL;
+    prompt_messages(prompt, own);
+    messages[0] = own[0];
+    for (size_t i = 0; i < turns.count; i++)
+        messages[1 + i] = turns.messages[i];
+    messages[1 + turns.count] = own[1];
+    return messages;
+}
+
+static rag_status cite_markers(rag_answer *answer, struct citer *citer, rag_error *error)
+{
+    rag_text whole = {citer->text.data, citer->text.size};
+    for (size_t i = 0; i < citer->marker_count; i++) {
+        const struct marker *marker = &citer->markers[i];
+        rag_status status = answer_cite(answer, marker->number - 1,
+                                        statement_before(whole, marker->position), error);
+        if (status)
+            return status;
+    }
+    answer->dropped = citer->dropped;
+    answer->text_size = citer->text.size;
+    answer->text = buf_detach(&citer->text);
+    return answer->text ? RAG_OK : fail_memory(error);
+}
+
+static rag_status ask_model(const struct asking *asking, rag_text question, rag_error *error)
+{
+    rag_answer *answer = asking->answer;
+    const rag_chat_options *options = &asking->options->chat;
     struct prompt prompt = {0};
     struct citer citer;
-    rag_message messages[PROMPT_MESSAGES];
+    rag_message *messages = NULL;
     size_t count = answer->hits->count;
-    citer_init(&citer, count, options->chat.on_text, options->chat.user);
+    citer_init(&citer, count, options->on_text, options->user);
     struct prompt_passage *passages = alloc_array(count, sizeof *passages);
-    rag_status status =
-        passages ? rag_chat_open(answer->llm, &chat, error) : fail_memory(error);
-    if (status)
-        goto out;
-    for (size_t i = 0; i < count; i++) {
+    rag_status status = passages ? RAG_OK : fail_memory(error);
+    for (size_t i = 0; !status && i < count; i++) {
         const rag_chunk *chunk = &answer->hits->items[i].chunk;
         passages[i] = (struct prompt_passage){
             .number = i + 1,
@@ -161,27 +144,91 @@ static rag_status ask_model(rag_answer *answer, rag_text question,
             .text = chunk->text,
         };
     }
-    if ((status = prompt_build(question, passages, count, &prompt, error)))
-        goto out;
-    prompt_messages(&prompt, messages);
-    if ((status = complete(chat, messages, PROMPT_MESSAGES, &options->chat, &citer, error)))
-        goto out;
-    for (size_t i = 0; !status && i < citer.marker_count; i++) {
-        rag_text whole = {citer.text.data, citer.text.size};
-        status = add_citation(answer, citer.markers[i].number - 1,
-                              statement_before(whole, citer.markers[i].position), error);
-    }
-    answer->dropped = citer.dropped;
-    answer->text_size = citer.text.size;
-    answer->text = buf_detach(&citer.text);
-    if (!status && !answer->text)
+    if (!status)
+        status = prompt_build(question, passages, count, &prompt, error);
+    if (!status && !(messages = with_turns(&prompt, asking->turns)))
         status = fail_memory(error);
-out:
-    rag_chat_close(chat);
+    if (!status)
+        status = complete(asking->chat, messages, asking->turns.count + PROMPT_MESSAGES,
+                          options, &citer, error);
+    if (!status)
+        status = cite_markers(answer, &citer, error);
     prompt_release(&prompt);
     citer_release(&citer);
+    free(messages);
     free(passages);
     return status;
+}
+
+/* The question to search for into the answer. */
+static rag_status find_question(const struct asking *asking, rag_text question,
+                                rag_error *error)
+{
+    rag_answer *answer = asking->answer;
+    if (!asking->chat || !asking->turns.count)
+        return answer_copy_text(question, &answer->question, &answer->question_size, error);
+    rag_status status = standalone_question(asking->chat, question, asking->turns,
+                                            &asking->options->chat, &answer->question, error);
+    answer->question_size = status ? 0 : strlen(answer->question);
+    return status;
+}
+
+/* The model's name as "PROVIDER:MODEL". */
+static rag_status note_model(const struct asking *asking, rag_error *error)
+{
+    const rag_chat_info *info = rag_chat_get_info(asking->chat);
+    struct buf name = BUF_INIT(4096);
+    if (!buf_printf(&name, "%s:%s", info->provider, info->model))
+        return fail_memory(error);
+    free(asking->answer->llm);
+    asking->answer->llm = buf_detach(&name);
+    return asking->answer->llm ? RAG_OK : fail_memory(error);
+}
+
+/* What the exchanges for this answer took, out of all that the chat has had. */
+static void note_usage(const struct asking *asking, const rag_usage *before)
+{
+    rag_usage *usage = &asking->answer->usage;
+    if (!asking->chat)
+        return;
+    rag_chat_get_usage(asking->chat, NULL, usage);
+    usage->requests -= before->requests;
+    usage->input_tokens -= before->input_tokens;
+    usage->output_tokens -= before->output_tokens;
+    usage->cost -= before->cost;
+    usage->seconds -= before->seconds;
+}
+
+static rag_status answer_question(struct asking *asking, rag_index *index, rag_text question,
+                                  rag_error *error)
+{
+    const rag_ask_options *options = asking->options;
+    rag_answer *answer = asking->answer;
+    double least = options->min_evidence != 0 ? options->min_evidence : EVIDENCE_THRESHOLD;
+    rag_status status = find_question(asking, question, error);
+    if (!status)
+        status = rag_search(index, rag_answer_question(answer), &options->search, &answer->hits,
+                            error);
+    if (status)
+        return status;
+    if (answer->hits->count == 0)
+        return fail_with(error, RAG_NOT_FOUND, "the index has nothing on this");
+    answer->evidence = answer->hits->evidence;
+    fit_context(answer->hits, context_tokens(asking));
+    if (answer->evidence < least) /* false for NaN */
+        return answer_refuse(answer, &options->chat, error);
+    if (!asking->chat)
+        return answer_quote(answer, &options->chat, error);
+    status = note_model(asking, error);
+    return status ? status : ask_model(asking, question, error);
+}
+
+static rag_status check_evidence(const rag_ask_options *options, rag_error *error)
+{
+    if (isnan(options->min_evidence) || options->min_evidence > 1)
+        return fail_with(error, RAG_USAGE,
+                         "min_evidence is a probability, at most 1 (negative: always answer)");
+    return RAG_OK;
 }
 
 rag_status rag_ask(rag_index *index, rag_text question, const rag_ask_options *options,
@@ -192,58 +239,35 @@ rag_status rag_ask(rag_index *index, rag_text question, const rag_ask_options *o
         options = &defaults;
     *out = NULL;
     rag_status status = CHECK_OPTIONS(options, error);
+    if (!status)
+        status = check_evidence(options, error);
     if (status)
         return status;
     const char *llm = options->llm ? options->llm : getenv("RAG_LLM");
-    bool quoted = !llm || !*llm || strcmp(llm, "none") == 0;
-    rag_answer *answer = alloc_zeroed(1, sizeof *answer);
-    if (!answer)
+    bool quoted = !options->open_chat && (!llm || !*llm || strcmp(llm, "none") == 0);
+    rag_chat *opened = NULL;
+    rag_usage before = {0};
+    struct asking asking = {.options = options, .answer = alloc_zeroed(1, sizeof(rag_answer))};
+    if (!asking.answer)
         return fail_memory(error);
-    if (!(answer->llm = strdup(quoted ? "" : llm)))
+    asking.answer->found = true;
+    asking.answer->evidence = NAN;
+    status = turns_keep(options->history, options->history_count, options->history_tokens,
+                        &asking.turns, error);
+    if (!status && !quoted && !options->open_chat)
+        status = rag_chat_open(llm, &options->llm_options, &opened, error);
+    asking.chat = options->open_chat ? options->open_chat : opened;
+    if (asking.chat)
+        rag_chat_get_usage(asking.chat, NULL, &before);
+    if (!status && !(asking.answer->llm = strdup("")))
         status = fail_memory(error);
     if (!status)
-        status = rag_search(index, question, &options->search, &answer->hits, error);
-    if (!status && answer->hits->count == 0)
-        status = fail_with(error, RAG_NOT_FOUND, "the index has nothing on this");
-    if (!status) {
-        fit_context(answer->hits,
-                    options->context_tokens ? options->context_tokens : DEFAULT_CONTEXT_TOKENS);
-        status = quoted ? quote_passages(answer, question, &options->chat, error)
-                        : ask_model(answer, question, options, error);
-    }
+        status = answer_question(&asking, index, question, error);
+    note_usage(&asking, &before);
+    rag_chat_close(opened);
     if (status)
-        rag_answer_free(answer);
+        rag_answer_free(asking.answer);
     else
-        *out = answer;
+        *out = asking.answer;
     return status;
-}
-
-rag_text rag_answer_text(const rag_answer *answer)
-{
-    return (rag_text){answer->text, answer->text_size};
-}
-
-const char *rag_answer_llm(const rag_answer *answer)
-{
-    return answer->llm;
-}
-
-size_t rag_answer_citation_count(const rag_answer *answer)
-{
-    return answer->citation_count;
-}
-
-const rag_citation *rag_answer_citation(const rag_answer *answer, size_t i)
-{
-    return i < answer->citation_count ? &answer->citations[i] : NULL;
-}
-
-size_t rag_answer_dropped(const rag_answer *answer)
-{
-    return answer->dropped;
-}
-
-const rag_hits *rag_answer_hits(const rag_answer *answer)
-{
-    return answer->hits;
 }

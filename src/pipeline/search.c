@@ -2,6 +2,7 @@
 #include "pipeline/search.h"
 #include "base/buf.h"
 #include "base/memory.h"
+#include "pipeline/evidence.h"
 #include "pipeline/late.h"
 #include "pipeline/rerank.h"
 #include "store/fusion.h"
@@ -34,6 +35,7 @@ struct search {
     float *query;            /* the question's vector; NULL in lexical mode */
     struct candidate *found; /* best first */
     size_t count;
+    double evidence; /* evidence.h */
 };
 
 static rag_status check_question(rag_text question, rag_error *error)
@@ -307,7 +309,10 @@ static rag_status second_stage(struct search *search, rag_error *error)
         goto out;
     for (size_t i = 0; i < count; i++)
         search->found[i].rerank = scores[i];
-    status = merge_scores(search, count, error);
+    if (is_calibrated(index))
+        status = estimate_evidence(search, scores, count, error);
+    if (!status)
+        status = merge_scores(search, count, error);
 out:
     for (size_t i = 0; contexts && i < count; i++)
         buf_release(&contexts[i]);
@@ -318,6 +323,26 @@ out:
     free(scores);
     free(logits);
     return status;
+}
+
+/* What evidence.h was fitted for: the default model, comparing by late interaction. */
+static bool is_calibrated(const rag_index *index)
+{
+    return index->rerank == RERANK_LATE_INTERACTION && index->reranker == index->model &&
+           strcmp(index->model->name, MODEL_DEFAULT) == 0;
+}
+
+static rag_status estimate_evidence(struct search *search, const double *late, size_t count,
+                                    rag_error *error)
+{
+    double *words = alloc_array(count, sizeof *words);
+    if (!words)
+        return fail_memory(error);
+    for (size_t i = 0; i < count; i++)
+        words[i] = search->found[i].evidence;
+    search->evidence = evidence_estimate(late, words, count);
+    free(words);
+    return RAG_OK;
 }
 
 /* Moves the first k candidates into hits. */
@@ -360,6 +385,7 @@ static rag_status make_hits(struct search *search, rag_hits **out, rag_error *er
         };
     }
     hits->count = count;
+    hits->evidence = search->evidence;
     *out = hits;
     return RAG_OK;
 }
@@ -387,6 +413,7 @@ rag_status search_index(rag_index *index, rag_text question, const rag_search_op
         .k = options->k ? options->k : DEFAULT_K,
         .candidates = options->candidates ? options->candidates : DEFAULT_CANDIDATES,
         .mode = options->mode,
+        .evidence = NAN,
     };
     if (search.k > MAX_K || search.candidates > MAX_K)
         return fail_with(error, RAG_USAGE, "at most %d hits can be asked for", MAX_K);

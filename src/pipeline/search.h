@@ -8,6 +8,7 @@ struct rag_hits {
     rag_hit *items;              /* best first */
     struct stored_chunk *chunks; /* what the items point into */
     size_t count;
+    double evidence; /* that the documents answer the question, evidence.h; NaN: not known */
 };
 
 /* rag_search for a caller that holds index->lock. */
