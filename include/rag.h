@@ -678,7 +678,7 @@ typedef struct rag_ask_options {
     size_t history_count;
     size_t history_tokens; /* the newest turns that fit are kept; 0: 1024 */
     double min_evidence;   /* below it the answer is that the documents do not say; 0: the
-                              default, 0.5; negative: always answer */
+                              default, 0.1; negative: always answer */
 } rag_ask_options;
 #define RAG_ASK_OPTIONS_INIT                                                                   \
     {                                                                                          \

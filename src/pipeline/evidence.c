@@ -18,7 +18,7 @@ double evidence_estimate(const double *late, const double *words, size_t count)
         sum += late[i];
     }
     double margin = best - (sum - best) / (double)(count - 1);
-    double by_margin = logistic(106.3, -5.36, margin);
-    double by_words = logistic(21.9, -13.2, best_words);
+    double by_margin = logistic(106.0, -5.35, margin);
+    double by_words = logistic(18.2, -11.1, best_words);
     return 1 - (1 - by_margin) * (1 - by_words);
 }
