@@ -1,20 +1,35 @@
 /* rag_chat_*: a conversation completed by a provider's model. */
 #include "chat/chat.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "chat/characters.h"
 #include "chat/http.h"
+#include "chat/lines.h"
 #include "chat/provider.h"
 #include "chat/retry.h"
 #include "chat/sse.h"
+#include "chat/usage.h"
 
 #include <math.h>
 #include <string.h>
 
 struct rag_chat {
     struct endpoint endpoint;
-    char *model;
+    rag_chat_info info;
     struct http *http;
+    bool no_stream_options; /* the server refused to be asked for the count of tokens */
+    rag_usage last, total;
 };
+
+void reply_count(struct chat_reply *reply, const json_t *input, const json_t *output)
+{
+    json_int_t in = json_integer_value(input), out = json_integer_value(output);
+    reply->counted = true;
+    if (input)
+        reply->input_tokens = in > 0 ? (uint64_t)in : 0;
+    if (output)
+        reply->output_tokens = out > 0 ? (uint64_t)out : 0;
+}
 
 void rag_free(void *memory)
 {
@@ -27,33 +42,53 @@ void rag_chat_close(rag_chat *chat)
         return;
     http_free(chat->http);
     endpoint_release(&chat->endpoint);
-    free(chat->model);
     free(chat);
 }
 
-rag_status rag_chat_open(const char *spec, rag_chat **out, rag_error *error)
+rag_status rag_chat_open(const char *spec, const rag_llm_options *options, rag_chat **out,
+                         rag_error *error)
 {
+    static const rag_llm_options defaults = RAG_LLM_OPTIONS_INIT;
+    if (!options)
+        options = &defaults;
     *out = NULL;
-    /* The first colon: a model's name may have more of them ("qwen2.5:7b"). */
-    const char *colon = spec ? strchr(spec, ':') : NULL;
-    if (!colon || colon == spec || !colon[1])
-        return fail_with(error, RAG_USAGE,
-                         "\"%.80s\" is no language model: give PROVIDER:MODEL, such as "
-                         "gemini:gemini-2.5-flash",
-                         spec ? spec : "");
+    rag_status status = CHECK_OPTIONS(options, error);
+    if (status)
+        return status;
     rag_chat *chat = alloc_zeroed(1, sizeof *chat);
     if (!chat)
         return fail_memory(error);
-    rag_status status = endpoint_find(spec, (size_t)(colon - spec), &chat->endpoint, error);
-    if (!status && !(chat->model = strdup(colon + 1)))
-        status = fail_memory(error);
+    status = endpoint_find(spec, options, &chat->endpoint, error);
     if (!status)
         status = http_new(&chat->http, error);
-    if (status)
+    if (status) {
         rag_chat_close(chat);
-    else
-        *out = chat;
-    return status;
+        return status;
+    }
+    const struct endpoint *endpoint = &chat->endpoint;
+    chat->info = (rag_chat_info){.provider = endpoint->provider,
+                                 .model = endpoint->model,
+                                 .protocol = endpoint->protocol->name,
+                                 .host = endpoint->host,
+                                 .context_tokens = endpoint->context_tokens,
+                                 .input_price = endpoint->input_price,
+                                 .output_price = endpoint->output_price};
+    chat->last.first_token_seconds = chat->total.first_token_seconds = NAN;
+    *out = chat;
+    return RAG_OK;
+}
+
+const rag_chat_info *rag_chat_get_info(const rag_chat *chat)
+{
+    return &chat->info;
+}
+
+void rag_chat_get_usage(const rag_chat *chat, rag_usage *last, rag_usage *total)
+{
+    if (last)
+        *last = chat->last;
+    if (total)
+        *total = chat->total;
 }
 
 /* ---- The request ---------------------------------------------------------- */
@@ -107,23 +142,26 @@ static rag_status make_wire(const rag_chat *chat, const struct chat_request *req
 struct completion {
     rag_chat *chat;
     const rag_chat_options *options;
+    struct chat_request *request;
     struct events events;
     struct chat_reply reply;
     struct buf raw;  /* what the protocol read from one document */
     struct buf text; /* the answer so far: whole characters */
     struct characters characters;
     struct sse sse;
-    bool delivered; /* the caller has seen some of it: nothing can be taken back */
+    struct lines lines;
+    double begun, first_text; /* seconds of the clock; first_text 0: none has come */
+    bool delivered;           /* the caller has seen some of it: nothing can be taken back */
 };
 
 static struct failure_place place_of(const rag_chat *chat)
 {
     const struct endpoint *endpoint = &chat->endpoint;
-    return (struct failure_place){.provider = endpoint->provider->name,
+    return (struct failure_place){.provider = endpoint->provider,
                                   .host = endpoint->host,
-                                  .model = chat->model,
-                                  .key_variable = endpoint->provider->key_variable,
-                                  .url_variable = endpoint->provider->url_variable,
+                                  .model = endpoint->model,
+                                  .key_variable = endpoint->key_variable,
+                                  .url_variable = endpoint->url_variable,
                                   .key = endpoint->key};
 }
 
@@ -161,6 +199,8 @@ static rag_status take_document(struct completion *c, const char *json, size_t s
         return RAG_OK;
     }
     size_t begin = c->text.size;
+    if (c->raw.size && !c->first_text)
+        c->first_text = clock_seconds();
     if (c->raw.size && !characters_feed(&c->characters, c->raw.data, c->raw.size, &c->text))
         return text_failure(c, error);
     rag_status delivery = deliver(c, begin, error);
@@ -175,6 +215,8 @@ static rag_status on_event(const char *data, size_t size, void *user, rag_error 
 static rag_status on_data(const char *data, size_t size, void *user, rag_error *error)
 {
     struct completion *c = user;
+    if (c->chat->endpoint.protocol->lines)
+        return lines_feed(&c->lines, data, size, error);
     return sse_feed(&c->sse, data, size, error);
 }
 
@@ -201,23 +243,28 @@ static rag_status end_text(struct completion *c, rag_error *error)
 static struct http_limits limits_of(const rag_chat_options *options, bool stream)
 {
     double first = stream ? CHAT_FIRST_BYTE_SECONDS : CHAT_WHOLE_REPLY_SECONDS;
-    bool set = options->idle_seconds != 0;
     unsigned connect = options->connect_seconds;
-    return (struct http_limits){.connect = connect ? connect : CHAT_CONNECT_SECONDS,
-                                .first_byte = set ? options->idle_seconds : first,
-                                .idle = set ? options->idle_seconds : CHAT_IDLE_SECONDS,
-                                .total = CHAT_TOTAL_SECONDS,
-                                .bytes = stream ? CHAT_MAX_STREAM : CHAT_MAX_REPLY};
+    return (struct http_limits){
+        .connect = connect ? connect : CHAT_CONNECT_SECONDS,
+        .first_byte = options->first_seconds ? options->first_seconds : first,
+        .idle = options->idle_seconds ? options->idle_seconds : CHAT_IDLE_SECONDS,
+        .total = CHAT_TOTAL_SECONDS,
+        .bytes = stream ? CHAT_MAX_STREAM : CHAT_MAX_REPLY};
 }
 
 static void begin_try(struct completion *c)
 {
     failure_clear(&c->reply.failure);
     buf_clear(&c->text);
-    c->reply.done = c->reply.full = false;
+    c->reply.done = c->reply.full = c->reply.counted = false;
+    c->reply.input_tokens = c->reply.output_tokens = 0;
+    c->first_text = 0;
+    c->begun = clock_seconds();
     c->characters = (struct characters){0};
     sse_release(&c->sse);
     c->sse = SSE_INIT(on_event, c);
+    lines_release(&c->lines);
+    c->lines = LINES_INIT(on_event, c);
 }
 
 static rag_status read_reply(struct completion *c, const struct http_reply *http,
@@ -231,9 +278,13 @@ static rag_status read_reply(struct completion *c, const struct http_reply *http
         failure->http = http->status;
         return refusal == RAG_MEMORY ? fail_memory(error) : refusal;
     }
-    rag_status status = http->streamed
-                            ? sse_finish(&c->sse, error)
-                            : take_document(c, http->body.data, http->body.size, false, error);
+    rag_status status;
+    if (!http->streamed)
+        status = take_document(c, http->body.data, http->body.size, false, error);
+    else if (c->chat->endpoint.protocol->lines)
+        status = lines_finish(&c->lines, error);
+    else
+        status = sse_finish(&c->sse, error);
     if (status)
         return status;
     if (!c->reply.done)
@@ -242,15 +293,46 @@ static rag_status read_reply(struct completion *c, const struct http_reply *http
     return end_text(c, error);
 }
 
+/* What this try took: as the server counted, else from the texts; a refused try took none. */
+static void note_usage(struct completion *c)
+{
+    const struct chat_reply *reply = &c->reply;
+    const rag_chat_info *info = &c->chat->info;
+    rag_usage usage = {
+        .requests = 1, .first_token_seconds = NAN, .seconds = clock_seconds() - c->begun};
+    if (c->options->on_text && c->first_text)
+        usage.first_token_seconds = c->first_text - c->begun;
+    if (reply->counted) {
+        usage.input_tokens = reply->input_tokens;
+        usage.output_tokens = reply->output_tokens;
+    } else if (c->text.size) {
+        usage.estimated = 1;
+        for (size_t i = 0; i < c->request->count; i++)
+            usage.input_tokens += usage_estimate(c->request->messages[i].text);
+        usage.output_tokens = usage_estimate((rag_text){c->text.data, c->text.size});
+    }
+    if (usage.input_tokens || usage.output_tokens)
+        usage.cost = ((double)usage.input_tokens * info->input_price +
+                      (double)usage.output_tokens * info->output_price) /
+                     1e6;
+    usage_add(&c->chat->last, &usage);
+    usage_add(&c->chat->total, &usage);
+}
+
 /* One exchange. *again: it failed in a way that may pass, *asked seconds from now. */
 static rag_status try_once(struct completion *c, const struct wire *wire, bool *again,
                            double *asked, rag_error *error)
 {
     bool stream = c->options->on_text != NULL;
-    const char *key_header = wire->key_header.data;
+    const char *headers[2];
+    size_t header_count = 0;
+    if (wire->key_header.data)
+        headers[header_count++] = wire->key_header.data;
+    if (c->chat->endpoint.protocol->header)
+        headers[header_count++] = c->chat->endpoint.protocol->header;
     struct http_request request = {.url = wire->url.data,
-                                   .headers = &key_header,
-                                   .header_count = key_header ? 1 : 0,
+                                   .headers = headers,
+                                   .header_count = header_count,
                                    .body = wire->body.data,
                                    .body_size = wire->body.size,
                                    .limits = limits_of(c->options, stream),
@@ -280,15 +362,33 @@ static rag_status try_once(struct completion *c, const struct wire *wire, bool *
     if (status && error)
         failure_redact(error->message, place.key);
     http_reply_release(&http);
+    note_usage(c);
     return status;
 }
 
-static rag_status try_until(struct completion *c, const struct wire *wire, rag_error *error)
+/* Some servers do not know that the count of tokens can be asked for, and refuse. */
+static bool refuses_stream_options(const struct completion *c)
+{
+    const struct failure *failure = &c->reply.failure;
+    return c->request->ask_usage && !c->delivered && failure->kind == FAILURE_REFUSED &&
+           (failure->http == 400 || failure->http == 422) && failure->words.size &&
+           strstr(failure->words.data, "stream_options");
+}
+
+static rag_status try_until(struct completion *c, struct wire *wire, rag_error *error)
 {
     for (unsigned attempt = 1;; attempt++) {
         bool again;
         double asked;
         rag_status status = try_once(c, wire, &again, &asked, error);
+        if (status && refuses_stream_options(c)) {
+            c->chat->no_stream_options = true;
+            c->request->ask_usage = false;
+            wire_release(wire);
+            if ((status = make_wire(c->chat, c->request, wire, error)))
+                return status;
+            status = try_once(c, wire, &again, &asked, error);
+        }
         if (!status || !again || c->delivered || attempt > c->options->retries)
             return status;
         double delay = retry_delay(attempt, asked, retry_random());
@@ -332,14 +432,18 @@ rag_status rag_chat_complete(rag_chat *chat, const rag_message *messages, size_t
         status = check_messages(messages, count, error);
     if (status)
         return status;
-    struct chat_request request = {.model = chat->model,
+    chat->last = (rag_usage){.first_token_seconds = NAN};
+    struct chat_request request = {.model = chat->endpoint.model,
                                    .messages = messages,
                                    .count = count,
                                    .max_tokens = options.max_tokens,
                                    .temperature = options.temperature,
-                                   .stream = options.on_text != NULL};
+                                   .stream = options.on_text != NULL,
+                                   .ask_usage = !chat->no_stream_options,
+                                   .context_tokens = chat->endpoint.context_tokens};
     struct completion c = {.chat = chat,
                            .options = &options,
+                           .request = &request,
                            .events = {options.on_event, options.user},
                            .reply = {.text = &c.raw, .failure = FAILURE_INIT},
                            .raw = {.max = CHAT_MAX_REPLY},
@@ -353,6 +457,7 @@ rag_status rag_chat_complete(rag_chat *chat, const rag_message *messages, size_t
     wire_release(&wire);
     failure_release(&c.reply.failure);
     sse_release(&c.sse);
+    lines_release(&c.lines);
     buf_release(&c.raw);
     buf_release(&c.text);
     return status;

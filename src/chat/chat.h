@@ -1,14 +1,14 @@
 /* chat.h - language models over HTTP: one interface, one file a protocol.
  *
- *   messages -> body (openai.c, gemini.c) -> http.c -> sse.c -> reply (the same
- *   protocol) -> characters.c -> the caller
+ *   messages -> body (openai.c, gemini.c ...) -> http.c -> sse.c or lines.c -> reply (the
+ *   same protocol) -> characters.c -> the caller
  *
  * A protocol (openai.c: chat completions; gemini.c: generateContent and
- * streamGenerateContent) turns messages into a request, and a reply or the events of a
- * stream into text; http.c carries it, retry.c says when to try again, failure.c turns
- * what a server refuses into one sentence. A provider (provider.c) is a protocol with an
- * address and the names of the variables that set it. Keys go into headers only, never
- * into a URL, a message, an event or an error. */
+ * streamGenerateContent; anthropic.c: messages; ollama.c: its own api/chat) turns messages into
+ * a request, and a reply or the events of a stream into text; http.c carries it, retry.c says
+ * when to try again, failure.c turns what a server refuses into one sentence. A provider
+ * (provider.c) is a protocol with an address and the names of the variables that set it. Keys
+ * go into headers only, never into a URL, a message, an event or an error. */
 #ifndef RAG_CHAT_CHAT_H
 #define RAG_CHAT_CHAT_H
 
@@ -38,6 +38,8 @@ struct chat_request {
     unsigned max_tokens;
     double temperature; /* < 0: left to the server */
     bool stream;
+    bool ask_usage; /* ask for the count of tokens in a stream, where that must be asked */
+    size_t context_tokens; /* that the model should take; 0: as the server has it */
 };
 
 /* What a protocol has understood so far of one reply. */
@@ -50,8 +52,14 @@ struct chat_reply {
     struct failure failure;
 };
 
+/* Notes the tokens that a server counted; what is no number of tokens counts as 0. NULL: not
+ * said, and what was noted before stays. */
+void reply_count(struct chat_reply *reply, const json_t *input, const json_t *output);
+
 struct protocol {
     const char *name;
+    const char *header; /* a line of its own that every request has; NULL: none */
+    bool lines;         /* its stream is a JSON document a line, not events */
     /* Appends the URL of the request, given the base URL without a slash at its end. */
     bool (*url)(const char *base, const struct chat_request *request, struct buf *out);
     /* Appends the header line that carries the key. */

@@ -15,8 +15,8 @@
  * thinking tokens nothing would be left of an ordinary limit, so it is turned off there
  * (thinkingBudget 0; the other models do not allow it). */
 #include "base/file.h"
-#include "chat/chat.h"
 #include "chat/json.h"
+#include "chat/messages.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -63,30 +63,9 @@ static json_t *content_json(const char *role, rag_text text)
     return NULL;
 }
 
-/* All system messages, a blank line between them. */
-static bool join_system(const struct chat_request *request, struct buf *out)
+static json_t *system_json(rag_text text)
 {
-    for (size_t i = 0; i < request->count; i++) {
-        const rag_message *message = &request->messages[i];
-        if (message->role != RAG_SYSTEM)
-            continue;
-        if ((out->size && !buf_append_text(out, "\n\n")) ||
-            !buf_append(out, message->text.data, message->text.size))
-            return false;
-    }
-    return true;
-}
-
-static bool set_system(json_t *root, const struct chat_request *request)
-{
-    struct buf system = BUF_INIT(2 * CHAT_MAX_MESSAGES);
-    bool ok = join_system(request, &system);
-    if (ok && system.size) {
-        rag_text text = {system.data, system.size};
-        ok = json_object_set_new(root, "systemInstruction", content_json(NULL, text)) == 0;
-    }
-    buf_release(&system);
-    return ok;
+    return content_json(NULL, text);
 }
 
 static bool set_contents(json_t *root, const struct chat_request *request)
@@ -122,8 +101,8 @@ static bool set_config(json_t *root, const struct chat_request *request)
 static bool body(const struct chat_request *request, struct buf *out)
 {
     json_t *root = json_object();
-    if (root && set_system(root, request) && set_contents(root, request) &&
-        set_config(root, request))
+    if (root && messages_set_system(request, root, "systemInstruction", system_json) &&
+        set_contents(root, request) && set_config(root, request))
         return json_write(root, out);
     json_decref(root);
     return false;
@@ -139,6 +118,19 @@ static rag_status finish(const json_t *candidate, struct chat_reply *reply)
         return failure_set(&reply->failure, FAILURE_REPLY_BLOCKED, reason);
     reply->done = true;
     return RAG_OK;
+}
+
+/* Each event has the counts so far. Thinking is paid for as text is. */
+static void read_usage(const json_t *document, struct chat_reply *reply)
+{
+    const json_t *usage = json_object_get(document, "usageMetadata");
+    const json_t *input = json_object_get(usage, "promptTokenCount");
+    const json_t *thoughts = json_object_get(usage, "thoughtsTokenCount");
+    if (!json_is_integer(input))
+        return;
+    reply_count(reply, input, json_object_get(usage, "candidatesTokenCount"));
+    if (json_integer_value(thoughts) > 0)
+        reply->output_tokens += (uint64_t)json_integer_value(thoughts);
 }
 
 static rag_status read_candidates(const json_t *document, bool streamed,
@@ -174,13 +166,14 @@ static rag_status read_reply(const char *json, size_t size, bool streamed,
     rag_status status = failure_parse(&reply->failure, json, size, &document);
     if (status)
         return status;
+    read_usage(document, reply);
     status = read_candidates(document, streamed, reply);
     json_decref(document);
     return status;
 }
 
 const struct protocol gemini_protocol = {
-    .name = "Gemini's generateContent",
+    .name = "gemini",
     .url = url,
     .authorization = authorization,
     .body = body,

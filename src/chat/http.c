@@ -100,7 +100,8 @@ static bool is_event_stream(CURL *easy)
 {
     char *type = NULL;
     curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &type);
-    return type && strncasecmp(type, "text/event-stream", 17) == 0;
+    return type && (strncasecmp(type, "text/event-stream", 17) == 0 ||
+                    strncasecmp(type, "application/x-ndjson", 20) == 0);
 }
 
 static void read_head(struct exchange *x)

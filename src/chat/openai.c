@@ -13,14 +13,11 @@
  *
  * "max_tokens" is what every server knows, except that OpenAI's own reasoning models (o1,
  * o3, o4, gpt-5) demand "max_completion_tokens" and the default temperature. */
-#include "chat/chat.h"
 #include "chat/json.h"
+#include "chat/messages.h"
 
 #include <ctype.h>
 #include <string.h>
-
-static const char *const role_names[] = {
-    [RAG_SYSTEM] = "system", [RAG_USER] = "user", [RAG_ASSISTANT] = "assistant"};
 
 static bool url(const char *base, const struct chat_request *request, struct buf *out)
 {
@@ -42,34 +39,19 @@ static bool is_reasoning_model(const char *model)
             !isdigit((unsigned char)name[2]));
 }
 
-static json_t *messages_json(const struct chat_request *request)
-{
-    json_t *list = json_array();
-    bool ok = list != NULL;
-    for (size_t i = 0; ok && i < request->count; i++) {
-        const rag_message *message = &request->messages[i];
-        json_t *item = json_object();
-        ok = item &&
-             json_object_set_new(item, "role", json_string(role_names[message->role])) == 0 &&
-             json_object_set_new(item, "content", json_text(message->text)) == 0;
-        ok = json_array_append_new(list, item) == 0 && ok;
-    }
-    if (ok)
-        return list;
-    json_decref(list);
-    return NULL;
-}
-
 static bool body(const struct chat_request *request, struct buf *out)
 {
     bool reasoning = is_reasoning_model(request->model);
     rag_text model = {request->model, strlen(request->model)};
     json_t *root = json_object();
     bool ok = root && json_object_set_new(root, "model", json_text(model)) == 0 &&
-              json_object_set_new(root, "messages", messages_json(request)) == 0 &&
+              json_object_set_new(root, "messages", messages_json(request, true)) == 0 &&
               json_object_set_new(root, "stream", json_boolean(request->stream)) == 0 &&
               json_object_set_new(root, reasoning ? "max_completion_tokens" : "max_tokens",
                                   json_integer(request->max_tokens)) == 0;
+    if (ok && request->stream && request->ask_usage)
+        ok = json_object_set_new(root, "stream_options",
+                                 json_pack("{s:b}", "include_usage", 1)) == 0;
     if (ok && request->temperature >= 0 && !reasoning)
         ok = json_object_set_new(root, "temperature", json_real(request->temperature)) == 0;
     if (ok)
@@ -105,6 +87,15 @@ static rag_status finish(const json_t *choice, struct chat_reply *reply)
     return RAG_OK;
 }
 
+/* In a stream it stands in the last event, or in every one as it is so far (vLLM). */
+static void read_usage(const json_t *document, struct chat_reply *reply)
+{
+    const json_t *usage = json_object_get(document, "usage");
+    const json_t *input = json_object_get(usage, "prompt_tokens");
+    if (json_is_integer(input))
+        reply_count(reply, input, json_object_get(usage, "completion_tokens"));
+}
+
 static rag_status read_choices(const json_t *document, bool streamed, struct chat_reply *reply)
 {
     const json_t *choices = json_object_get(document, "choices");
@@ -135,13 +126,14 @@ static rag_status read_reply(const char *json, size_t size, bool streamed,
     rag_status status = failure_parse(&reply->failure, json, size, &document);
     if (status)
         return status;
+    read_usage(document, reply);
     status = read_choices(document, streamed, reply);
     json_decref(document);
     return status;
 }
 
 const struct protocol openai_protocol = {
-    .name = "OpenAI's chat completions",
+    .name = "openai",
     .url = url,
     .authorization = authorization,
     .body = body,

@@ -1,22 +1,13 @@
 /* provider.h - who is asked: a protocol, an address, a key, and what is known of the model.
  *
- * Presets are one line each of the table in provider.c; providers.json, a file of the user's,
- * adds more and changes them (provider_file.h). Context sizes and prices of models come from
- * model_table.h, or from that file. The address and the key are read when a chat is opened, and
- * checked then: nothing in them can add a line to a header or a user name to a URL. */
+ * Presets and the user's file of providers are provider_set.h's. Context sizes and prices of
+ * models come from that file, else from model_table.h. The address and the key are read when a
+ * chat is opened, and checked then: nothing in them can add a line to a header or a user name
+ * to a URL. */
 #ifndef RAG_CHAT_PROVIDER_H
 #define RAG_CHAT_PROVIDER_H
 
 #include "chat/chat.h"
-
-/* A preset. */
-struct provider {
-    const char *name; /* the PROVIDER of "PROVIDER:MODEL" */
-    const struct protocol *protocol;
-    const char *key_variable; /* "": needs no key */
-    const char *url_variable, *default_url;
-    const char *default_model; /* "": must be named */
-};
 
 struct endpoint {
     const struct protocol *protocol; /* the provider's, or what its address speaks */
