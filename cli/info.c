@@ -66,7 +66,10 @@ static rag_status run_verify(const struct settings *settings, rag_error *error)
     rag_status status = open_index(settings, true, &index, error);
     if (status)
         return status;
-    status = rag_index_verify(index, print_problem, &problems, error);
+    rag_verify_options options = RAG_VERIFY_OPTIONS_INIT;
+    options.on_problem = print_problem;
+    options.user = &problems;
+    status = rag_index_verify(index, &options, error);
     if (settings->json) {
         rag_error trouble;
         rag_status printed = print_json(json_pack("{s:b, s:I}", "ok", status == RAG_OK,

@@ -4,6 +4,7 @@
 #include "chat/usage.h"
 
 #include <string.h>
+#include <strings.h>
 
 enum { STANDALONE_TOKENS = 256, STANDALONE_LONGER = 400 /* bytes, than the question */ };
 

@@ -261,11 +261,18 @@ rag_status rag_index_get_info(rag_index *index, const rag_index_info **info, rag
     return status;
 }
 
-rag_status rag_index_verify(rag_index *index, rag_problem_fn on_problem, void *user,
+rag_status rag_index_verify(rag_index *index, const rag_verify_options *options,
                             rag_error *error)
 {
+    static const rag_verify_options defaults = RAG_VERIFY_OPTIONS_INIT;
+    if (!options)
+        options = &defaults;
+    rag_status status = CHECK_OPTIONS(options, error);
+    if (status)
+        return status;
+    struct events events = {options->on_event, options->user};
     pthread_mutex_lock(&index->lock);
-    rag_status status = store_verify(index->store, on_problem, user, error);
+    status = store_verify(index->store, options->on_problem, options->user, &events, error);
     pthread_mutex_unlock(&index->lock);
     return status;
 }

@@ -2,6 +2,7 @@
 #include "pipeline/search.h"
 #include "base/buf.h"
 #include "base/memory.h"
+#include "model/folder.h"
 #include "pipeline/evidence.h"
 #include "pipeline/late.h"
 #include "pipeline/rerank.h"
@@ -262,6 +263,26 @@ out:
     return status;
 }
 
+/* What evidence.h was fitted for: the default model, comparing by late interaction. */
+static bool is_calibrated(const rag_index *index)
+{
+    return index->rerank == RERANK_LATE_INTERACTION && index->reranker == index->model &&
+           strcmp(index->model->name, MODEL_DEFAULT) == 0;
+}
+
+static rag_status estimate_evidence(struct search *search, const double *late, size_t count,
+                                    rag_error *error)
+{
+    double *words = alloc_array(count, sizeof *words);
+    if (!words)
+        return fail_memory(error);
+    for (size_t i = 0; i < count; i++)
+        words[i] = search->found[i].evidence;
+    search->evidence = evidence_estimate(late, words, count);
+    free(words);
+    return RAG_OK;
+}
+
 static rag_status second_stage(struct search *search, rag_error *error)
 {
     rag_index *index = search->index;
@@ -323,26 +344,6 @@ out:
     free(scores);
     free(logits);
     return status;
-}
-
-/* What evidence.h was fitted for: the default model, comparing by late interaction. */
-static bool is_calibrated(const rag_index *index)
-{
-    return index->rerank == RERANK_LATE_INTERACTION && index->reranker == index->model &&
-           strcmp(index->model->name, MODEL_DEFAULT) == 0;
-}
-
-static rag_status estimate_evidence(struct search *search, const double *late, size_t count,
-                                    rag_error *error)
-{
-    double *words = alloc_array(count, sizeof *words);
-    if (!words)
-        return fail_memory(error);
-    for (size_t i = 0; i < count; i++)
-        words[i] = search->found[i].evidence;
-    search->evidence = evidence_estimate(late, words, count);
-    free(words);
-    return RAG_OK;
 }
 
 /* Moves the first k candidates into hits. */

@@ -112,11 +112,11 @@ struct store_counts {
 };
 CHECKED rag_status store_count(struct store *store, struct store_counts *out, rag_error *error);
 
-/* One sentence to on_problem for each thing that is wrong (it must not use the store); then
- * RAG_INDEX. Where the file may be written, FTS5's own check is run too, which waits for
+/* One sentence to on_problem for each thing that is wrong (it must not use the store, nor may
+ * `events`); then RAG_INDEX. Where the file may be written, FTS5's own check is run too, which waits for
  * another writer. */
 CHECKED rag_status store_verify(struct store *store, rag_problem_fn on_problem, void *user,
-                                rag_error *error);
+                                const struct events *events, rag_error *error);
 
 /* ---- Search ---- */
 

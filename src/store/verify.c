@@ -24,7 +24,8 @@ rag_status verification_absorb(struct verification *v, rag_status status, const 
                                rag_error *error)
 {
     int code = sqlite3_errcode(v->store->db) & 0xff;
-    if (!status || (code != SQLITE_CORRUPT && code != SQLITE_NOTADB && code != SQLITE_ERROR))
+    if (!status || v->stopped ||
+        (code != SQLITE_CORRUPT && code != SQLITE_NOTADB && code != SQLITE_ERROR))
         return status;
     if (error)
         *error = (rag_error){0};
@@ -292,6 +293,7 @@ static rag_status check_documents(struct verification *v, rag_error *error)
         if (status || !row)
             break;
         status = check_document(v, documents, chunks, error);
+        v->documents_done++;
     }
     status = verification_absorb(v, status, "the documents", error);
     sqlite3_finalize(documents);
@@ -344,17 +346,35 @@ static rag_status check_fts(struct verification *v, rag_error *error)
     return verification_absorb(v, status, "the lexical index", error);
 }
 
-rag_status store_verify(struct store *store, rag_problem_fn on_problem, void *user,
-                        rag_error *error)
+/* Called by SQLite every so many steps of its machine; nonzero ends the statement. */
+static int report_progress(void *user)
 {
-    struct verification v = {.store = store, .on_problem = on_problem, .user = user};
+    struct verification *v = user;
+    v->stopped = event_progress(v->events, "verifying", "documents", v->documents_done,
+                                v->documents, NULL);
+    return v->stopped;
+}
+
+rag_status store_verify(struct store *store, rag_problem_fn on_problem, void *user,
+                        const struct events *events, rag_error *error)
+{
+    enum { STEPS = 1 << 16 }; /* some milliseconds */
+    struct verification v = {
+        .store = store, .on_problem = on_problem, .user = user, .events = events};
+    struct store_counts counts;
+    rag_status status = store_count(store, &counts, error);
+    v.documents = status ? 0 : counts.documents; /* a damaged file is for the check to tell */
     store_lock(store);
-    rag_status status = db_begin(store, DB_READ, error);
+    sqlite3_progress_handler(store->db, STEPS, report_progress, &v);
+    status = db_begin(store, DB_READ, error);
     if (!status)
         status = db_end(store, check_all(&v, error), error);
     if (!status)
         status = check_fts(&v, error);
+    sqlite3_progress_handler(store->db, 0, NULL, NULL);
     store_unlock(store);
+    if (v.stopped)
+        status = fail_with(error, RAG_INTERRUPTED, "interrupted");
     free(v.sums);
     if (!status && v.problems)
         status = fail_with(error, RAG_INDEX,

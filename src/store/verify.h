@@ -14,6 +14,9 @@ struct verification {
     struct store *store;
     rag_problem_fn on_problem; /* may be NULL */
     void *user;
+    const struct events *events;
+    size_t documents, documents_done;
+    bool stopped; /* the caller asked to stop */
     size_t problems;
     struct store_recipe recipe;
     bool has_recipe, current_words;

@@ -101,7 +101,7 @@ static void ask_with(struct call *call, const char *spec, const char *scenario, 
         options.on_text = on_text;
     options.on_event = on_event;
     options.user = call;
-    assert_ok(rag_chat_open(spec, &chat, &call->error), &call->error);
+    assert_ok(rag_chat_open(spec, NULL, &chat, &call->error), &call->error);
     call->status = rag_chat_complete(chat, messages, 4, &options, &call->reply, &call->error);
     call->seconds = clock_seconds() - call->start;
     rag_chat_close(chat);
@@ -463,7 +463,7 @@ static void an_untrusted_server_does_not_get_the_key(void **state)
     snprintf(url, sizeof url, "https://127.0.0.1:%s/v1", call.reply);
     call_release(&call);
     setenv("OPENAI_BASE_URL", url, 1);
-    assert_ok(rag_chat_open("openai:m", &chat, &error), &error);
+    assert_ok(rag_chat_open("openai:m", NULL, &chat, &error), &error);
     assert_status(RAG_NETWORK, rag_chat_complete(chat, &message, 1, NULL, &reply, &error),
                   &error);
     assert_says(&error, "no trusted connection");
@@ -496,7 +496,7 @@ static void a_conversation_needs_a_question(void **state)
     rag_error error;
     char *reply;
     setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1", 1);
-    assert_ok(rag_chat_open("openai:m", &chat, &error), &error);
+    assert_ok(rag_chat_open("openai:m", NULL, &chat, &error), &error);
     const rag_message system = {RAG_SYSTEM, {"x", 1}};
     assert_status(RAG_USAGE, rag_chat_complete(chat, &system, 1, NULL, &reply, &error), &error);
     const rag_message endless = {RAG_USER, {"x", (size_t)CHAT_MAX_MESSAGES + 1}};

@@ -422,7 +422,7 @@ static void a_spec_without_a_model_is_refused(void **state)
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         rag_chat *chat;
         rag_error error;
-        assert_status(RAG_USAGE, rag_chat_open(specs[i], &chat, &error), &error);
+        assert_status(RAG_USAGE, rag_chat_open(specs[i], NULL, &chat, &error), &error);
         assert_says(&error, "PROVIDER:MODEL");
         assert_null(chat);
     }

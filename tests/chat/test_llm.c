@@ -36,7 +36,7 @@ static rag_chat *open_chat(void)
 {
     rag_chat *chat;
     rag_error error;
-    assert_ok(rag_chat_open("openai:smollm2", &chat, &error), &error);
+    assert_ok(rag_chat_open("openai:smollm2", NULL, &chat, &error), &error);
     return chat;
 }
 

@@ -160,5 +160,7 @@ static void print_problem(const char *problem, void *user)
 void assert_sound(rag_index *index)
 {
     rag_error error;
-    assert_ok(rag_index_verify(index, print_problem, NULL, &error), &error);
+    rag_verify_options options = RAG_VERIFY_OPTIONS_INIT;
+    options.on_problem = print_problem;
+    assert_ok(rag_index_verify(index, &options, &error), &error);
 }

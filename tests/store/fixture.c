@@ -128,5 +128,5 @@ static void print_problem(const char *problem, void *user)
 void assert_whole(struct store *store)
 {
     rag_error error;
-    assert_ok(store_verify(store, print_problem, NULL, &error), &error);
+    assert_ok(store_verify(store, print_problem, NULL, NULL, &error), &error);
 }

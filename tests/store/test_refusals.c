@@ -173,7 +173,7 @@ static bool use(struct fixture *f)
         stored_chunk_release(&chunk);
     }
     status |= store_count(store, &c, &f->error);
-    rag_status verified = store_verify(store, ignore, NULL, &f->error);
+    rag_status verified = store_verify(store, ignore, NULL, NULL, &f->error);
     assert_true(verified == RAG_OK || verified == RAG_INDEX);
     store_close(store);
     return !status && !verified;
@@ -250,7 +250,8 @@ static bool can_read_and_not_write(struct fixture *f)
         return false;
     bool good = store_search_lexical(store, (rag_text){"line", 4}, 5, &found, NULL,
                                      &f->error) == RAG_OK &&
-                found.count == 5 && store_verify(store, ignore, NULL, &f->error) == RAG_OK &&
+                found.count == 5 &&
+                store_verify(store, ignore, NULL, NULL, &f->error) == RAG_OK &&
                 store_remove(store, &path, 1, NULL, &f->error) == RAG_INDEX &&
                 strstr(f->error.message, "permission to write");
     scored_list_release(&found);

@@ -359,7 +359,7 @@ static void words_of_another_version_are_filled_anew(void **state)
               "INSERT INTO words(words, rowid, heading, text) "
               "VALUES('delete', 1, 'Chapter', 'apple')");
     assert_int_equal(hits(f->store, "apple"), 0);
-    assert_status(RAG_INDEX, store_verify(f->store, NULL, NULL, &f->error), &f->error);
+    assert_status(RAG_INDEX, store_verify(f->store, NULL, NULL, NULL, &f->error), &f->error);
     assert_ok(put_lines(f->store, "/b", "cherry\n", 3, &f->error), &f->error);
     assert_int_equal(hits(f->store, "apple"), 1);
     assert_whole(f->store);

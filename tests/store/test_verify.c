@@ -74,7 +74,8 @@ static void each_damage_is_named(void **state)
         tamper(f, damages[i].sql);
         assert_ok(store_open(f->path, false, &f->store, &f->error), &f->error);
         buf_clear(&said);
-        assert_status(RAG_INDEX, store_verify(f->store, note, &said, &f->error), &f->error);
+        assert_status(RAG_INDEX, store_verify(f->store, note, &said, NULL, &f->error),
+                      &f->error);
         assert_says(&f->error, "problem");
         store_close(f->store);
         f->store = NULL;
@@ -94,7 +95,7 @@ static void a_mended_file_is_whole_again(void **state)
     struct fixture *f = *state;
     assert_ok(put_lines(f->store, "/a", "alpha\nbeta\n", 1, &f->error), &f->error);
     tamper(f, "UPDATE vectors SET vector=zeroblob(16)");
-    assert_status(RAG_INDEX, store_verify(f->store, NULL, NULL, &f->error), &f->error);
+    assert_status(RAG_INDEX, store_verify(f->store, NULL, NULL, NULL, &f->error), &f->error);
     assert_ok(put_lines(f->store, "/a", "alpha\nbeta\n", 1, &f->error), &f->error);
     assert_whole(f->store);
 }
