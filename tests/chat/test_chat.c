@@ -365,7 +365,7 @@ static void a_silent_server_is_given_up(void **state)
 {
     (void)state;
     rag_chat_options options = RAG_CHAT_OPTIONS_INIT;
-    options.idle_seconds = 1;
+    options.first_seconds = options.idle_seconds = 1;
     struct call call = {0};
     ask_with(&call, "openai:m", "stall", STREAM, options);
     assert_status(RAG_NETWORK, call.status, &call.error);

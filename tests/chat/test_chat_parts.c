@@ -288,7 +288,9 @@ static void a_key_does_not_survive_in_a_text(void **state)
 
 static rag_status find(const char *name, struct endpoint *endpoint, rag_error *error)
 {
-    return endpoint_find(name, strlen(name), endpoint, error);
+    rag_llm_options options = RAG_LLM_OPTIONS_INIT;
+    options.config = "";
+    return endpoint_find(name, &options, endpoint, error);
 }
 
 static void forget(void)
@@ -345,7 +347,9 @@ static void geminis_openai_address_is_spoken_to_in_its_own_tongue(void **state)
         {"https://g.example/", false, "https://g.example/v1beta/models/m:generateContent"},
         {"https://g.example/v1beta/", false,
          "https://g.example/v1beta/models/m:generateContent"},
-        {"https://g.example/v1", false, "https://g.example/v1/models/m:generateContent"},
+        {"https://g.example/v1", true, "https://g.example/v1/chat/completions"},
+        {"https://generativelanguage.googleapis.com/v1", false,
+         "https://generativelanguage.googleapis.com/v1/models/m:generateContent"},
     };
     forget();
     setenv("GEMINI_API_KEY", " key-with-a-newline \n", 1);
@@ -418,12 +422,12 @@ static void a_key_that_would_add_a_header_is_refused(void **state)
 static void a_spec_without_a_model_is_refused(void **state)
 {
     (void)state;
-    static const char *const specs[] = {"", "openai", "openai:", ":m", NULL};
+    static const char *const specs[] = {"", "vllm", "vllm:", ":m", NULL};
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         rag_chat *chat;
         rag_error error;
         assert_status(RAG_USAGE, rag_chat_open(specs[i], NULL, &chat, &error), &error);
-        assert_says(&error, "PROVIDER:MODEL");
+        assert_says(&error, specs[i] && *specs[i] == 'v' ? "vllm:MODEL" : "PROVIDER:MODEL");
         assert_null(chat);
     }
     rag_chat_close(NULL);
