@@ -91,6 +91,8 @@ static bool read_json(struct failure *failure, const json_t *document)
         words = json_object_get(document, "detail");
         if (!words && !json_object_get(document, "choices"))
             words = json_object_get(document, "message");
+        if (words == json_object_get(document, "message") && !json_is_string(words))
+            words = NULL; /* an answer's message (Anthropic, Ollama) */
         if (!words || json_is_null(words))
             return true;
     }

@@ -392,6 +392,95 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Google's OpenAI-compatible address puts its errors into a list."""
         self.reply(400, [google_error(400, "INVALID_ARGUMENT", "Request contains nonsense.")])
 
+    # ---- Scenarios of Anthropic's Messages
+
+    def x_anthropic(self):
+        usage = {"input_tokens": 7, "cache_read_input_tokens": 3, "output_tokens": 1}
+        if not json.loads(self.body)["stream"]:
+            return self.reply(200, {"type": "message", "role": "assistant", "content": [
+                {"type": "thinking", "thinking": "Let me think."},
+                {"type": "text", "text": "The answer"}, {"type": "text", "text": " is 你好"}],
+                "stop_reason": "end_turn", "usage": {**usage, "output_tokens": 5}})
+        message = {"type": "message", "content": [], "stop_reason": None, "usage": usage}
+        self.stream(*(b"event: " + value["type"].encode() + b"\n" + event(value) for value in (
+            {"type": "message_start", "message": message},
+            {"type": "content_block_start", "index": 0,
+             "content_block": {"type": "thinking", "thinking": ""}},
+            {"type": "content_block_delta", "index": 0,
+             "delta": {"type": "thinking_delta", "thinking": "Let me think."}},
+            {"type": "content_block_start", "index": 1,
+             "content_block": {"type": "text", "text": ""}},
+            {"type": "ping"},
+            {"type": "content_block_delta", "index": 1,
+             "delta": {"type": "text_delta", "text": "The answer"}},
+            {"type": "content_block_delta", "index": 1,
+             "delta": {"type": "text_delta", "text": " is 你好"}},
+            {"type": "content_block_stop", "index": 1},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"},
+             "usage": {"output_tokens": 5}},
+            {"type": "message_stop"})))
+
+    def x_anthropic_overloaded(self):
+        """Passes: an error in a stream that has not begun to answer."""
+        if self.attempt > 1:
+            return self.x_anthropic()
+        self.stream(event({"type": "error", "error": {"type": "overloaded_error",
+                                                      "message": "Overloaded"}}))
+
+    def x_anthropic_refusal(self):
+        self.stream(event({"type": "message_delta", "delta": {"stop_reason": "refusal"}}))
+
+    def x_anthropic_bad_key(self):
+        self.reply(401, {"type": "error", "error": {"type": "authentication_error",
+                                                    "message": "invalid x-api-key"}})
+
+    # ---- Scenarios of Ollama
+
+    def lines(self, *values):
+        """A stream of JSON lines, cut at every seventh byte."""
+        data = b"".join(json.dumps(value).encode() + b"\n" for value in values)
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-ndjson")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for at in range(0, len(data), 7):
+            self.piece(data[at:at + 7])
+        self.end()
+
+    def x_ollama(self):
+        end = {"done": True, "done_reason": "stop", "prompt_eval_count": 11, "eval_count": 4}
+        if not json.loads(self.body)["stream"]:
+            return self.reply(200, {"message": {"role": "assistant", "thinking": "Hmm.",
+                                                "content": "The answer is 你好"}, **end})
+        self.lines({"message": {"role": "assistant", "content": "", "thinking": "Hmm."},
+                    "done": False},
+                   {"message": {"content": "The answer"}, "done": False},
+                   {"message": {"content": " is 你好"}, "done": False},
+                   {"message": {"content": ""}, **end})
+
+    def x_ollama_cut(self):
+        self.lines({"message": {"content": "The ans"}, "done": False})
+
+    def x_ollama_error_in_stream(self):
+        self.lines({"message": {"content": "The ans"}, "done": False},
+                   {"error": "an error was encountered while running the model"})
+
+    def x_ollama_no_model(self):
+        self.reply(404, {"error": "model 'm' not found"})
+
+    # ---- What does not know how to count tokens in a stream
+
+    def x_no_stream_options(self):
+        if "stream_options" in json.loads(self.body):
+            return self.reply(400, {"error": {"message": "unknown field stream_options"}})
+        self.text("try %d" % self.attempt)
+
+    def x_usage(self):
+        """The count in an event of its own, behind the end of the text."""
+        usage = {"prompt_tokens": 12, "completion_tokens": 34, "total_tokens": 46}
+        self.stream(delta("counted"), delta("", "stop"),
+                    event({"choices": [], "usage": usage}), DONE)
+
 
 class Elsewhere(Handler):
     def do_POST(self):

@@ -182,7 +182,8 @@ static void openai_requests_have_the_documented_shape(void **state)
                 "{\"role\":\"user\",\"content\":\"What is \\\"6 x 7\\\"?\"},"
                 "{\"role\":\"assistant\",\"content\":\"\xe4\xbd\xa0\xe5\xa5\xbd\"},"
                 "{\"role\":\"user\",\"content\":\"Well?\"}],"
-                "\"stream\":true,\"max_tokens\":7,\"temperature\":0.0}");
+                "\"stream\":true,\"max_tokens\":7,"
+                "\"stream_options\":{\"include_usage\":true},\"temperature\":0.0}");
     json_decref(seen);
     options.temperature = -1;
     seen = request_seen("openai:m", WHOLE, options);
