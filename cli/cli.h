@@ -20,7 +20,8 @@ struct settings {
     rag_role role;
     unsigned heads, threads;
     rag_precision precision;
-    bool json, jsonl, no_stream, quiet;
+    double min_evidence;
+    bool json, jsonl, no_stream, quiet, show_question;
     char **arguments;
     size_t argument_count;
 };
@@ -40,7 +41,7 @@ extern const struct command *const commands[];
 extern const size_t command_count;
 
 /* options.c */
-enum option_kind { FLAG, TEXT, COUNT, POSITIVE, CHUNKER, MODE, ROLE, HEADS, PRECISION };
+enum option_kind { FLAG, TEXT, COUNT, POSITIVE, CHUNKER, MODE, ROLE, HEADS, PRECISION, SHARE };
 
 struct option_text {
     const char *name;
@@ -78,6 +79,8 @@ void progress_finish(struct progress *progress);
 /* From now on Ctrl-C asks long calls to stop; a second one ends the program at once. For
  * commands that leave something behind: the others just end. */
 void interrupt_catch(void);
+/* Forgets a Ctrl-C that has stopped a call. */
+void interrupt_clear(void);
 
 /* input.c */
 struct text_lines {
@@ -114,6 +117,30 @@ void print_place(const rag_chunk *chunk, unsigned line, unsigned last_line);
 /* A path as the user would write it from here; valid until the next call. */
 const char *display_path(const char *path);
 
+/* answer.c */
+struct answer_printer {
+    struct progress *progress;
+    bool stream;
+    bool started;
+};
+int answer_print_piece(rag_text piece, void *printer);                 /* a rag_text_fn */
+int answer_ask_whether_to_stop(const rag_event *event, void *printer); /* a rag_event_fn */
+rag_status answer_print_json(const rag_answer *answer, rag_text question, rag_error *error);
+/* The sources that the answer cites, each once per place; else the passages it had. */
+void answer_print_sources(const rag_answer *answer);
+json_t *json_of_usage(const rag_usage *usage);
+void print_usage(const rag_usage *usage);
+
+/* line_editor.c: lines from a terminal, with history, by libedit; or from a pipe. */
+struct line_editor;
+rag_status line_editor_open(const char *prompt, const char *more_prompt,
+                            struct line_editor **editor, rag_error *error);
+/* The next line without its end, valid until the next call; `more`: it goes on one before.
+ * NULL: the end. *interrupted: Ctrl-C was typed instead. */
+const char *line_editor_read(struct line_editor *editor, bool more, bool *interrupted);
+void line_editor_remember(struct line_editor *editor, const char *text);
+void line_editor_close(struct line_editor *editor);
+
 /* index_options.c: settings as the library's options. */
 rag_model_options model_options(const struct settings *settings);
 rag_search_options search_options(const struct settings *settings, struct progress *progress);
@@ -122,8 +149,8 @@ rag_status question_of(const struct settings *settings, rag_text *question, rag_
 rag_status open_index(const struct settings *settings, bool must_exist, rag_index **index,
                       rag_error *error);
 
-extern const struct command index_command, search_command, ask_command, chunk_command,
-    tokenize_command, embed_command, rerank_command, model_command, info_command,
-    verify_command, remove_command, eval_command;
+extern const struct command index_command, search_command, ask_command, chat_command,
+    llm_command, chunk_command, tokenize_command, embed_command, rerank_command, model_command,
+    info_command, verify_command, remove_command, eval_command;
 
 #endif

@@ -35,10 +35,15 @@ const struct option_text option_texts[] = {
      "a model, none, or auto (default): an installed cross-encoder, else late\n"
      "interaction with the embedding model; in mode lexical: none"},
     {"llm", 0, TEXT, MEMBER(llm), 0, "P:M",
-     "the language model that answers, PROVIDER:MODEL with the provider openai or\n"
-     "gemini, or none: passages are quoted (default: RAG_LLM, else none)"},
+     "the language model that answers, PROVIDER:MODEL or PROVIDER (rag llm list), or none:\n"
+     "passages are quoted (default: RAG_LLM, else none)"},
     {"context", 0, POSITIVE, MEMBER(context), MANY, "N",
      "tokens of passages that the language model is given (default: 2048)"},
+    {"min-evidence", 0, SHARE, MEMBER(min_evidence), 0, "P",
+     "how likely it must be that the documents answer at all, 0 to 1, where that can be\n"
+     "told (default: 0.1; 0: always answer)"},
+    {"show-question", 0, FLAG, MEMBER(show_question), 0, NULL,
+     "show the stand-alone question that was searched for"},
     {"no-stream", 0, FLAG, MEMBER(no_stream), 0, NULL, "print the answer when it is whole"},
     {"as", 0, ROLE, MEMBER(role), 0, "ROLE",
      "query, passage or raw (default): which of the model's prefixes to use"},
@@ -134,6 +139,13 @@ static bool parse_count(const char *text, size_t most, size_t *count)
     return true;
 }
 
+static bool parse_share(const char *text, double *share)
+{
+    char *end;
+    *share = strtod(text, &end);
+    return end != text && !*end && *share >= 0 && *share <= 1;
+}
+
 static rag_status set_option(const struct command *command, const struct option_text *option,
                              const char *text, struct settings *settings, rag_error *error)
 {
@@ -183,6 +195,11 @@ static rag_status set_option(const struct command *command, const struct option_
         break;
     case HEADS:
         good = parse_heads(text, &settings->heads);
+        break;
+    case SHARE:
+        good = parse_share(text, member);
+        if (good && settings->min_evidence == 0)
+            settings->min_evidence = -1; /* rag.h's "always"; its 0 is the default */
         break;
     case PRECISION:
         good = choose(precisions, text, &value);

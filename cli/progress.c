@@ -32,6 +32,11 @@ void interrupt_catch(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
+void interrupt_clear(void)
+{
+    interrupted = 0;
+}
+
 static double now(void)
 {
     struct timespec time;

@@ -15,6 +15,7 @@ target_include_directories(rag_dnnl SYSTEM INTERFACE ${DNNL_INCLUDE_DIR})
 
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.40)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.13)
+pkg_check_modules(LIBEDIT REQUIRED IMPORTED_TARGET libedit)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 
 # Debian's libcmark-gfm.pc names its extensions too, which are another package and not used.

@@ -1,0 +1,105 @@
+/* answer.c - how an answer is shown, as it arrives and when it is whole. */
+#include "cli.h"
+
+#include <math.h>
+#include <stdio.h>
+
+int answer_print_piece(rag_text piece, void *user)
+{
+    struct answer_printer *printer = user;
+    if (!printer->started)
+        progress_finish(printer->progress);
+    printer->started = true;
+    print_safely(stdout, piece, "\n");
+    return fflush(stdout) != 0;
+}
+
+int answer_ask_whether_to_stop(const rag_event *event, void *user)
+{
+    struct answer_printer *printer = user;
+    return progress_event(event, printer->progress);
+}
+
+json_t *json_of_usage(const rag_usage *usage)
+{
+    return json_pack("{s:I, s:I, s:I, s:b, s:o, s:o}", "requests", (json_int_t)usage->requests,
+                     "input_tokens", (json_int_t)usage->input_tokens, "output_tokens",
+                     (json_int_t)usage->output_tokens, "estimated", usage->estimated, "cost",
+                     json_number(usage->cost), "seconds", json_number(usage->seconds));
+}
+
+void print_usage(const rag_usage *usage)
+{
+    printf("%llu tokens in, %llu out%s", (unsigned long long)usage->input_tokens,
+           (unsigned long long)usage->output_tokens, usage->estimated ? " (estimated)" : "");
+    if (!isnan(usage->cost) && usage->cost > 0)
+        printf(", about $%.4f", usage->cost);
+    printf(", %.1f s\n", usage->seconds);
+}
+
+static json_t *json_of_citation(const rag_citation *citation, const rag_hits *hits)
+{
+    const rag_chunk *chunk = &rag_hits_get(hits, citation->hit)->chunk;
+    return json_pack(
+        "{s:I, s:o, s:o, s:o, s:o, s:o}", "number", (json_int_t)citation->number, "document",
+        json_string_of(chunk->document), "heading", json_string_of(chunk->heading), "lines",
+        json_range(citation->line, citation->last_line), "bytes",
+        json_range(citation->begin, citation->end), "quote", json_text(citation->quote));
+}
+
+rag_status answer_print_json(const rag_answer *answer, rag_text question, rag_error *error)
+{
+    const rag_hits *hits = rag_answer_hits(answer);
+    json_t *citations = json_array(), *passages = json_array();
+    for (size_t i = 0; i < rag_answer_citation_count(answer); i++)
+        json_array_append_new(citations,
+                              json_of_citation(rag_answer_citation(answer, i), hits));
+    for (size_t i = 0; i < rag_hits_count(hits); i++)
+        json_array_append_new(passages, json_of_hit(rag_hits_get(hits, i)));
+    rag_usage usage;
+    rag_answer_get_usage(answer, &usage);
+    return print_json(
+        json_pack("{s:o, s:o, s:o, s:b, s:o, s:s, s:o, s:I, s:o, s:o}", "question",
+                  json_text(question), "searched", json_text(rag_answer_question(answer)),
+                  "answer", json_text(rag_answer_text(answer)), "found",
+                  rag_answer_found(answer), "evidence",
+                  json_number(rag_answer_evidence(answer)), "llm", rag_answer_llm(answer),
+                  "citations", citations, "dropped", (json_int_t)rag_answer_dropped(answer),
+                  "usage", json_of_usage(&usage), "hits", passages),
+        error);
+}
+
+static void print_passages(const rag_hits *hits, const char *title)
+{
+    puts(title);
+    for (size_t i = 0; i < rag_hits_count(hits); i++) {
+        const rag_chunk *chunk = &rag_hits_get(hits, i)->chunk;
+        fputs("    ", stdout);
+        print_place(chunk, chunk->line, chunk->last_line);
+    }
+}
+
+/* The sources that the answer cites, each once per place. */
+void answer_print_sources(const rag_answer *answer)
+{
+    size_t count = rag_answer_citation_count(answer);
+    bool quoted = *rag_answer_llm(answer) == '\0';
+    printf("\n\n");
+    for (size_t i = 0; i < count; i++) {
+        const rag_citation *citation = rag_answer_citation(answer, i);
+        const rag_chunk *chunk = &rag_hits_get(rag_answer_hits(answer), citation->hit)->chunk;
+        printf("%s[%zu] ", use_colour() ? "\033[1m" : "", citation->number);
+        print_place(chunk, citation->line, citation->last_line);
+        if (!quoted)
+            print_quote(citation->quote);
+    }
+    /* A small model may cite nothing: then this is where its answer must come from. */
+    if (!rag_answer_found(answer))
+        print_passages(rag_answer_hits(answer), "The nearest passages:");
+    else if (count == 0)
+        print_passages(rag_answer_hits(answer),
+                       "The answer cites no passage. It was given these:");
+    if (rag_answer_dropped(answer))
+        printf("(%zu citations of passages that do not exist were dropped.)\n",
+               rag_answer_dropped(answer));
+}
