@@ -1,0 +1,117 @@
+"""Answers from documents, on the machine they are asked on.
+
+>>> import rag
+>>> with rag.Index("notes.rag") as index:
+...     index.add(["notes"], progress=True)
+...     print(index.ask("How long is a token?"))
+
+`Index` holds documents and answers questions, `Model` makes vectors and scores, `Chat` speaks to a
+language model, `Conversation` keeps a history. Long calls can be interrupted (Ctrl-C), show
+progress and let other threads run; those that begin with `a` are for asyncio. Everything that goes
+wrong is an `Error`. Objects of this package cannot be used after a fork: open them again in the
+child, or start processes with "spawn".
+"""
+
+from __future__ import annotations
+
+from ._call import AsyncStream, Event, Stream
+from ._native import VERSION as __version__
+from ._progress import ProgressBar
+from .answer import Answer, AnswerStream, AsyncAnswerStream, Citation, Conversation
+from .chat import (
+    AsyncTextStream,
+    Chat,
+    ChatInfo,
+    Message,
+    Provider,
+    TextStream,
+    Usage,
+    providers,
+)
+from .errors import (
+    AuthError,
+    Error,
+    InputError,
+    InternalError,
+    Interrupted,
+    LimitError,
+    MismatchError,
+    ModelError,
+    ModelMissingError,
+    NetworkError,
+    NotFoundError,
+    OutOfMemoryError,
+    RagWarning,
+    StoreBusyError,
+    StoreError,
+    UsageError,
+)
+from .evaluate import EvalReport, evaluate
+from .index import (
+    AddReport,
+    Chunk,
+    Document,
+    Hit,
+    Index,
+    IndexInfo,
+    Source,
+    chunk_paths,
+    nearest,
+)
+from .model import Embedding, InstalledModel, Model, ModelInfo, Tokenizer, add, models, pull
+
+__all__ = [
+    "AddReport",
+    "Answer",
+    "AnswerStream",
+    "AsyncAnswerStream",
+    "AsyncStream",
+    "AsyncTextStream",
+    "AuthError",
+    "Chat",
+    "ChatInfo",
+    "Chunk",
+    "Citation",
+    "Conversation",
+    "Document",
+    "Embedding",
+    "Error",
+    "EvalReport",
+    "Event",
+    "Hit",
+    "Index",
+    "IndexInfo",
+    "InputError",
+    "InstalledModel",
+    "InternalError",
+    "Interrupted",
+    "LimitError",
+    "Message",
+    "MismatchError",
+    "Model",
+    "ModelError",
+    "ModelInfo",
+    "ModelMissingError",
+    "NetworkError",
+    "NotFoundError",
+    "OutOfMemoryError",
+    "ProgressBar",
+    "Provider",
+    "RagWarning",
+    "Source",
+    "StoreBusyError",
+    "StoreError",
+    "Stream",
+    "TextStream",
+    "Tokenizer",
+    "Usage",
+    "UsageError",
+    "__version__",
+    "add",
+    "chunk_paths",
+    "evaluate",
+    "models",
+    "nearest",
+    "providers",
+    "pull",
+]

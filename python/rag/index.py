@@ -1,0 +1,938 @@
+"""Indexes: one file with documents, chunks, vectors and words."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import json
+import threading
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+
+from . import _native
+from ._call import (
+    Call,
+    Cancel,
+    Floats,
+    Handle,
+    Owned,
+    PathLike,
+    Progress,
+    Stream,
+    at_least,
+    choice,
+    decode,
+    encode,
+    encode_name,
+    in_thread,
+    names_array,
+    paths_of,
+    text as native_text,
+    warn,
+)
+from ._native import lib
+from .answer import Answer, AnswerStream, AskWork, AsyncAnswerStream, read_answer
+from .chat import Chat, MessageLike, chat_options, known, listen, messages_array
+from .errors import Error, InputError, StoreError, UsageError
+from .model import Model, Tokenizer
+
+
+class Chunk(str):
+    """A piece of a document: the text itself, which also knows where it is from.
+
+    `document`: its path or name; `heading`: "Chapter > Section", "" if none; `number` within its
+    document, from 0; `begin`, `end`: bytes of the document's text, end exclusive; `line`,
+    `last_line`: from 1, both inclusive; `tokens`: of the text, special ones left out.
+    """
+
+    document: str
+    heading: str
+    number: int
+    begin: int
+    end: int
+    line: int
+    last_line: int
+    tokens: int
+
+    def __new__(
+        cls,
+        text: str = "",
+        document: str = "",
+        heading: str = "",
+        number: int = 0,
+        begin: int = 0,
+        end: int = 0,
+        line: int = 0,
+        last_line: int = 0,
+        tokens: int = 0,
+    ) -> Chunk:
+        chunk = super().__new__(cls, text)
+        chunk.document = document
+        chunk.heading = heading
+        chunk.number = number
+        chunk.begin = begin
+        chunk.end = end
+        chunk.line = line
+        chunk.last_line = last_line
+        chunk.tokens = tokens
+        return chunk
+
+
+def _read_chunk(item: Any) -> Chunk:
+    return Chunk(
+        _native.text_str(item.text),
+        decode(item.document),
+        decode(item.heading),
+        item.number,
+        item.begin,
+        item.end,
+        item.line,
+        item.last_line,
+        item.tokens,
+    )
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A chunk that was found.
+
+    `rank` from 1; `score` is what the hits are sorted by; `dense`, `lexical` and `rerank` are None
+    where that leg did not see the chunk; `metadata` of its document.
+    """
+
+    rank: int
+    score: float
+    dense: Optional[float]
+    lexical: Optional[float]
+    rerank: Optional[float]
+    chunk: Chunk
+    chunk_id: int
+    metadata: Dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        return str(self.chunk)
+
+    @property
+    def document(self) -> str:
+        return self.chunk.document
+
+    @property
+    def heading(self) -> str:
+        return self.chunk.heading
+
+
+def read_hits(pointer: Any) -> List[Hit]:
+    return [
+        _read_hit(lib.rag_hits_get(pointer, i).contents)
+        for i in range(lib.rag_hits_count(pointer))
+    ]
+
+
+def _read_hit(item: Any) -> Hit:
+    return Hit(
+        rank=item.rank,
+        score=item.score,
+        dense=known(item.dense),
+        lexical=known(item.lexical),
+        rerank=known(item.rerank),
+        chunk=_read_chunk(item.chunk),
+        chunk_id=item.chunk_id,
+        metadata=_read_metadata(item.metadata),
+    )
+
+
+def _read_metadata(data: Optional[bytes]) -> Dict[str, Any]:
+    metadata: Dict[str, Any] = json.loads(data) if data else {}
+    return metadata
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document of an index.
+
+    `name`: the absolute path of a file, or the name of a source; `text` None unless asked for;
+    `size` in bytes; `modified` in nanoseconds since 1970; `chunks`: how many.
+    """
+
+    name: str
+    format: str
+    metadata: Dict[str, Any]
+    text: Optional[str]
+    size: int
+    modified: int
+    chunks: int
+
+
+@dataclass
+class Source:
+    """A document that is no file: a text under a name.
+
+    `name`: unique in the index, not empty. `metadata`: what JSON can hold; it comes back with
+    hits. `format`: "text" or "markdown". `chunks`: cut by the caller; `begin`, `end` (bytes of the
+    text), `line`, `last_line` (0: counted) and `heading` are read, and they may overlap. `vectors`:
+    float32 [chunks x dimension] of these chunks, of the index's own model, each row of L2 norm 1;
+    a C-contiguous ndarray is not copied. None: embedded by the index.
+    """
+
+    name: str
+    text: str
+    metadata: Optional[Dict[str, Any]] = None
+    format: str = "text"
+    chunks: Optional[Sequence[Chunk]] = None
+    vectors: Any = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class AddReport:
+    """What was done: documents, `chunks` of the added and updated ones, how many of these had to be
+    embedded, the tokens embedded, and seconds."""
+
+    added: int
+    updated: int
+    unchanged: int
+    removed: int
+    skipped: int
+    chunks: int
+    chunks_embedded: int
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class IndexInfo:
+    """What an index holds. `model` and `chunker` are "" while it is empty; `format`: version of
+    the file's schema; `bytes` on disk."""
+
+    path: str
+    model: str
+    model_identity: str
+    chunker: str
+    format: int
+    dimension: int
+    max_tokens: int
+    overlap: int
+    documents: int
+    chunks: int
+    tokens: int
+    bytes: int
+
+
+def _read_report(report: Any) -> AddReport:
+    return AddReport(**_native.numbers(report))
+
+
+class _Sources:
+    """[count] of rag_source, and what they point to."""
+
+    def __init__(self, sources: List[Source], dimension: Callable[[], int]) -> None:
+        self.items = (_native.Source * len(sources))()
+        self._keep: List[Any] = []
+        for item, source in zip(self.items, sources):
+            self._fill(item, source, dimension)
+
+    def _fill(self, item: Any, source: Source, dimension: Callable[[], int]) -> None:
+        what = f"source {source.name!r}"
+        data = encode(source.text, f"the text of {what}")
+        item.name = encode_name(source.name, "name of a source")
+        item.text.data = data
+        item.text.size = len(data)
+        item.format = encode_name(source.format, "format")
+        if source.metadata is not None:
+            item.metadata = _metadata(source.metadata, what)
+        if source.chunks is not None:
+            item.chunk_count = len(source.chunks)
+            item.chunks = self._chunks(source.chunks)
+        if source.vectors is not None:
+            item.vectors = self._vectors(source, dimension(), what)
+
+    def _chunks(self, chunks: Sequence[Chunk]) -> Any:
+        # Never a NULL pointer: that would be "cut it for me".
+        items = (_native.Chunk * max(1, len(chunks)))()
+        for item, chunk in zip(items, chunks):
+            item.heading = encode(chunk.heading, "heading")
+            item.begin, item.end = chunk.begin, chunk.end
+            item.line, item.last_line = chunk.line, chunk.last_line
+        return ctypes.cast(items, ctypes.POINTER(_native.Chunk))
+
+    def _vectors(self, source: Source, dimension: int, what: str) -> Optional[int]:
+        if source.chunks is None:
+            raise UsageError(f"{what} has vectors but no chunks that they belong to; give both")
+        if not len(source.chunks):
+            return None
+        floats = Floats(source.vectors, f"the vectors of {what}")
+        if floats.rows != len(source.chunks) or floats.columns != dimension:
+            raise InputError(
+                f"{what}: {len(source.chunks)} chunks need vectors "
+                f"[{len(source.chunks)} x {dimension}], these are "
+                f"[{floats.rows or 1} x {floats.columns}]"
+            )
+        self._keep.append(floats)
+        return floats.address
+
+
+def _metadata(metadata: Dict[str, Any], what: str) -> bytes:
+    try:
+        return json.dumps(metadata, ensure_ascii=True, allow_nan=False).encode("ascii")
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the metadata of {what} cannot be written as JSON: {error}") from None
+
+
+def _as_source(source: Union[Source, str, Tuple[str, str]], number: int) -> Source:
+    if isinstance(source, Source):
+        return source
+    if isinstance(source, Chunk):
+        return Source(f"{source.document or 'text'}#{number}", str(source))
+    if isinstance(source, str):
+        return Source(f"text#{number}", source)
+    name, text = source
+    return Source(name, text)
+
+
+class Index:
+    """An index: one file with documents, chunks, vectors and words.
+
+    `path`: None: RAG_INDEX in the environment, else .rag/index.rag below the current folder.
+    `model`: a name or folder, or a Model that is open already (it stays in memory until the index
+    is closed); None: the one the index was made with, for a new index the default model.
+    `reranker`: a model, "none", or None / "auto" for late interaction. `chunker`: "structure" or
+    "window", and `max_tokens` and `overlap` of a chunk, of a new index. `dimension`: of vectors
+    that come from outside; `model` is then a name that rag does not know, and every source and
+    question must bring its vectors. `must_exist`: a StoreError if there is no such file. `models`,
+    `threads`, `precision`: as in Model.
+
+    May be shared between threads, and a file by many readers and one writer at a time. Not usable
+    after a fork. Models are loaded when first needed.
+
+    >>> with rag.Index("notes.rag") as index:
+    ...     index.add(["notes"], progress=True)
+    ...     for hit in index.search("How long is a token?", k=3):
+    ...         print(hit.score, hit.document, hit.chunk.line)
+    """
+
+    def __init__(
+        self,
+        path: Optional[PathLike] = None,
+        *,
+        model: Union[PathLike, Model, None] = None,
+        reranker: Optional[PathLike] = None,
+        chunker: Optional[str] = None,
+        max_tokens: Optional[int] = None,
+        overlap: Optional[int] = None,
+        dimension: Optional[int] = None,
+        must_exist: bool = False,
+        models: Optional[PathLike] = None,
+        threads: int = 0,
+        precision: str = "f32",
+    ) -> None:
+        options = _native.IndexOptions.init(
+            reranker=encode_name(reranker, "reranker"),
+            dimension=at_least(dimension, 1, "dimension"),
+            must_exist=int(must_exist),
+            chunker=choice(chunker or "auto", _native.CHUNKER, "chunker"),
+            max_tokens=at_least(max_tokens, 1, "max_tokens") or _native.AUTO,
+            overlap=_native.AUTO if overlap is None else at_least(overlap, 0, "overlap"),
+        )
+        options.models = _native.ModelOptions.init(
+            models=encode_name(models, "models"),
+            precision=choice(precision, _native.PRECISION, "precision"),
+            threads=at_least(threads, 0, "threads"),
+        )
+        self._dimension = dimension
+        self._model = model
+        self._models = models
+        borrowed: Optional[Handle] = None
+        if isinstance(model, Model):
+            borrowed = model.handle
+            options.open_model = borrowed.borrow()
+        else:
+            options.model = encode_name(model, "model")
+        opened = ctypes.c_void_p()
+        try:
+            Call().run(
+                lib.rag_index_open,
+                encode_name(path, "path"),
+                ctypes.byref(options),
+                ctypes.byref(opened),
+            )
+        except BaseException:
+            if borrowed is not None:
+                borrowed.give_back()
+            raise
+        self.handle = Handle(
+            opened.value, lib.rag_index_close, "this Index", borrows=borrowed
+        )
+        self._info_lock = threading.Lock()
+
+    # ---- Documents in and out
+
+    def _run_add(
+        self, function: Any, items: Any, count: int, progress: Progress, cancel: Optional[Cancel]
+    ) -> AddReport:
+        call = Call(progress, cancel)
+        options = _native.AddOptions.init(on_event=call.on_event)
+        report = _native.AddReport()
+        try:
+            with self.handle.use() as pointer:
+                call.run(
+                    function,
+                    pointer,
+                    items,
+                    count,
+                    ctypes.byref(options),
+                    ctypes.byref(report),
+                )
+        except Error as error:
+            error.report = _read_report(report)
+            raise
+        return _read_report(report)
+
+    def add(
+        self, paths: Union[PathLike, Iterable[PathLike]], progress: Progress = None
+    ) -> AddReport:
+        """Brings the index up to date with files and folders.
+
+        New and changed files go in, one transaction each; files that are gone from below these
+        paths go out. Only chunks whose text is new are embedded. A file that cannot be read is a
+        RagWarning and counts as skipped. Raises MismatchError if the index was made with another
+        model. What an interrupted call had done is safe in the file.
+        """
+        return self._add(paths, progress, None)
+
+    def _add(
+        self,
+        paths: Union[PathLike, Iterable[PathLike]],
+        progress: Progress,
+        cancel: Optional[Cancel],
+    ) -> AddReport:
+        items, count = names_array(paths_of(paths), "path")
+        return self._run_add(lib.rag_index_add, items, count, progress, cancel)
+
+    def put(
+        self,
+        sources: Iterable[Union[Source, str, Tuple[str, str]]],
+        progress: Progress = None,
+    ) -> AddReport:
+        """Puts in documents that are no files, each in the place of an older one of its name.
+
+        A source is a Source, a (name, text), or a text, which is named "text#0" and so on by its
+        place. One transaction each. Raises InputError, which names the source that is wrong.
+        """
+        return self._put(sources, progress, None)
+
+    def _put(
+        self,
+        sources: Iterable[Union[Source, str, Tuple[str, str]]],
+        progress: Progress,
+        cancel: Optional[Cancel],
+    ) -> AddReport:
+        listed = [_as_source(source, i) for i, source in enumerate(sources)]
+        given = _Sources(listed, self._known_dimension)
+        return self._run_add(lib.rag_index_put, given.items, len(listed), progress, cancel)
+
+    def _known_dimension(self) -> int:
+        found = self.info.dimension or self._dimension
+        if found:
+            return found
+        if isinstance(self._model, Model):
+            return self._model.info.dimension
+        with Model(self._model, models=self._models) as model:
+            return model.info.dimension
+
+    def remove(self, names: Union[PathLike, Iterable[PathLike]]) -> int:
+        """Takes out the documents of these names, and those at, or below, these paths; how many
+        there were."""
+        items, count = names_array(paths_of(names), "name")
+        removed = ctypes.c_size_t()
+        with self.handle.use() as pointer:
+            Call().run(lib.rag_index_remove, pointer, items, count, ctypes.byref(removed))
+        return removed.value
+
+    def documents(
+        self, names: Optional[Iterable[PathLike]] = None, *, texts: bool = False
+    ) -> List[Document]:
+        """The documents of these names (None: all), in the order of the names' bytes; a name that
+        is not there is passed over. `texts`: read their texts too."""
+        listed = None if names is None else paths_of(names)
+        if listed is not None and not listed:
+            return []
+        items, count = (None, 0) if listed is None else names_array(listed, "name")
+        found: List[Document] = []
+
+        def each(item: Any, user: Any) -> None:
+            found.append(_read_document(item.contents, texts))
+
+        call = Call()
+        callback = _native.document_fn(call.guard(each))
+        with self.handle.use() as pointer:
+            call.run(
+                lib.rag_index_each_document, pointer, items, count, int(texts), callback, None
+            )
+        return found
+
+    def chunks(self, name: Optional[PathLike] = None) -> Iterator[Tuple[Chunk, int, memoryview[float]]]:
+        """Each chunk of a document (None: of all, by the documents' names) with its id and its
+        vector: float32 [dimension], L2 norm 1, as a memoryview that numpy.asarray takes without a
+        copy. The index may be used meanwhile; each document is read at once."""
+        if name is not None:
+            yield from self._chunks_of(name)
+            return
+        for document in self.documents():
+            yield from self._chunks_of(document.name)
+
+    def _chunks_of(self, name: PathLike) -> List[Tuple[Chunk, int, memoryview[float]]]:
+        size = self.info.dimension * ctypes.sizeof(ctypes.c_float)
+        found: List[Tuple[Chunk, int, memoryview[float]]] = []
+
+        def each(item: Any, chunk_id: int, vector: int, user: Any) -> None:
+            copied = memoryview(ctypes.string_at(vector, size)).cast("f")
+            found.append((_read_chunk(item.contents), chunk_id, copied))
+
+        call = Call()
+        callback = _native.vector_fn(call.guard(each))
+        with self.handle.use() as pointer:
+            call.run(
+                lib.rag_index_each_chunk, pointer, encode_name(name, "name"), callback, None
+            )
+        return found
+
+    # ---- Questions
+
+    def _search_options(
+        self,
+        k: Optional[int],
+        mode: str,
+        candidates: Optional[int],
+        vector: Any,
+    ) -> Tuple[Any, Any]:
+        options = _native.SearchOptions.init(
+            k=at_least(k, 1, "k"),
+            candidates=at_least(candidates, 1, "candidates"),
+            mode=choice(mode, _native.MODE, "mode"),
+        )
+        if vector is None:
+            return options, None
+        floats = Floats(vector, "the question's vector")
+        columns = floats.columns * (1 if floats.rows in (None, 1) else 0)
+        dimension = self.info.dimension
+        if dimension and columns != dimension:
+            raise InputError(
+                f"the question's vector must have {dimension} values, as those of the index, "
+                f"not {floats.columns}"
+            )
+        options.vector = floats.address
+        return options, floats
+
+    def search(
+        self,
+        question: str,
+        *,
+        k: int = 10,
+        mode: str = "hybrid",
+        candidates: Optional[int] = None,
+        vector: Any = None,
+        progress: Progress = None,
+    ) -> List[Hit]:
+        """The `k` best chunks for a question, best first; none is an empty list.
+
+        `mode`: "hybrid", "dense" or "lexical"; `candidates`: how many of the best are reranked
+        (None: 20); `vector`: of the question, float32 [dimension], L2 norm 1, for an index whose
+        vectors come from outside.
+        """
+        return self._search(question, k, mode, candidates, vector, progress, None)
+
+    def _search(
+        self,
+        question: str,
+        k: int,
+        mode: str,
+        candidates: Optional[int],
+        vector: Any,
+        progress: Progress,
+        cancel: Optional[Cancel],
+    ) -> List[Hit]:
+        data = encode(question, "question")
+        if k < 0:
+            raise UsageError(f"k must be at least 0, not {k}")
+        options, keep = self._search_options(k or 1, mode, candidates, vector)
+        if not k:
+            return []
+        call = Call(progress, cancel)
+        options.on_event = call.on_event
+        found = Owned(lib.rag_hits_free)
+        with self.handle.use() as pointer:
+            call.run(
+                lib.rag_search,
+                pointer,
+                native_text(data),
+                ctypes.byref(options),
+                ctypes.byref(found.pointer),
+            )
+        del keep
+        return read_hits(found.pointer)
+
+    def _ask(
+        self,
+        question: str,
+        on_text: Optional[Callable[[str], object]],
+        cancel: Optional[Cancel],
+        *,
+        llm: Union[str, Chat, None] = None,
+        k: Optional[int] = None,
+        mode: str = "hybrid",
+        candidates: Optional[int] = None,
+        vector: Any = None,
+        context_tokens: Optional[int] = None,
+        history: Optional[Sequence[MessageLike]] = None,
+        history_tokens: Optional[int] = None,
+        min_evidence: Optional[float] = None,
+        max_tokens: Optional[int] = None,
+        temperature: Optional[float] = 0.0,
+        connect_timeout: Optional[float] = None,
+        first_timeout: Optional[float] = None,
+        idle_timeout: Optional[float] = None,
+        retries: int = _native.CHAT_RETRIES,
+        progress: Progress = None,
+    ) -> Answer:
+        data = encode(question, "question")
+        call = Call(progress, cancel)
+        search, keep = self._search_options(k, mode, candidates, vector)
+        search.on_event = call.on_event
+        chat = chat_options(
+            max_tokens=max_tokens,
+            temperature=temperature,
+            connect_timeout=connect_timeout,
+            first_timeout=first_timeout,
+            idle_timeout=idle_timeout,
+            retries=retries,
+        )
+        listen(chat, call, on_text)
+        turns, count = messages_array(list(history or ()))
+        options = _native.AskOptions.init(
+            search=search,
+            llm=None if isinstance(llm, Chat) else encode_name(llm, "llm"),
+            llm_options=_native.LlmOptions.init(),
+            chat=chat,
+            context_tokens=at_least(context_tokens, 1, "context_tokens"),
+            history=ctypes.cast(turns, ctypes.POINTER(_native.Message)),
+            history_count=count,
+            history_tokens=at_least(history_tokens, 1, "history_tokens"),
+            min_evidence=_evidence(min_evidence),
+        )
+        made = Owned(lib.rag_answer_free)
+
+        def run() -> None:
+            with self.handle.use() as pointer:
+                call.run(
+                    lib.rag_ask,
+                    pointer,
+                    native_text(data),
+                    ctypes.byref(options),
+                    ctypes.byref(made.pointer),
+                )
+
+        if isinstance(llm, Chat):
+            with llm.handle.use() as options.open_chat:
+                run()
+        else:
+            run()
+        del keep
+        return read_answer(made)
+
+    def ask(
+        self,
+        question: str,
+        *,
+        llm: Union[str, Chat, None] = None,
+        on_text: Optional[Callable[[str], object]] = None,
+        **options: Any,
+    ) -> Answer:
+        """Answers a question from the best passages, with citations.
+
+        `llm`: "PROVIDER:MODEL", an open Chat, or "none" to quote the best passages; None: RAG_LLM,
+        else none. `on_text`: called with pieces of the answer as they arrive.
+
+        Options:
+          k, mode, candidates, vector   as in `search`
+          context_tokens    for the passages, by the embedding model's tokenizer (2048)
+          history           the turns so far, oldest first: messages as in `Chat.complete`
+          history_tokens    the newest turns that fit are kept (1024)
+          min_evidence      0..1; below it the answer is that the documents do not say (0.1);
+                            0: always answer
+          max_tokens        of the answer (1024)
+          temperature       0; None: the server's default
+          connect_timeout, first_timeout, idle_timeout, retries   as in `Chat.complete`
+          progress          True for a bar, or a function called with each Event
+
+        Raises NotFoundError if there is no passage at all, and what `Chat.complete` raises.
+        """
+        return self._ask(question, on_text, None, llm=llm, **options)
+
+    def ask_work(self, question: str, **options: Any) -> AskWork:
+        """What a stream of an answer runs."""
+
+        def work(put: Callable[[str], object], cancel: Cancel) -> Answer:
+            return self._ask(question, put, cancel, **options)
+
+        return work
+
+    def ask_stream(
+        self, question: str, *, llm: Union[str, Chat, None] = None, **options: Any
+    ) -> AnswerStream:
+        """As `ask`, piece by piece; `answer` of the stream is the whole after its end. Nothing is
+        done before the first piece is asked for."""
+        return AnswerStream(self.ask_work(question, llm=llm, **options))
+
+    # ---- The file
+
+    @property
+    def info(self) -> IndexInfo:
+        """What the index holds now."""
+        pointer_to = ctypes.POINTER(_native.IndexInfo)()
+        with self._info_lock, self.handle.use() as pointer:
+            Call().run(lib.rag_index_get_info, pointer, ctypes.byref(pointer_to))
+            info = pointer_to.contents
+            return IndexInfo(
+                path=decode(info.path),
+                model=decode(info.model),
+                model_identity=decode(info.model_identity),
+                chunker=decode(info.chunker),
+                format=info.format,
+                dimension=info.dimension,
+                max_tokens=info.max_tokens,
+                overlap=info.overlap,
+                documents=info.documents,
+                chunks=info.chunks,
+                tokens=info.tokens,
+                bytes=info.bytes,
+            )
+
+    def verify(self, *, progress: Progress = None) -> List[str]:
+        """Checks the file; one sentence for each thing that is wrong, none if all is well."""
+        return self._verify(progress, None)
+
+    def _verify(self, progress: Progress, cancel: Optional[Cancel]) -> List[str]:
+        problems: List[str] = []
+
+        def problem(sentence: bytes, user: Any) -> None:
+            problems.append(decode(sentence))
+
+        call = Call(progress, cancel)
+        listener = call.guard(problem)
+        options = _native.VerifyOptions.init(
+            on_problem=_native.problem_fn(lambda *arguments: listener(*arguments) and None),
+            on_event=call.on_event,
+        )
+        try:
+            with self.handle.use() as pointer:
+                call.run(lib.rag_index_verify, pointer, ctypes.byref(options))
+        except StoreError:
+            if not problems:
+                raise
+        return problems
+
+    def __len__(self) -> int:
+        """How many chunks it holds."""
+        return self.info.chunks
+
+    def __bool__(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Frees the index; waits for calls that run in other threads."""
+        self.handle.close()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Index:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await in_thread(lambda cancel: self.close())
+
+    def __repr__(self) -> str:
+        return f"<rag.Index {self.info.path}>" if not self.handle.closed else "<rag.Index closed>"
+
+    # ---- The same in tasks
+
+    async def aadd(
+        self, paths: Union[PathLike, Iterable[PathLike]], progress: Progress = None
+    ) -> AddReport:
+        """`add` in a thread; cancelling the task stops it, and what was done is safe."""
+        return await in_thread(lambda cancel: self._add(paths, progress, cancel))
+
+    async def aput(
+        self,
+        sources: Iterable[Union[Source, str, Tuple[str, str]]],
+        progress: Progress = None,
+    ) -> AddReport:
+        """`put` in a thread; cancelling the task stops it, and what was done is safe."""
+        return await in_thread(lambda cancel: self._put(sources, progress, cancel))
+
+    async def asearch(
+        self,
+        question: str,
+        *,
+        k: int = 10,
+        mode: str = "hybrid",
+        candidates: Optional[int] = None,
+        vector: Any = None,
+        progress: Progress = None,
+    ) -> List[Hit]:
+        """`search` in a thread; cancelling the task stops it."""
+        return await in_thread(
+            lambda cancel: self._search(question, k, mode, candidates, vector, progress, cancel)
+        )
+
+    async def aask(
+        self,
+        question: str,
+        *,
+        llm: Union[str, Chat, None] = None,
+        on_text: Optional[Callable[[str], object]] = None,
+        **options: Any,
+    ) -> Answer:
+        """`ask` in a thread; cancelling the task stops it."""
+        return await in_thread(
+            lambda cancel: self._ask(question, on_text, cancel, llm=llm, **options)
+        )
+
+    def aask_stream(
+        self, question: str, *, llm: Union[str, Chat, None] = None, **options: Any
+    ) -> AsyncAnswerStream:
+        """`ask_stream` for `async for`; cancelling the task stops it."""
+        return AsyncAnswerStream(self.ask_work(question, llm=llm, **options))
+
+    async def averify(self, *, progress: Progress = None) -> List[str]:
+        """`verify` in a thread; cancelling the task stops it."""
+        return await in_thread(lambda cancel: self._verify(progress, cancel))
+
+
+def _evidence(value: Optional[float]) -> float:
+    """0 is the default in rag.h, and "always answer" here."""
+    if value is None:
+        return 0.0
+    if not 0 <= value <= 1:
+        raise UsageError(f"min_evidence must be within 0..1, not {value}")
+    return float(value) if value > 0 else -1.0
+
+
+def _read_document(item: Any, with_text: bool) -> Document:
+    return Document(
+        name=decode(item.name),
+        format=decode(item.format),
+        metadata=_read_metadata(item.metadata),
+        text=_native.text_str(item.text) if with_text else None,
+        size=item.size,
+        modified=item.modified,
+        chunks=item.chunks,
+    )
+
+
+def chunk_paths(
+    paths: Union[PathLike, Iterable[PathLike]],
+    *,
+    tokenizer: Union[Tokenizer, Model, PathLike, None] = None,
+    chunker: str = "structure",
+    max_tokens: Optional[int] = None,
+    overlap: Optional[int] = None,
+    progress: Progress = None,
+    on_skip: str = "warn",
+) -> Stream[Chunk]:
+    """Reads files and folders: an iterator of their chunks, in order of path.
+
+    `tokenizer` counts: a Tokenizer, a Model, a name or file, None for the default model's.
+    `chunker`: "structure" or "window"; `max_tokens` of a chunk (None: 400); `overlap` in tokens
+    (None: none for structure, a quarter for window). `on_skip`: a file that cannot be read is a
+    RagWarning ("warn"), an InputError ("raise") or nothing ("ignore").
+    """
+    if on_skip not in ("warn", "raise", "ignore"):
+        raise UsageError(f"on_skip {on_skip!r} is not one of 'warn', 'raise', 'ignore'")
+    items, count = names_array(paths_of(paths), "path")
+    options = _native.ChunkOptions.init(
+        chunker=choice(chunker, _native.CHUNKER, "chunker"),
+        max_tokens=at_least(max_tokens, 1, "max_tokens") or _native.AUTO,
+        overlap=_native.AUTO if overlap is None else at_least(overlap, 0, "overlap"),
+    )
+    own: Optional[Tokenizer] = None
+    if isinstance(tokenizer, Model):
+        tokenizer = tokenizer.tokenizer
+    elif not isinstance(tokenizer, Tokenizer):
+        tokenizer = own = Tokenizer(tokenizer)
+    handle = tokenizer.handle
+    skip = functools.partial(_skip, on_skip)
+
+    def work(put: Callable[[Chunk], None], cancel: Cancel) -> None:
+        call = Call(progress, cancel, skip)
+        options.on_event = call.on_event
+
+        def each(item: Any, user: Any) -> None:
+            put(_read_chunk(item.contents))
+
+        callback = _native.chunk_fn(call.guard(each))
+        try:
+            with handle.use() as pointer:
+                call.run(
+                    lib.rag_chunk_paths,
+                    pointer,
+                    items,
+                    count,
+                    ctypes.byref(options),
+                    callback,
+                    None,
+                    None,
+                )
+        finally:
+            if own is not None:
+                own.close()
+
+    return Stream(work)
+
+
+def _skip(on_skip: str, message: str) -> None:
+    if on_skip == "raise":
+        raise InputError(message)
+    if on_skip == "warn":
+        warn(message)
+
+
+def nearest(vectors: Any, query: Any, k: int) -> List[Tuple[int, float]]:
+    """The `k` of `vectors` with the greatest cosine with `query`, exactly: (position, cosine), best
+    first, equal ones by position.
+
+    `vectors`: float32 [n x dimension], `query`: [dimension], of any norm; ndarrays that are float32
+    and C-contiguous are not copied, lists of lists of float are. A vector of norm 0 or with a value
+    that is not finite has cosine 0. `k` = 0 gives nothing, more than there are gives all.
+    """
+    if k < 0:
+        raise UsageError(f"k must be at least 0, not {k}")
+    table, one = Floats(vectors, "vectors"), Floats(query, "query")
+    rows = table.rows or 0
+    if table.rows is None and table.columns:
+        raise InputError("vectors must be a list of vectors, not one")
+    if not rows or not k:
+        return []
+    if one.rows is not None or one.columns != table.columns:
+        raise InputError(
+            f"query must be one vector of {table.columns} values, as the others, not "
+            f"{one.columns}"
+        )
+    count = min(k, rows)
+    positions, scores = (ctypes.c_size_t * count)(), (ctypes.c_float * count)()
+    found = ctypes.c_size_t()
+    Call().run(
+        lib.rag_nearest,
+        table.address,
+        rows,
+        table.columns,
+        one.address,
+        count,
+        positions,
+        scores,
+        ctypes.byref(found),
+    )
+    return list(zip(positions[: found.value], scores[: found.value]))
