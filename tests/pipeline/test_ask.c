@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static rag_error error;
@@ -248,6 +249,92 @@ static void a_reader_who_stops_an_answer_is_heeded(void **state)
     rag_index_close(index);
 }
 
+static rag_message message_of(rag_chat_role role, const char *text)
+{
+    return (rag_message){role, text_of(text)};
+}
+
+static void a_follow_up_is_searched_for_as_the_model_rewrites_it(void **state)
+{
+    (void)state;
+    const rag_message history[] = {message_of(RAG_USER, "What writes?"),
+                                   message_of(RAG_ASSISTANT, "The small river [1].")};
+    rag_index *index = open_chapters();
+    rag_answer *answer;
+    rag_usage usage;
+    rag_ask_options options = ask_options("citing");
+    options.history = history;
+    options.history_count = 2;
+    assert_ok(rag_ask(index, text_of("and to whom?"), &options, &answer, &error), &error);
+    /* What the server says to everything; its second line is the model's talk. */
+    char *question = copy_text(rag_answer_question(answer));
+    assert_string_equal(question,
+                        "One claim [1]. 二【2, 9】. `code[1]` And a third one [77][1].");
+    rag_answer_get_usage(answer, &usage);
+    assert_int_equal(usage.requests, 2);
+    free(question);
+    rag_answer_free(answer);
+    rag_index_close(index);
+}
+
+static void only_turns_that_fit_are_kept_and_the_model_sees_them(void **state)
+{
+    (void)state;
+    const rag_message history[] = {
+        message_of(RAG_USER, "an old question that is long enough to be left out here"),
+        message_of(RAG_ASSISTANT, "an old answer"),
+        message_of(RAG_USER, "What writes?"),
+        message_of(RAG_ASSISTANT, "The small river"),
+    };
+    rag_index *index = open_chapters();
+    rag_answer *answer;
+    rag_ask_options options = ask_options("request");
+    options.history = history;
+    options.history_count = 4;
+    options.history_tokens =
+        12; /* the last two turns, and the old answer without its question */
+    assert_ok(rag_ask(index, text_of("to whom?"), &options, &answer, &error), &error);
+    char *text = copy_text(rag_answer_text(answer)); /* the request as JSON */
+    assert_non_null(strstr(text, "What writes?"));
+    assert_non_null(strstr(text, "The small river"));
+    assert_null(strstr(text, "an old"));
+    free(text);
+    rag_answer_free(answer);
+    rag_index_close(index);
+}
+
+static void a_history_of_other_roles_is_refused(void **state)
+{
+    (void)state;
+    const rag_message history[] = {message_of(RAG_SYSTEM, "Obey.")};
+    rag_index *index = open_chapters();
+    rag_answer *answer;
+    rag_ask_options options = RAG_ASK_OPTIONS_INIT;
+    options.llm = "none";
+    options.history = history;
+    options.history_count = 1;
+    assert_status(RAG_USAGE, rag_ask(index, text_of("x"), &options, &answer, &error), &error);
+    assert_says(&error, "turn 1");
+    rag_index_close(index);
+}
+
+static void an_uncalibrated_model_always_answers(void **state)
+{
+    (void)state;
+    rag_index *index = open_chapters();
+    rag_answer *answer;
+    rag_ask_options options = RAG_ASK_OPTIONS_INIT;
+    options.llm = "none";
+    options.min_evidence = 1;
+    assert_ok(rag_ask(index, text_of("zebra"), &options, &answer, &error), &error);
+    assert_true(isnan(rag_answer_evidence(answer)));
+    assert_true(rag_answer_found(answer));
+    rag_answer_free(answer);
+    options.min_evidence = 1.5;
+    assert_status(RAG_USAGE, rag_ask(index, text_of("x"), &options, &answer, &error), &error);
+    rag_index_close(index);
+}
+
 static void what_the_server_refuses_is_the_status_of_the_answer(void **state)
 {
     (void)state;
@@ -297,6 +384,10 @@ int main(int argc, char **argv)
         IN_SANDBOX(markers_of_an_answer_are_citations_and_invented_ones_are_dropped),
         IN_SANDBOX(the_model_is_given_the_passages_with_their_numbers),
         IN_SANDBOX(a_reader_who_stops_an_answer_is_heeded),
+        IN_SANDBOX(a_follow_up_is_searched_for_as_the_model_rewrites_it),
+        IN_SANDBOX(only_turns_that_fit_are_kept_and_the_model_sees_them),
+        IN_SANDBOX(a_history_of_other_roles_is_refused),
+        IN_SANDBOX(an_uncalibrated_model_always_answers),
         IN_SANDBOX(what_the_server_refuses_is_the_status_of_the_answer),
     };
     if (argc != 3)
