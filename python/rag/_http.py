@@ -88,17 +88,15 @@ def _send(request: urllib.request.Request) -> bytes:
 
 
 def _retry_after(value: Optional[str]) -> Optional[float]:
-    """Seconds to wait, from a number or a date."""
+    """Seconds to wait, from a number or a date; None if it says neither."""
     try:
         seconds = float(value or "")
     except ValueError:
-        moment = email.utils.parsedate_to_datetime(value) if _is_date(value) else None
-        seconds = moment.timestamp() - time.time() if moment else math.nan
+        date = email.utils.parsedate_tz(value or "")
+        if date is None:
+            return None
+        seconds = email.utils.mktime_tz(date) - time.time()
     return max(seconds, 0.0) if math.isfinite(seconds) else None
-
-
-def _is_date(value: Optional[str]) -> bool:
-    return bool(value) and email.utils.parsedate_tz(value) is not None
 
 
 def _failure(server: Server, error: urllib.error.HTTPError) -> Error:

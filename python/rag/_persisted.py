@@ -20,18 +20,22 @@ import os
 import pathlib
 import shutil
 import tempfile
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .errors import InputError, StoreBusyError
+from ._call import encode
+from ._settings import EMBEDDING_VARIABLE, open_model
+from .errors import InputError, MismatchError, StoreBusyError
 from .index import Chunk, Index, Source
 from .model import Model
 
 
 class Origin(NamedTuple):
-    """Who made the vectors: a name for people, and what differs between models."""
+    """Who made the vectors: a name for people, what differs between models, and whether it is a
+    model of rag."""
 
     name: str
     identity: str
+    local: bool
 
 
 class Found(NamedTuple):
@@ -41,7 +45,9 @@ class Found(NamedTuple):
     modified: int  # nanoseconds
 
 
-_UNKNOWN = Origin("unknown", "unknown")
+#: Names of what is no model of rag have a colon, as no name on the hub has.
+_UNKNOWN = Origin("unknown:", "unknown:", False)
+_MOST = 8192  # chunks of one source, whose metadata is bounded
 
 
 def find(folder: pathlib.Path, file: str) -> Optional[Found]:
@@ -65,8 +71,7 @@ def read(found: Found) -> Tuple[List[str], List[List[float]], Optional[Origin]]:
 
 
 def matrix(vectors: Sequence[Sequence[float]]) -> Any:
-    """[n x dimension] float32 without numpy's help: a memoryview that `nearest` reads as it is.
-    """
+    """[n x dimension] float32, which `nearest` reads where it lies; numpy is not needed."""
     flat = array.array("f")
     for vector in vectors:
         flat.extend(vector)
@@ -124,9 +129,10 @@ def write(target: pathlib.Path, file: str, texts: Sequence[str],
     folder = pathlib.Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         fresh = folder / target.name
-        foreign = model is None and not _is_digest(origin.identity)
+        if model is None and origin.local:
+            model = _same_model(origin)
         with Index(fresh, model=model or origin.name,
-                   dimension=len(vectors[0]) if foreign else None) as index:
+                   dimension=None if model else len(vectors[0])) as index:
             index.put(_sources(file, texts, vectors))
         _settle(target)
         os.replace(fresh, target)
@@ -135,8 +141,13 @@ def write(target: pathlib.Path, file: str, texts: Sequence[str],
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_digest(identity: str) -> bool:
-    return len(identity) == 64 and all(c in "0123456789abcdef" for c in identity)
+def _same_model(origin: Origin) -> Model:
+    """The model that made the vectors of a store that was loaded."""
+    model = open_model(origin.name, EMBEDDING_VARIABLE)
+    if model.info.identity != origin.identity:
+        raise MismatchError(f"the store was made with another version of {origin.name} than is "
+                            "installed: call get_vector before persist")
+    return model
 
 
 def _settle(target: pathlib.Path) -> None:
@@ -170,7 +181,8 @@ def _groups(texts: Sequence[str]) -> Iterator[Tuple[str, int, int]]:
     begin = 0
     while begin < len(texts):
         name, end = _document(texts[begin]), begin + 1
-        while name and end < len(texts) and _document(texts[end]) == name:
+        most = min(len(texts), begin + _MOST)
+        while name and end < most and _document(texts[end]) == name:
             end += 1
         yield name, begin, end
         begin = end
@@ -183,7 +195,7 @@ def _document(text: str) -> str:
 def _sources(file: str, texts: Sequence[str], vectors: Sequence[Sequence[float]]
              ) -> Iterator[Source]:
     names = {_document(text) for text in texts}
-    used = set()
+    used: Set[str] = set()
     for document, begin, end in _groups(texts):
         name = document
         number = begin + 1
@@ -191,14 +203,16 @@ def _sources(file: str, texts: Sequence[str], vectors: Sequence[Sequence[float]]
             name = f"{document or file}-{number}"
             number += 1
         used.add(name)
-        yield _source(name, document, texts[begin:end],
+        yield _source(name, document, begin, texts[begin:end],
                       [_unit(vectors[i], i) for i in range(begin, end)])
 
 
-def _source(name: str, document: str, texts: Sequence[str], vectors: List[List[float]]) -> Source:
+def _source(name: str, document: str, first: int, texts: Sequence[str],
+            vectors: List[List[float]]) -> Source:
+    """One document of the index from the texts number `first` and following."""
     chunks, places, at = [], [], 0
     for number, text in enumerate(texts):
-        end = at + len(text.encode("utf-8"))
+        end = at + len(encode(text, f"document {first + number}"))
         if isinstance(text, Chunk):
             places.append([text.number, text.begin, text.end, text.tokens])
             chunks.append(Chunk(text, document=name, heading=text.heading, number=number,
@@ -220,8 +234,10 @@ def _read_index(path: pathlib.Path) -> Tuple[List[str], List[List[float]], Optio
         for chunk, _, vector in index.chunks():
             texts.append(_restored(chunk, metadata.get(chunk.document, {})))
             vectors.append(list(vector))
-    origin = Origin(info.model, info.model_identity)
-    return texts, vectors, None if origin.name == _UNKNOWN.name else origin
+    if info.model == _UNKNOWN.name:
+        return texts, vectors, None
+    local = info.model.startswith("/") or ":" not in info.model
+    return texts, vectors, Origin(info.model, info.model_identity, local)
 
 
 def _restored(chunk: Chunk, metadata: Dict[str, Any]) -> Chunk:

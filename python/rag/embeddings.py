@@ -36,8 +36,7 @@ class BaseEmbeddings:
     def identity(self) -> str:
         """Differs between models whose vectors can't be compared. A store keeps it, and refuses
         questions with another one."""
-        path = getattr(self, "path", "")
-        return f"{type(self).__name__}:{path}" if path else type(self).__name__
+        return f"{type(self).__name__}:{getattr(self, 'path', '')}"
 
     def get_embedding(self, text: str) -> List[float]:
         """The vector of a question: [dimension] floats."""

@@ -21,7 +21,7 @@ from . import _persisted
 from ._progress import ProgressBar
 from ._settings import MissingFileError
 from .embeddings import BaseEmbeddings, LocalEmbedding
-from .errors import MismatchError, UsageError
+from .errors import InputError, MismatchError, UsageError
 from .index import nearest
 from .model import Model
 
@@ -76,6 +76,10 @@ class VectorStore:
                     bar.update_to(len(vectors))
         finally:
             bar.close()
+        for i, vector in enumerate(vectors):
+            if len(vector) != len(vectors[0]):
+                raise InputError(f"the vector of document {i} has {len(vector)} numbers, that of "
+                                 f"document 0 has {len(vectors[0])}")
         self.vectors = vectors
         self._origin = _origin(EmbeddingModel)
         self._model = EmbeddingModel.model if isinstance(EmbeddingModel, LocalEmbedding) else None
@@ -137,7 +141,7 @@ class VectorStore:
         if len(self.vectors) not in (0, len(self.document)):
             raise UsageError(f"{len(self.vectors)} vectors for {len(self.document)} documents: "
                              "call get_vector again")
-        if k == 0 or not self.vectors:
+        if k == 0 or len(self.vectors) == 0:
             return []
         self._check(EmbeddingModel)
         vector = EmbeddingModel.get_embedding(query)
@@ -154,7 +158,7 @@ class VectorStore:
 
     def _check(self, embedding: BaseEmbeddings) -> None:
         asked, made = _origin(embedding), self._origin
-        if made and asked.identity not in made:
+        if made and asked.identity not in (made.identity, made.name):
             raise MismatchError(
                 f"the store was made with {made.name}, the question comes with {asked.name}"
                 f"{' in another version' if made.name == asked.name else ''}, and their vectors "
@@ -171,6 +175,6 @@ class VectorStore:
 def _origin(embedding: BaseEmbeddings) -> _persisted.Origin:
     """Who makes these vectors."""
     if isinstance(embedding, LocalEmbedding):
-        return _persisted.Origin(embedding.model.info.name, embedding.identity)
-    identity = getattr(embedding, "identity", None) or type(embedding).__name__
-    return _persisted.Origin(identity, identity)
+        return _persisted.Origin(embedding.model.info.name, embedding.identity, True)
+    identity = getattr(embedding, "identity", f"{type(embedding).__name__}:")
+    return _persisted.Origin(identity, identity, False)
