@@ -5,7 +5,7 @@
 #include <math.h>
 
 static const double WEIGHT = 12; /* of full lexical evidence, in standard deviations */
-static const double FULL = 0.5; /* evidence of the best passage that is trusted fully */
+static const double FULL = 0.5;  /* evidence of the best passage that is trusted fully */
 
 struct candidate {
     int64_t chunk_id;

@@ -171,7 +171,7 @@ rag_status store_find_vector(struct store *store, const struct hash *hash, float
     return status;
 }
 
-static char *copy_column(sqlite3_stmt *statement, int column)
+char *copy_column(sqlite3_stmt *statement, int column)
 {
     rag_text text = db_column(statement, column);
     char *copy = malloc(text.size + 1);
@@ -225,7 +225,8 @@ static rag_status fill_chunk(struct store *store, sqlite3_stmt *statement,
     out->line = (uint32_t)sqlite3_column_int64(statement, 6);
     out->last_line = (uint32_t)sqlite3_column_int64(statement, 7);
     out->tokens = (size_t)sqlite3_column_int64(statement, 8);
-    if (!out->path || !out->heading)
+    out->metadata = copy_column(statement, 9);
+    if (!out->path || !out->heading || !out->metadata)
         return fail_memory(error);
     return read_text(store, sqlite3_column_int64(statement, 0), out, error);
 }
@@ -234,12 +235,13 @@ static rag_status get_chunk(struct store *store, struct stored_chunk *out, rag_e
 {
     sqlite3_stmt *statement;
     bool row;
-    rag_status status =
-        db_prepare(store, &statement,
-                   "SELECT documents.id, path, heading, number, begin_byte, end_byte, line, "
-                   "last_line, tokens FROM chunks JOIN documents ON documents.id=document "
-                   "WHERE chunks.id=?",
-                   error);
+    char sql[256];
+    sqlite3_snprintf(sizeof sql, sql,
+                     "SELECT documents.id, path, heading, number, begin_byte, end_byte, line, "
+                     "last_line, tokens, %s FROM chunks JOIN documents ON "
+                     "documents.id=document WHERE chunks.id=?",
+                     metadata_column(store));
+    rag_status status = db_prepare(store, &statement, sql, error);
     if (!status)
         status = db_bind(store, statement, error, "i", out->chunk_id);
     if (!status)
@@ -271,6 +273,7 @@ void stored_chunk_release(struct stored_chunk *chunk)
 {
     free(chunk->path);
     free(chunk->heading);
+    free(chunk->metadata);
     free(chunk->text);
     *chunk = (struct stored_chunk){0};
 }

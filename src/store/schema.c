@@ -3,38 +3,57 @@
 
 #include <string.h>
 
+/* Version 2 adds two columns. Each has the default that a document of version 1 gets, for
+ * ALTER TABLE then touches no row, and leaves the very sentence that a new file has. The hash
+ * is that of "{}". */
+#define DOCUMENTS_1                                                                            \
+    "CREATE TABLE documents(id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, " \
+    "format TEXT NOT NULL, hash BLOB NOT NULL, size INTEGER NOT NULL, "                        \
+    "modified INTEGER NOT NULL, chunks INTEGER NOT NULL, chunks_hash BLOB NOT NULL, "          \
+    "text_hash BLOB NOT NULL, text BLOB NOT NULL"
+#define METADATA "metadata TEXT NOT NULL DEFAULT '{}'"
+#define METADATA_HASH                                                                          \
+    "metadata_hash BLOB NOT NULL DEFAULT "                                                     \
+    "x'44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a'"
+
 /* The layout, object by object. A file is accepted only if it holds these very sentences:
  * a foreign view or trigger would run with our permissions. */
 static const struct {
     const char *name, *sql;
+    const char *older; /* as version 1 made it, where that is another sentence */
 } objects[] = {
     {"recipe",
      "CREATE TABLE recipe(id INTEGER PRIMARY KEY CHECK(id=1), model TEXT NOT NULL, "
      "model_identity TEXT NOT NULL, dimension INTEGER NOT NULL, chunker TEXT NOT NULL, "
-     "max_tokens INTEGER NOT NULL, overlap INTEGER NOT NULL) STRICT"},
+     "max_tokens INTEGER NOT NULL, overlap INTEGER NOT NULL) STRICT",
+     NULL},
     {"state",
      "CREATE TABLE state(id INTEGER PRIMARY KEY CHECK(id=1), generation INTEGER NOT NULL, "
-     "words_hash BLOB NOT NULL) STRICT"},
-    {"documents",
-     "CREATE TABLE documents(id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, "
-     "format TEXT NOT NULL, hash BLOB NOT NULL, size INTEGER NOT NULL, "
-     "modified INTEGER NOT NULL, chunks INTEGER NOT NULL, chunks_hash BLOB NOT NULL, "
-     "text_hash BLOB NOT NULL, text BLOB NOT NULL) STRICT"},
+     "words_hash BLOB NOT NULL) STRICT",
+     NULL},
+    {"documents", DOCUMENTS_1 ", " METADATA ", " METADATA_HASH ") STRICT",
+     DOCUMENTS_1 ") STRICT"},
     {"chunks",
      "CREATE TABLE chunks(id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL "
      "REFERENCES documents(id), number INTEGER NOT NULL, begin_byte INTEGER NOT NULL, "
      "end_byte INTEGER NOT NULL, line INTEGER NOT NULL, last_line INTEGER NOT NULL, "
      "tokens INTEGER NOT NULL, hash BLOB NOT NULL, heading TEXT NOT NULL, "
-     "UNIQUE(document, number)) STRICT"},
-    {"chunks_by_hash", "CREATE INDEX chunks_by_hash ON chunks(hash)"},
-    {"vectors", "CREATE TABLE vectors(chunk INTEGER PRIMARY KEY REFERENCES chunks(id), "
-                "vector BLOB NOT NULL) STRICT"},
+     "UNIQUE(document, number)) STRICT",
+     NULL},
+    {"chunks_by_hash", "CREATE INDEX chunks_by_hash ON chunks(hash)", NULL},
+    {"vectors",
+     "CREATE TABLE vectors(chunk INTEGER PRIMARY KEY REFERENCES chunks(id), "
+     "vector BLOB NOT NULL) STRICT",
+     NULL},
     {"passages",
      "CREATE VIEW passages AS SELECT chunks.id AS id, heading, CAST(substr(text, begin_byte+1, "
      "end_byte-begin_byte) AS TEXT) AS text FROM chunks JOIN documents ON "
-     "documents.id=chunks.document"},
-    {"words", "CREATE VIRTUAL TABLE words USING fts5(heading, text, content='passages', "
-              "content_rowid='id', tokenize='rag_words')"},
+     "documents.id=chunks.document",
+     NULL},
+    {"words",
+     "CREATE VIRTUAL TABLE words USING fts5(heading, text, content='passages', "
+     "content_rowid='id', tokenize='rag_words')",
+     NULL},
 };
 enum { OBJECTS = sizeof objects / sizeof *objects };
 
@@ -115,7 +134,7 @@ static rag_status create_objects(struct store *store, rag_error *error)
 
 rag_status schema_create(struct store *store, rag_error *error)
 {
-    rag_status status = db_begin(store, DB_WRITE, error);
+    rag_status status = db_execute(store, "BEGIN IMMEDIATE", error); /* no version yet */
     if (status)
         return status;
     int64_t existing = 0;
@@ -125,7 +144,7 @@ rag_status schema_create(struct store *store, rag_error *error)
     return db_end(store, status, error);
 }
 
-static bool known(const char *name, const char *sql, bool present[OBJECTS])
+static bool known(const char *name, const char *sql, unsigned version, bool present[OBJECTS])
 {
     static const char *const of_fts5[] = {"words_data", "words_idx", "words_docsize",
                                           "words_config"};
@@ -134,13 +153,17 @@ static bool known(const char *name, const char *sql, bool present[OBJECTS])
     for (size_t i = 0; i < sizeof of_fts5 / sizeof *of_fts5; i++)
         if (strcmp(name, of_fts5[i]) == 0)
             return true;
-    for (size_t i = 0; i < OBJECTS; i++)
-        if (strcmp(name, objects[i].name) == 0 && strcmp(sql, objects[i].sql) == 0)
+    for (size_t i = 0; i < OBJECTS; i++) {
+        bool older = version < SCHEMA_VERSION && objects[i].older;
+        if (strcmp(name, objects[i].name) == 0 &&
+            strcmp(sql, older ? objects[i].older : objects[i].sql) == 0)
             return present[i] = true;
+    }
     return false;
 }
 
-static rag_status check_objects(struct store *store, sqlite3_stmt *statement, rag_error *error)
+static rag_status check_objects(struct store *store, sqlite3_stmt *statement, unsigned version,
+                                rag_error *error)
 {
     bool present[OBJECTS] = {0};
     for (;;) {
@@ -152,7 +175,7 @@ static rag_status check_objects(struct store *store, sqlite3_stmt *statement, ra
             break;
         const char *name = (const char *)sqlite3_column_text(statement, 0);
         const char *sql = (const char *)sqlite3_column_text(statement, 1);
-        if (!known(name ? name : "", sql ? sql : "", present))
+        if (!known(name ? name : "", sql ? sql : "", version, present))
             return fail_with(
                 error, RAG_INDEX,
                 "%s: \"%s\" in it is not part of an index of rag; the file was "
@@ -168,25 +191,47 @@ static rag_status check_objects(struct store *store, sqlite3_stmt *statement, ra
     return RAG_OK;
 }
 
-rag_status schema_check(struct store *store, rag_error *error)
+rag_status schema_version(struct store *store, unsigned *version, rag_error *error)
 {
-    int64_t id = 0, version = 0;
+    int64_t value = 0;
+    rag_status status = db_integer(store, "PRAGMA user_version", 0, &value, error);
+    *version = (unsigned)value;
+    return status ? status : judge_version(store->path, (uint32_t)value, error);
+}
+
+static rag_status check(struct store *store, rag_error *error)
+{
+    int64_t id = 0;
     rag_status status = db_integer(store, "PRAGMA application_id", 0, &id, error);
-    if (!status)
-        status = db_integer(store, "PRAGMA user_version", 0, &version, error);
     if (status)
         return status;
     if (id != SCHEMA_APPLICATION_ID)
         return fail_with(error, RAG_INDEX,
                          "%s: not an index of rag; name another file with --index",
                          store->path);
-    status = judge_version(store->path, (uint32_t)version, error);
-    if (status)
-        return status;
     sqlite3_stmt *statement;
     status = db_prepare(store, &statement, "SELECT name, sql FROM sqlite_schema", error);
     if (!status)
-        status = check_objects(store, statement, error);
+        status = check_objects(store, statement, store->version, error);
     sqlite3_finalize(statement);
     return status;
+}
+
+/* In one transaction, for another process may be bringing the file up to date. */
+rag_status schema_check(struct store *store, rag_error *error)
+{
+    rag_status status = db_begin(store, DB_READ, error);
+    return status ? status : db_end(store, check(store, error), error);
+}
+
+rag_status schema_upgrade(struct store *store, unsigned version, rag_error *error)
+{
+    if (version == SCHEMA_VERSION)
+        return RAG_OK;
+    char pragma[64];
+    sqlite3_snprintf(sizeof pragma, pragma, "PRAGMA user_version=%d", SCHEMA_VERSION);
+    rag_status status = db_execute(store, "ALTER TABLE documents ADD COLUMN " METADATA, error);
+    if (!status)
+        status = db_execute(store, "ALTER TABLE documents ADD COLUMN " METADATA_HASH, error);
+    return status ? status : db_execute(store, pragma, error);
 }

@@ -6,7 +6,7 @@
 
 enum {
     SCHEMA_APPLICATION_ID = 0x52414769, /* "RAGi", in the file's header at byte 68 */
-    SCHEMA_VERSION = 1,                 /* user_version, in the file's header at byte 60 */
+    SCHEMA_VERSION = 2,                 /* user_version, in the file's header at byte 60 */
     SCHEMA_HEADER_SIZE = 100,           /* of an SQLite file */
 };
 
@@ -21,7 +21,13 @@ CHECKED rag_status schema_judge_header(const char *path,
  * is no error. */
 CHECKED rag_status schema_create(struct store *store, rag_error *error);
 
-/* Every table, index and view is the one that this version makes, and nothing more. */
+/* The version of the open file, within a transaction. RAG_INDEX: none that can be read. */
+CHECKED rag_status schema_version(struct store *store, unsigned *version, rag_error *error);
+
+/* Every table, index and view is one that the file's version has, and nothing more. */
 CHECKED rag_status schema_check(struct store *store, rag_error *error);
+
+/* Brings an older file up to SCHEMA_VERSION, within a writing transaction. */
+CHECKED rag_status schema_upgrade(struct store *store, unsigned version, rag_error *error);
 
 #endif

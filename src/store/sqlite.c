@@ -178,7 +178,16 @@ rag_status db_integer(struct store *store, const char *sql, int64_t fallback, in
 
 rag_status db_begin(struct store *store, enum db_access access, rag_error *error)
 {
-    return db_execute(store, access == DB_WRITE ? "BEGIN IMMEDIATE" : "BEGIN", error);
+    rag_status status =
+        db_execute(store, access == DB_WRITE ? "BEGIN IMMEDIATE" : "BEGIN", error);
+    if (status)
+        return status;
+    status = schema_version(store, &store->version, error);
+    if (!status && access == DB_WRITE) {
+        status = schema_upgrade(store, store->version, error);
+        store->version = SCHEMA_VERSION; /* of what the transaction sees */
+    }
+    return status ? db_end(store, status, error) : RAG_OK;
 }
 
 rag_status db_end(struct store *store, rag_status status, rag_error *error)

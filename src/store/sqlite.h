@@ -3,7 +3,8 @@
  * A public store_* function takes the lock, and everything below it runs with the lock held.
  * A function that reads more than one row set does so between db_begin(store, DB_READ) and
  * db_end, so that it sees one state of the file; one that writes begins with DB_WRITE, so
- * that waiting for another writer happens before anything is read. */
+ * that waiting for another writer happens before anything is read, and that an older file is
+ * brought up to date first. */
 #ifndef RAG_STORE_SQLITE_H
 #define RAG_STORE_SQLITE_H
 
@@ -19,6 +20,7 @@ struct store {
     sqlite3 *db;
     char *path; /* absolute */
     bool writable;
+    unsigned version; /* of the file's layout, as the transaction in hand sees it */
     struct lexical *lexical;
     struct matrix matrix;
 };
@@ -48,6 +50,7 @@ CHECKED rag_status db_run(struct store *store, sqlite3_stmt *statement, rag_erro
 CHECKED rag_status db_integer(struct store *store, const char *sql, int64_t fallback,
                               int64_t *value, rag_error *error);
 
+/* Sets store->version. Nothing is left open on failure. */
 enum db_access { DB_READ, DB_WRITE };
 CHECKED rag_status db_begin(struct store *store, enum db_access access, rag_error *error);
 
@@ -56,6 +59,9 @@ CHECKED rag_status db_end(struct store *store, rag_status status, rag_error *err
 
 /* A column's bytes; NULL only where size is 0. Valid until the next step. */
 rag_text db_column(sqlite3_stmt *statement, int column);
+
+/* A copy of a column's bytes with a NUL behind them; NULL: out of memory. */
+char *copy_column(sqlite3_stmt *statement, int column);
 
 void store_lock(struct store *store);
 void store_unlock(struct store *store);
@@ -85,10 +91,15 @@ void document_text_close(struct document_text *text);
 CHECKED bool document_text_part(const struct document_text *text, int64_t begin, int64_t end,
                                 rag_text *part);
 
+/* The text of each document's metadata as an SQL expression, for files of any version. */
+const char *metadata_column(const struct store *store);
+
 /* What the file promises of every chunk and vector: checked when they are written, and by
  * verify (write.c). */
 bool chunk_fits(const struct store_chunk *chunk, rag_text text);
 bool vector_is_unit(const float *vector, size_t dimension);
+
+uint32_t count_lines(rag_text text);
 
 /* Feeds what a document's `chunks_hash` covers of one chunk to a hasher (docs/format.md). */
 void chunk_hash_update(struct hasher *hasher, const struct store_chunk *chunk,

@@ -55,13 +55,20 @@ CHECKED rag_status store_set_recipe(struct store *store, const struct store_reci
                                     rag_error *error);
 
 struct store_document {
-    const char *path; /* absolute */
+    const char *path; /* unique; absolute for files, any name for other sources */
     const char *format;
-    struct hash hash; /* of the file's bytes */
-    uint64_t size;    /* of the file */
-    int64_t modified; /* nanoseconds since 1970 */
-    rag_text text;    /* UTF-8 */
+    struct hash hash;     /* of the file's bytes, or of all that the source is made of */
+    uint64_t size;        /* of the file, or of the source's text */
+    int64_t modified;     /* nanoseconds since 1970 */
+    rag_text text;        /* UTF-8 */
+    const char *metadata; /* a JSON object; NULL: METADATA_NONE */
 };
+
+#define METADATA_NONE "{}"
+enum { METADATA_MAX_BYTES = 1 << 20 };
+
+/* RAG_INPUT: not a JSON object, or too long. */
+CHECKED rag_status metadata_check(const char *metadata, rag_error *error);
 
 struct store_chunk {
     size_t begin, end; /* bytes of the document's text */
@@ -101,6 +108,30 @@ typedef int (*store_path_fn)(const char *path, void *user);
 CHECKED rag_status store_each_document(struct store *store, const char *path,
                                        store_path_fn each, void *user, rag_error *error);
 
+/* A document of the file; to be released. */
+struct stored_document {
+    char *path, *format, *metadata;
+    char *text; /* NULL unless asked for */
+    size_t text_size, chunks;
+    uint64_t size;
+    int64_t modified;
+};
+
+/* RAG_NOT_FOUND: there is none of this path. */
+CHECKED rag_status store_get_document(struct store *store, const char *path, bool with_text,
+                                      struct stored_document *out, rag_error *error);
+void stored_document_release(struct stored_document *document);
+
+/* Calls back with each chunk of a document (path NULL: of all, in the order in which they were
+ * put in), a document at a time, as it was at one moment; one that goes out meanwhile is
+ * passed over. Nonzero stops. The callback may use the store. RAG_NOT_FOUND: no such document.
+ */
+struct stored_chunk;
+typedef int (*store_chunk_fn)(const struct stored_chunk *chunk, const float *vector,
+                              void *user);
+CHECKED rag_status store_each_chunk(struct store *store, const char *path, store_chunk_fn each,
+                                    void *user, rag_error *error);
+
 /* Takes the documents out that are named, in one transaction. */
 CHECKED rag_status store_remove(struct store *store, const char *const *paths, size_t count,
                                 size_t *removed, rag_error *error);
@@ -113,8 +144,8 @@ struct store_counts {
 CHECKED rag_status store_count(struct store *store, struct store_counts *out, rag_error *error);
 
 /* One sentence to on_problem for each thing that is wrong (it must not use the store, nor may
- * `events`); then RAG_INDEX. Where the file may be written, FTS5's own check is run too, which waits for
- * another writer. */
+ * `events`); then RAG_INDEX. Where the file may be written, FTS5's own check is run too, which
+ * waits for another writer. */
 CHECKED rag_status store_verify(struct store *store, rag_problem_fn on_problem, void *user,
                                 const struct events *events, rag_error *error);
 
@@ -162,7 +193,7 @@ CHECKED rag_status store_score_documents(struct store *store, const float *query
  * is never given to another chunk. */
 struct stored_chunk {
     int64_t chunk_id;
-    char *path, *heading;
+    char *path, *heading, *metadata;
     char *text;
     size_t text_size, number;
     uint64_t begin, end;

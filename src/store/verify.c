@@ -109,14 +109,6 @@ struct subject {
     struct hasher *hasher;
 };
 
-static uint32_t count_lines(rag_text text)
-{
-    uint32_t lines = 1;
-    for (size_t i = 0; i < text.size; i++)
-        lines += text.data[i] == '\n' || text.data[i] == '\r';
-    return lines;
-}
-
 static void check_vector(struct verification *v, struct subject *subject, int64_t id,
                          const sqlite3_value *type, rag_text bytes, float *vector)
 {
@@ -225,7 +217,40 @@ static bool equal_hash(rag_text stored, const struct hash *hash)
            memcmp(stored.data, hash->bytes, sizeof hash->bytes) == 0;
 }
 
-enum { DOCUMENT_ID, PATH, FILE_HASH, CHUNKS, CHUNKS_HASH, TEXT_HASH, TEXT };
+enum {
+    DOCUMENT_ID,
+    PATH,
+    FILE_HASH,
+    CHUNKS,
+    CHUNKS_HASH,
+    TEXT_HASH,
+    TEXT,
+    METADATA,
+    METADATA_HASH,
+};
+
+static rag_status check_metadata(struct verification *v, const char *path, sqlite3_stmt *row,
+                                 rag_error *error)
+{
+    struct hash hash;
+    rag_error why;
+    rag_text bytes = db_column(row, METADATA);
+    rag_status status = hash_bytes(bytes.data ? bytes.data : "", bytes.size, &hash, error);
+    if (status)
+        return status;
+    /* The hash first: db_column's bytes have no NUL behind them, sqlite3_column_text's do. */
+    bool same = equal_hash(db_column(row, METADATA_HASH), &hash);
+    const char *text = (const char *)sqlite3_column_text(row, METADATA);
+    if (!text)
+        return fail_memory(error);
+    if (v->store->version >= 2 && !same)
+        verification_report(v, "%s: its metadata are not what was put in", path);
+    if (strlen(text) != bytes.size)
+        verification_report(v, "%s: its metadata hold a zero byte", path);
+    else if (metadata_check(text, &why) == RAG_INPUT)
+        verification_report(v, "%s: %s", path, why.message);
+    return RAG_OK;
+}
 
 static rag_status check_text(struct verification *v, struct subject *subject, sqlite3_stmt *row,
                              rag_error *error)
@@ -257,6 +282,8 @@ static rag_status check_document(struct verification *v, sqlite3_stmt *row,
     struct hash hash;
     rag_status status = check_text(v, &subject, row, error);
     if (!status)
+        status = check_metadata(v, subject.path, row, error);
+    if (!status)
         status = hasher_new(&subject.hasher, error);
     if (status)
         return status;
@@ -277,10 +304,13 @@ static rag_status check_document(struct verification *v, sqlite3_stmt *row,
 static rag_status check_documents(struct verification *v, rag_error *error)
 {
     sqlite3_stmt *documents = NULL, *chunks = NULL;
-    rag_status status = db_prepare(v->store, &documents,
-                                   "SELECT id, path, hash, chunks, chunks_hash, text_hash, "
-                                   "text FROM documents ORDER BY id",
-                                   error);
+    char sql[160];
+    sqlite3_snprintf(sizeof sql, sql,
+                     "SELECT id, path, hash, chunks, chunks_hash, text_hash, text, %s, %s FROM "
+                     "documents ORDER BY id",
+                     metadata_column(v->store),
+                     v->store->version >= 2 ? "metadata_hash" : "NULL");
+    rag_status status = db_prepare(v->store, &documents, sql, error);
     if (!status)
         status = db_prepare(v->store, &chunks,
                             "SELECT id, number, begin_byte, end_byte, line, last_line, tokens, "

@@ -19,12 +19,25 @@ bool vector_is_unit(const float *vector, size_t dimension)
     return fabs(square - 1) <= NORM_TOLERANCE; /* false for NaN */
 }
 
+uint32_t count_lines(rag_text text)
+{
+    uint32_t lines = 1;
+    for (size_t i = 0; i < text.size; i++)
+        lines += text.data[i] == '\n' || text.data[i] == '\r';
+    return lines;
+}
+
 bool chunk_fits(const struct store_chunk *chunk, rag_text text)
 {
     return chunk->begin <= chunk->end && chunk->end <= text.size &&
            utf8_floor(text.data, text.size, chunk->begin) == chunk->begin &&
            utf8_floor(text.data, text.size, chunk->end) == chunk->end && chunk->line >= 1 &&
            chunk->line <= chunk->last_line;
+}
+
+static const char *document_metadata(const struct store_document *document)
+{
+    return document->metadata ? document->metadata : METADATA_NONE;
 }
 
 static rag_status check_input(const struct store_document *document,
@@ -39,6 +52,9 @@ static rag_status check_input(const struct store_document *document,
     if (valid != document->text.size)
         return fail_with(error, RAG_INPUT, "%s: byte %zu of its text is not UTF-8",
                          document->path, valid);
+    rag_status status = metadata_check(document_metadata(document), error);
+    if (status)
+        return fail_within(error, status, "%s", document->path);
     for (size_t i = 0; i < count; i++) {
         size_t heading = strlen(chunks[i].heading);
         if (utf8_valid_prefix(chunks[i].heading, heading) != heading)
@@ -215,22 +231,28 @@ static rag_status insert_document(struct store *store, const struct store_docume
                                   const struct hash *chunks_hash, size_t count, int64_t *id,
                                   rag_error *error)
 {
-    struct hash text_hash;
+    struct hash text_hash, metadata_hash;
+    const char *metadata = document_metadata(document);
     rag_status status = hash_bytes(document->text.data, document->text.size, &text_hash, error);
+    if (!status)
+        status = hash_bytes(metadata, strlen(metadata), &metadata_hash, error);
     if (status)
         return status;
     sqlite3_stmt *statement;
     status = db_prepare(store, &statement,
                         "INSERT INTO documents(path, format, hash, size, modified, chunks, "
-                        "chunks_hash, text_hash, text) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        "chunks_hash, text_hash, text, metadata, metadata_hash) "
+                        "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                         error);
     if (!status)
-        status = db_run(store, statement, error, "ttbiiibbb", document->path, document->format,
-                        (const void *)document->hash.bytes, sizeof document->hash.bytes,
-                        (int64_t)document->size, document->modified, (int64_t)count,
-                        (const void *)chunks_hash->bytes, sizeof chunks_hash->bytes,
-                        (const void *)text_hash.bytes, sizeof text_hash.bytes,
-                        (const void *)document->text.data, document->text.size);
+        status =
+            db_run(store, statement, error, "ttbiiibbbtb", document->path, document->format,
+                   (const void *)document->hash.bytes, sizeof document->hash.bytes,
+                   (int64_t)document->size, document->modified, (int64_t)count,
+                   (const void *)chunks_hash->bytes, sizeof chunks_hash->bytes,
+                   (const void *)text_hash.bytes, sizeof text_hash.bytes,
+                   (const void *)document->text.data, document->text.size, metadata,
+                   (const void *)metadata_hash.bytes, sizeof metadata_hash.bytes);
     sqlite3_finalize(statement);
     *id = sqlite3_last_insert_rowid(store->db);
     return status;
@@ -367,16 +389,25 @@ rag_status store_remove(struct store *store, const char *const *paths, size_t co
     return status;
 }
 
-rag_status store_touch(struct store *store, const char *path, uint64_t size, int64_t modified,
-                       rag_error *error)
+static rag_status touch(struct store *store, const char *path, uint64_t size, int64_t modified,
+                        rag_error *error)
 {
-    store_lock(store);
     sqlite3_stmt *statement;
     rag_status status = db_prepare(
         store, &statement, "UPDATE documents SET size=?, modified=? WHERE path=?", error);
     if (!status)
         status = db_run(store, statement, error, "iit", (int64_t)size, modified, path);
     sqlite3_finalize(statement);
+    return status;
+}
+
+rag_status store_touch(struct store *store, const char *path, uint64_t size, int64_t modified,
+                       rag_error *error)
+{
+    store_lock(store);
+    rag_status status = db_begin(store, DB_WRITE, error);
+    if (!status)
+        status = db_end(store, touch(store, path, size, modified, error), error);
     store_unlock(store);
     return status;
 }
