@@ -116,7 +116,7 @@ class LocalEmbedding(BaseEmbeddings):
                 f"{long} of {len(found)} texts are longer than {info.name} takes at once "
                 f"({info.max_tokens} tokens): they are embedded in windows and averaged. Smaller "
                 "chunks, such as get_content(max_token_len=400), are found better",
-                RagWarning, stacklevel=4)
+                RagWarning, stacklevel=3)
         return [list(map(float, item.dense)) for item in found if item.dense is not None]
 
 
