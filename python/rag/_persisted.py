@@ -14,17 +14,19 @@ system that the notebook was written for, `doecment.json` and `vectors.json` fro
 from __future__ import annotations
 
 import array
+import contextlib
 import json
 import math
 import os
 import pathlib
 import shutil
+import sqlite3
 import tempfile
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ._call import encode
 from ._settings import EMBEDDING_VARIABLE, open_model
-from .errors import InputError, MismatchError, StoreBusyError
+from .errors import InputError, MismatchError, StoreBusyError, StoreError
 from .index import Chunk, Index, Source
 from .model import Model
 
@@ -47,6 +49,7 @@ class Found(NamedTuple):
 
 #: Names of what is no model of rag have a colon, as no name on the hub has.
 _UNKNOWN = Origin("unknown:", "unknown:", False)
+_WAIT = 10.0  # seconds, for a writer of the old index
 _MOST = 8192  # chunks of one source, whose metadata is bounded
 
 
@@ -134,8 +137,8 @@ def write(target: pathlib.Path, file: str, texts: Sequence[str],
         with Index(fresh, model=model or origin.name,
                    dimension=None if model else len(vectors[0])) as index:
             index.put(_sources(file, texts, vectors))
-        _settle(target)
-        os.replace(fresh, target)
+        with _locked(target):
+            os.replace(fresh, target)
         _sync(target.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -150,14 +153,23 @@ def _same_model(origin: Origin) -> Model:
     return model
 
 
-def _settle(target: pathlib.Path) -> None:
-    """A journal beside the old index would be taken for the new one's: has it played back."""
-    journal = target.with_name(target.name + "-journal")
-    if journal.exists():
-        with Index(target, must_exist=True) as index:
-            index.info
-        if journal.exists():
-            raise StoreBusyError(f"{target} is being written by another process; try again")
+@contextlib.contextmanager
+def _locked(target: pathlib.Path) -> Iterator[None]:
+    """Keeps writers away from the old index while the new one takes its place, and has SQLite
+    play back the journal of a writer that was killed: it would be taken for the new file's."""
+    if not target.exists():
+        yield
+        return
+    with contextlib.closing(sqlite3.connect(target, timeout=_WAIT, isolation_level=None)) as old:
+        try:
+            old.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            raise StoreBusyError(f"{target} can't be replaced, for another process is using it "
+                                 f"({error}); try again") from error
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{target} is no index of rag ({error}) and is left as it is; name "
+                             "another file") from error
+        yield
 
 
 def _sync(folder: pathlib.Path) -> None:

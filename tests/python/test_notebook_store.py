@@ -9,6 +9,9 @@ import math
 import os
 import pathlib
 import shutil
+import sqlite3
+import subprocess
+import sys
 import unittest
 from unittest import mock
 
@@ -224,14 +227,41 @@ class PersistTest(Case):
         filled().persist(file="kept")
         self.assertEqual(loaded("storage", "kept").document, list(VECTORS))
 
-    def test_a_journal_of_the_old_index_is_not_played_into_the_new_one(self):
+    def test_the_journal_of_a_killed_writer_is_not_played_into_the_new_store(self):
         filled(["east"]).persist(file="kept")
         journal = pathlib.Path("storage/kept.rag-journal")
-        journal.write_bytes(b"\0" * 512)  # as a writer that was killed before it began
+        subprocess.run([sys.executable, "-c", KILLED_WRITER, "storage/kept.rag"], check=True)
+        self.assertGreater(journal.stat().st_size, 512)
         filled().persist(file="kept")
+        self.assertFalse(journal.exists())
         self.assertEqual(loaded("storage", "kept").document, list(VECTORS))
 
+    def test_a_store_that_is_being_written_is_not_replaced(self):
+        filled(["east"]).persist(file="kept")
+        with contextlib.closing(sqlite3.connect("storage/kept.rag")) as writer, \
+                mock.patch.object(_persisted, "_WAIT", 0.1):
+            writer.execute("BEGIN IMMEDIATE")
+            with self.assertRaisesRegex(rag.StoreBusyError, "kept.rag"):
+                filled().persist(file="kept")
+        self.assertEqual(loaded("storage", "kept").document, ["east"])
 
+    def test_a_file_of_another_program_is_not_replaced(self):
+        path = self.write("work/storage/kept.rag", "notes of mine " * 100)
+        with self.assertRaisesRegex(rag.StoreError, "kept.rag"):
+            filled().persist(file="kept")
+        self.assertEqual(path.read_text(), "notes of mine " * 100)
+        self.assertEqual(os.listdir("storage"), ["kept.rag"])
+
+
+KILLED_WRITER = """
+import os, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA cache_size=1")
+db.execute("BEGIN")
+db.execute("CREATE TABLE junk(data)")
+db.executemany("INSERT INTO junk VALUES(?)", [(bytes(5000),)] * 100)
+os._exit(0)
+"""
 FIELDS = ("document", "heading", "number", "begin", "end", "line", "last_line", "tokens")
 
 
