@@ -121,7 +121,7 @@ static rag_status run(struct store *store, size_t documents, size_t dimension, r
     }
     start = clock_seconds();
     if (!status)
-        status = store_verify(store, NULL, NULL, error);
+        status = store_verify(store, NULL, NULL, NULL, error);
     printf("verify                                  %8.2f s\n", clock_seconds() - start);
     free(text);
     free(vectors);
