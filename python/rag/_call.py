@@ -203,6 +203,9 @@ class Floats:
 
 # ---- Handles ---------------------------------------------------------------
 
+#: Seconds between two looks at whether to go on waiting for another thread.
+_PATIENCE = 0.1
+
 
 class Handle:
     """An object of librag and those who use it.
@@ -232,29 +235,43 @@ class Handle:
         self._turn = threading.Lock() if exclusive else None
         self._borrows = borrows
 
-    @contextlib.contextmanager
-    def use(self) -> Iterator[int]:
-        """The pointer, for one call."""
+    def enter(self, run_signals: Callable[[], None]) -> int:
+        """The pointer, until `leave`; while signal handlers are put off, for what they raise would
+        leave the count of users wrong."""
         self._check()
         me = threading.get_ident()
         if self._turn is not None:
             if me in self._users:
                 raise UsageError(f"{self._name} is in use by the call that called this function")
-            self._turn.acquire()
+            while not self._turn.acquire(timeout=_PATIENCE):
+                run_signals()
         try:
             with self._changed:
                 self._check()
                 self._users.append(me)
-            try:
-                assert self._pointer is not None
-                yield self._pointer
-            finally:
-                with self._changed:
-                    self._users.remove(me)
-                    self._changed.notify_all()
-        finally:
+        except BaseException:
             if self._turn is not None:
                 self._turn.release()
+            raise
+        assert self._pointer is not None
+        return self._pointer
+
+    def leave(self) -> None:
+        with self._changed:
+            self._users.remove(threading.get_ident())
+            self._changed.notify_all()
+        if self._turn is not None:
+            self._turn.release()
+
+    @contextlib.contextmanager
+    def use(self) -> Iterator[int]:
+        """The pointer, for something short."""
+        with _Signals() as signals:
+            pointer = self.enter(signals.run)
+            try:
+                yield pointer
+            finally:
+                self.leave()
 
     def _check(self) -> None:
         if os.getpid() != self._pid:
@@ -268,6 +285,13 @@ class Handle:
     @property
     def closed(self) -> bool:
         return self._closed
+
+    @property
+    def address(self) -> int:
+        """The pointer, for an options struct; valid while the handle is held by a call."""
+        self._check()
+        assert self._pointer is not None
+        return self._pointer
 
     def borrow(self) -> int:
         """The pointer, valid until `give_back` even if it is closed meanwhile."""
@@ -317,7 +341,11 @@ class Handle:
 
 
 class Owned:
-    """A result of librag, freed when nothing refers to it any more."""
+    """A result of librag that views lie in, freed when nothing refers to it any more.
+
+    A result that is read at once is freed at once instead, by librag's function itself: a signal's
+    handler may run as `__del__` begins, and what it raises is lost there.
+    """
 
     def __init__(self, free: Callable[[Any], Any]) -> None:
         self.pointer = ctypes.c_void_p()
@@ -407,9 +435,27 @@ def _caller_level() -> int:
     return 1
 
 
+_thread = threading.local()
+
+
 def warn(message: str) -> None:
-    """A RagWarning at the line that called into this package."""
-    warnings.warn(message, RagWarning, stacklevel=_caller_level())
+    """A RagWarning at the line that called into this package; in a thread of a stream or a task,
+    for those who read it."""
+    tell: Optional[Callable[[str], None]] = getattr(_thread, "tell", None)
+    if tell is not None:
+        tell(message)
+    else:
+        warnings.warn(message, RagWarning, stacklevel=_caller_level())
+
+
+@contextlib.contextmanager
+def _warnings_to(tell: Callable[[str], None]) -> Iterator[None]:
+    """Hands warnings of this thread to `tell`."""
+    _thread.tell = tell
+    try:
+        yield
+    finally:
+        _thread.tell = None
 
 
 class Call:
@@ -472,14 +518,13 @@ class Call:
             elif self._progress is not None:
                 self._progress(seen)
 
-    def run(self, function: Any, *arguments: Any) -> None:
-        """Calls `function(*arguments, error)`, and raises if it or a callback failed."""
+    def run(self, function: Any, *arguments: Any, hold: Sequence[Handle] = ()) -> None:
+        """Calls `function(*arguments, error)`, and raises if it or a callback failed. Handles among
+        the arguments, and in `hold`, are in use meanwhile."""
         error = _native.Error()
-        if self._cancel and self._cancel.wanted:
-            raise Interrupted("cancelled before it began")
         try:
             with self._signals:
-                status = function(*arguments, ctypes.byref(error))
+                status = self._run(function, arguments, hold, error)
         finally:
             if self._bar is not None:
                 self._bar.close()
@@ -488,6 +533,33 @@ class Call:
             raise failure
         if status:
             raise error_for(_native.STATUS[status], error.message.decode("utf-8", "replace"))
+
+    def _run(
+        self, function: Any, arguments: Sequence[Any], hold: Sequence[Handle], error: Any
+    ) -> int:
+        entered: List[Handle] = []
+        given: List[Any] = []
+        try:
+            for handle in hold:
+                handle.enter(self._heed)
+                entered.append(handle)
+            for argument in arguments:
+                if isinstance(argument, Handle):
+                    given.append(argument.enter(self._heed))
+                    entered.append(argument)
+                else:
+                    given.append(argument)
+            self._heed()
+            return int(function(*given, ctypes.byref(error)))
+        finally:
+            for handle in reversed(entered):
+                handle.leave()
+
+    def _heed(self) -> None:
+        """Raises if the call is not wanted any more, before it begins."""
+        self._signals.run()
+        if self._cancel and self._cancel.wanted:
+            raise Interrupted("cancelled before it began")
 
 
 # ---- Streams ---------------------------------------------------------------
@@ -499,6 +571,13 @@ class _StreamCancel(Cancel):
     @property
     def wanted(self) -> bool:
         return self._wanted or not threading.main_thread().is_alive()
+
+
+class _Warning:
+    """A warning in a stream's queue."""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
 
 
 class _End:
@@ -514,7 +593,8 @@ Work = Callable[[Callable[[T], None], Cancel], None]
 def _produce(work: Work[T], put: Callable[[Any], None], cancel: Cancel) -> None:
     failure: Optional[BaseException] = None
     try:
-        work(put, cancel)
+        with _warnings_to(lambda message: put(_Warning(message))):
+            work(put, cancel)
     except BaseException as error:
         failure = error
     put(_End(failure))
@@ -544,6 +624,9 @@ class Stream(Generic[T]):
         try:
             self._start()
             item = self._queue.get()
+            while isinstance(item, _Warning):
+                warn(item.message)
+                item = self._queue.get()
         except BaseException:
             self.close()
             raise
@@ -566,7 +649,7 @@ class Stream(Generic[T]):
 
     def _finish(self) -> None:
         self._ended = True
-        if self._thread is not None:
+        if self._thread is not None and self._thread.ident is not None:
             self._thread.join()
 
     def close(self) -> None:
@@ -606,6 +689,9 @@ class AsyncStream(Generic[T]):
             raise StopAsyncIteration
         try:
             item = await self._start().get()
+            while isinstance(item, _Warning):
+                warn(item.message)
+                item = await self._start().get()
         except BaseException:
             await self.aclose()
             raise
@@ -691,10 +777,19 @@ async def in_thread(work: Callable[[Cancel], T]) -> T:
     CancelledError comes out, nothing is left running."""
     cancel = Cancel()
     context = contextvars.copy_context()
-    running = _executor().submit(lambda: context.run(work, cancel))
+    told: List[str] = []
+
+    def run() -> T:
+        with _warnings_to(told.append):
+            return context.run(work, cancel)
+
+    running = _executor().submit(run)
     future = asyncio.wrap_future(running)
     try:
-        return await asyncio.shield(future)
+        result = await asyncio.shield(future)
+        for message in told:
+            warn(message)
+        return result
     except asyncio.CancelledError:
         cancel.set()
         running.cancel()

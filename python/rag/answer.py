@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, Union
 
 from . import _native
-from ._call import AsyncStream, Cancel, Owned, PathLike, Stream, decode
+from ._call import AsyncStream, Cancel, PathLike, Stream, decode
 from ._native import lib
 from .chat import Chat, Message, Usage, known, read_usage
 from .errors import UsageError
@@ -61,10 +61,9 @@ class Answer:
         return self.text
 
 
-def read_answer(made: Owned) -> Answer:
+def read_answer(answer: Any) -> Answer:
     from .index import read_hits
 
-    answer = made.pointer
     hits = read_hits(lib.rag_answer_hits(answer))
     usage = _native.Usage()
     lib.rag_answer_get_usage(answer, usage)

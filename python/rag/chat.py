@@ -13,7 +13,6 @@ from ._call import (
     Call,
     Cancel,
     Handle,
-    Owned,
     PathLike,
     Progress,
     Stream,
@@ -94,14 +93,17 @@ def providers(config: Optional[PathLike] = None) -> List[Provider]:
     `config`: that file; "": none; None: RAG_PROVIDERS, else rag/providers.json in
     XDG_CONFIG_HOME.
     """
-    found = Owned(lib.rag_provider_list_free)
-    Call().run(
-        lib.rag_provider_list_open, encode_name(config, "config"), ctypes.byref(found.pointer)
-    )
-    return [
-        _read_provider(lib.rag_provider_list_get(found.pointer, i).contents)
-        for i in range(lib.rag_provider_list_count(found.pointer))
-    ]
+    found = ctypes.c_void_p()
+    try:
+        Call().run(
+            lib.rag_provider_list_open, encode_name(config, "config"), ctypes.byref(found)
+        )
+        return [
+            _read_provider(lib.rag_provider_list_get(found, i).contents)
+            for i in range(lib.rag_provider_list_count(found))
+        ]
+    finally:
+        lib.rag_provider_list_free(found)
 
 
 def _read_provider(item: Any) -> Provider:
@@ -273,18 +275,20 @@ class Chat:
         items, count = messages_array(messages)
         call = Call(progress, cancel)
         listen(options, call, on_text)
-        reply = Owned(lib.rag_free)
-        with self.handle.use() as pointer:
+        reply = ctypes.c_void_p()
+        try:
             call.run(
                 lib.rag_chat_complete,
-                pointer,
+                self.handle,
                 items,
                 count,
                 ctypes.byref(options),
-                ctypes.byref(reply.pointer),
+                ctypes.byref(reply),
             )
-        assert reply.pointer.value is not None
-        return ctypes.string_at(reply.pointer.value).decode("utf-8", "replace")
+            assert reply.value is not None
+            return ctypes.string_at(reply.value).decode("utf-8", "replace")
+        finally:
+            lib.rag_free(reply)
 
     def complete(
         self,

@@ -15,7 +15,6 @@ from ._call import (
     Cancel,
     Floats,
     Handle,
-    Owned,
     PathLike,
     Progress,
     Stream,
@@ -373,15 +372,14 @@ class Index:
         options = _native.AddOptions.init(on_event=call.on_event)
         report = _native.AddReport()
         try:
-            with self.handle.use() as pointer:
-                call.run(
-                    function,
-                    pointer,
-                    items,
-                    count,
-                    ctypes.byref(options),
-                    ctypes.byref(report),
-                )
+            call.run(
+                function,
+                self.handle,
+                items,
+                count,
+                ctypes.byref(options),
+                ctypes.byref(report),
+            )
         except Error as error:
             error.report = _read_report(report)
             raise
@@ -444,8 +442,7 @@ class Index:
         there were."""
         items, count = names_array(paths_of(names), "name")
         removed = ctypes.c_size_t()
-        with self.handle.use() as pointer:
-            Call().run(lib.rag_index_remove, pointer, items, count, ctypes.byref(removed))
+        Call().run(lib.rag_index_remove, self.handle, items, count, ctypes.byref(removed))
         return removed.value
 
     def documents(
@@ -464,10 +461,9 @@ class Index:
 
         call = Call()
         callback = _native.document_fn(call.guard(each))
-        with self.handle.use() as pointer:
-            call.run(
-                lib.rag_index_each_document, pointer, items, count, int(texts), callback, None
-            )
+        call.run(
+            lib.rag_index_each_document, self.handle, items, count, int(texts), callback, None
+        )
         return found
 
     def chunks(self, name: Optional[PathLike] = None) -> Iterator[Tuple[Chunk, int, memoryview[float]]]:
@@ -490,10 +486,9 @@ class Index:
 
         call = Call()
         callback = _native.vector_fn(call.guard(each))
-        with self.handle.use() as pointer:
-            call.run(
-                lib.rag_index_each_chunk, pointer, encode_name(name, "name"), callback, None
-            )
+        call.run(
+            lib.rag_index_each_chunk, self.handle, encode_name(name, "name"), callback, None
+        )
         return found
 
     # ---- Questions
@@ -559,17 +554,19 @@ class Index:
             return []
         call = Call(progress, cancel)
         options.on_event = call.on_event
-        found = Owned(lib.rag_hits_free)
-        with self.handle.use() as pointer:
+        found = ctypes.c_void_p()
+        try:
             call.run(
                 lib.rag_search,
-                pointer,
+                self.handle,
                 native_text(data),
                 ctypes.byref(options),
-                ctypes.byref(found.pointer),
+                ctypes.byref(found),
             )
-        del keep
-        return read_hits(found.pointer)
+            return read_hits(found)
+        finally:
+            lib.rag_hits_free(found)
+            del keep
 
     def _ask(
         self,
@@ -619,25 +616,24 @@ class Index:
             history_tokens=at_least(history_tokens, 1, "history_tokens"),
             min_evidence=_evidence(min_evidence),
         )
-        made = Owned(lib.rag_answer_free)
-
-        def run() -> None:
-            with self.handle.use() as pointer:
-                call.run(
-                    lib.rag_ask,
-                    pointer,
-                    native_text(data),
-                    ctypes.byref(options),
-                    ctypes.byref(made.pointer),
-                )
-
+        hold: Tuple[Handle, ...] = ()
         if isinstance(llm, Chat):
-            with llm.handle.use() as options.open_chat:
-                run()
-        else:
-            run()
-        del keep
-        return read_answer(made)
+            options.open_chat = llm.handle.address
+            hold = (llm.handle,)
+        made = ctypes.c_void_p()
+        try:
+            call.run(
+                lib.rag_ask,
+                self.handle,
+                native_text(data),
+                ctypes.byref(options),
+                ctypes.byref(made),
+                hold=hold,
+            )
+            return read_answer(made)
+        finally:
+            lib.rag_answer_free(made)
+            del keep
 
     def ask(
         self,
@@ -689,8 +685,8 @@ class Index:
     def info(self) -> IndexInfo:
         """What the index holds now."""
         pointer_to = ctypes.POINTER(_native.IndexInfo)()
-        with self._info_lock, self.handle.use() as pointer:
-            Call().run(lib.rag_index_get_info, pointer, ctypes.byref(pointer_to))
+        with self.handle.use(), self._info_lock:
+            Call().run(lib.rag_index_get_info, self.handle, ctypes.byref(pointer_to))
             info = pointer_to.contents
             return IndexInfo(
                 path=decode(info.path),
@@ -724,8 +720,7 @@ class Index:
             on_event=call.on_event,
         )
         try:
-            with self.handle.use() as pointer:
-                call.run(lib.rag_index_verify, pointer, ctypes.byref(options))
+            call.run(lib.rag_index_verify, self.handle, ctypes.byref(options))
         except StoreError:
             if not problems:
                 raise
@@ -875,17 +870,16 @@ def chunk_paths(
 
         callback = _native.chunk_fn(call.guard(each))
         try:
-            with handle.use() as pointer:
-                call.run(
-                    lib.rag_chunk_paths,
-                    pointer,
-                    items,
-                    count,
-                    ctypes.byref(options),
-                    callback,
-                    None,
-                    None,
-                )
+            call.run(
+                lib.rag_chunk_paths,
+                handle,
+                items,
+                count,
+                ctypes.byref(options),
+                callback,
+                None,
+                None,
+            )
         finally:
             if own is not None:
                 own.close()

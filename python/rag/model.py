@@ -153,8 +153,7 @@ class Tokenizer:
     def _tokens(self, given: str) -> Tuple[List[int], List[Tuple[int, int]]]:
         data = encode(given, "text")
         tokens = _native.Tokens()
-        with self.handle.use() as pointer:
-            Call().run(lib.rag_tokenize, pointer, text(data), ctypes.byref(tokens))
+        Call().run(lib.rag_tokenize, self.handle, text(data), ctypes.byref(tokens))
         try:
             count = tokens.count
             ids = tokens.ids[:count] if count else []
@@ -257,15 +256,14 @@ class Model:
             role=choice(role, _native.ROLE, "role"), heads=bits, on_event=call.on_event
         )
         made = Owned(lib.rag_embeddings_free)
-        with self.handle.use() as pointer:
-            call.run(
-                lib.rag_embed,
-                pointer,
-                items,
-                count,
-                ctypes.byref(options),
-                ctypes.byref(made.pointer),
-            )
+        call.run(
+            lib.rag_embed,
+            self.handle,
+            items,
+            count,
+            ctypes.byref(options),
+            ctypes.byref(made.pointer),
+        )
         return made
 
     def _dense(
@@ -288,7 +286,8 @@ class Model:
 
         The array is read-only and lies where the library has it: nothing is copied. A vector
         depends on its text and the model alone. Needs numpy (`embed_lists` does not). Lone
-        surrogates are an InputError; a model without a dense head is a ModelError.
+        surrogates are an InputError; a model without a dense head (a
+        cross-encoder) is a UsageError.
         """
         return self._embed_array(texts, role, progress, None)
 
@@ -339,10 +338,9 @@ class Model:
         call = Call(progress, cancel)
         options = _native.RerankOptions.init(on_event=call.on_event)
         scores = (ctypes.c_float * count)()
-        with self.handle.use() as pointer:
-            call.run(
-                lib.rag_rerank, pointer, text(data), items, count, ctypes.byref(options), scores
-            )
+        call.run(
+            lib.rag_rerank, self.handle, text(data), items, count, ctypes.byref(options), scores
+        )
         return list(scores)
 
     @property
@@ -455,19 +453,20 @@ def _lists(view: memoryview[float]) -> List[List[float]]:
 
 def models(folder: Optional[PathLike] = None) -> List[InstalledModel]:
     """The installed models, sorted by name; `folder` of models, None: RAG_MODELS, else XDG's."""
-    found = Owned(lib.rag_model_list_free)
-    Call().run(
-        lib.rag_model_list_open, encode_name(folder, "folder"), ctypes.byref(found.pointer)
-    )
-    return list(_each_model(found))
-
-
-def _each_model(found: Owned) -> Iterator[InstalledModel]:
-    folder, size = ctypes.c_char_p(), ctypes.c_uint64()
-    for i in range(lib.rag_model_list_count(found.pointer)):
-        name = lib.rag_model_list_get(
-            found.pointer, i, ctypes.byref(folder), ctypes.byref(size)
+    found = ctypes.c_void_p()
+    try:
+        Call().run(
+            lib.rag_model_list_open, encode_name(folder, "folder"), ctypes.byref(found)
         )
+        return list(_each_model(found))
+    finally:
+        lib.rag_model_list_free(found)
+
+
+def _each_model(found: ctypes.c_void_p) -> Iterator[InstalledModel]:
+    folder, size = ctypes.c_char_p(), ctypes.c_uint64()
+    for i in range(lib.rag_model_list_count(found)):
+        name = lib.rag_model_list_get(found, i, ctypes.byref(folder), ctypes.byref(size))
         yield InstalledModel(decode(name), decode(folder.value), size.value)
 
 

@@ -1,0 +1,290 @@
+"""Indexes: files and sources in, hits and documents out, with small random models."""
+
+import array
+import json
+import math
+import sqlite3
+import threading
+
+from support import EMBEDDER, FILES, RERANKER, Case, main
+
+import rag
+
+TEXT = "Tomatoes need sun. Cucumbers need water. 黄瓜要水。"
+
+
+def unit(*values):
+    norm = math.sqrt(sum(value * value for value in values))
+    return [value / norm for value in values]
+
+
+def cut(text, *parts):
+    """Chunks of a text, by their words."""
+    data = text.encode()
+    chunks = []
+    for part in parts:
+        begin = data.index(part.encode())
+        chunks.append(rag.Chunk(part, begin=begin, end=begin + len(part.encode()), line=1,
+                                last_line=1, heading="By hand"))
+    return chunks
+
+
+class Files(Case):
+    def test_files_go_in_once_and_are_found(self):
+        docs = self.write_files()
+        index = self.open_index(model=EMBEDDER)
+        report = index.add(docs)
+        self.assertEqual((report.added, report.chunks_embedded), (3, report.chunks))
+        self.assertEqual(len(index), report.chunks)
+        again = index.add([docs])
+        self.assertEqual((again.unchanged, again.tokens), (3, 0))
+        hit, = index.search("Cucumbers in July", k=1, mode="lexical")
+        self.assertEqual(hit.document, str(docs / "garden.md"))
+        self.assertEqual((hit.rank, hit.metadata), (1, {}))
+        self.assertIsNotNone(hit.lexical)
+        self.assertIsNone(hit.dense)
+        data = (docs / "garden.md").read_bytes()
+        self.assertEqual(data[hit.chunk.begin:hit.chunk.end].decode(), hit.text)
+
+    def test_k_of_zero_gives_nothing_and_less_is_refused(self):
+        index = self.open_index(model=EMBEDDER)
+        self.assertEqual(index.search("a"), [])
+        index.add(self.write_files())
+        self.assertEqual(index.search("a", k=0), [])
+        self.assertEqual(len(index.search("a", k=1, mode="dense")), 1)
+        for options in ({"k": -1}, {"mode": "magic"}, {"candidates": 0}):
+            with self.assertRaises(rag.UsageError):
+                index.search("a", **options)
+        with self.assertRaises(rag.InputError):
+            index.search("\ud800")
+
+    def test_documents_are_listed_and_go_out(self):
+        docs = self.write_files()
+        index = self.open_index(model=EMBEDDER)
+        index.add(docs)
+        names = [document.name for document in index.documents()]
+        self.assertEqual(names, sorted((str(docs / name) for name in FILES), key=str.encode))
+        one, = index.documents([docs / "garden.md", "not there"], texts=True)
+        self.assertEqual(one.text, FILES["garden.md"])
+        self.assertEqual((one.size, one.format), (len(FILES["garden.md"]), "markdown"))
+        self.assertEqual(one.modified, (docs / "garden.md").stat().st_mtime_ns)
+        self.assertIsNone(index.documents([docs / "garden.md"])[0].text)
+        self.assertEqual(index.documents([]), [])
+        self.assertEqual(index.remove(docs / "garden.md"), 1)
+        self.assertEqual(index.remove([docs]), 2)
+        self.assertEqual(len(index), 0)
+        self.assertTrue(index, "an empty index is still one")
+
+    def test_chunks_come_with_their_vectors_while_the_index_is_used(self):
+        index = self.open_index(model=EMBEDDER)
+        docs = self.write_files()
+        index.add(docs)
+        seen = 0
+        with rag.Model(EMBEDDER) as model:
+            for chunk, chunk_id, vector in index.chunks():
+                context = chunk.heading + "\n" + chunk if chunk.heading else str(chunk)
+                wanted = model.embed_lists([context], role="passage")[0]
+                self.assertEqual(vector.tolist(), wanted)
+                hits = index.search(str(chunk), k=100)
+                self.assertIn(chunk_id, [hit.chunk_id for hit in hits])
+                seen += 1
+        self.assertEqual(seen, len(index))
+        self.assertEqual({chunk.document for chunk, _, _ in index.chunks(docs / "plan.txt")},
+                         {str(docs / "plan.txt")})
+
+    def test_a_reranker_can_be_named(self):
+        index = self.open_index(model=EMBEDDER, reranker=RERANKER)
+        index.add(self.write_files())
+        hits = index.search("Tomatoes", candidates=2)
+        self.assertIsNotNone(hits[0].rerank)
+
+    def test_the_info_tells_how_the_index_is_made(self):
+        index = self.open_index(model=EMBEDDER, chunker="window", max_tokens=50, overlap=0)
+        index.add(self.write_files())
+        info = index.info
+        self.assertEqual((info.chunker, info.max_tokens, info.overlap), ("window", 50, 0))
+        self.assertEqual((info.documents, info.dimension), (3, 32))
+        self.assertEqual(info.path, str(self.folder / "i.rag"))
+
+    def test_what_cannot_be_opened_is_told_by_its_class(self):
+        with self.assertRaises(rag.StoreError):
+            rag.Index(self.folder / "none.rag", must_exist=True)
+        (self.folder / "text.rag").write_text("not an index " * 99)
+        with self.assertRaises(rag.StoreError):
+            rag.Index(self.folder / "text.rag")
+        with self.open_index(model=EMBEDDER, max_tokens=30) as index:
+            index.add(self.write_files())
+        with self.assertRaises(rag.MismatchError):
+            rag.Index(self.folder / "i.rag", max_tokens=20)
+        with self.assertRaisesRegex(rag.UsageError, "this Index is closed"):
+            index.search("a")
+        self.assertEqual(repr(index), "<rag.Index closed>")
+
+    def test_a_file_that_cannot_be_read_is_a_warning_at_the_callers_line(self):
+        docs = self.write_files()
+        (docs / "bad.txt").write_bytes(b"\x80\x81\xff\n" * 9)
+        index = self.open_index(model=EMBEDDER)
+        with self.assertWarnsRegex(rag.RagWarning, "bad.txt") as caught:
+            report = index.add(docs)
+        self.assertEqual(caught.filename, __file__)
+        self.assertEqual((report.added, report.skipped), (3, 1))
+
+    def test_damage_is_listed(self):
+        index = self.open_index(model=EMBEDDER)
+        index.add(self.write_files())
+        self.assertEqual(index.verify(), [])
+        with sqlite3.connect(self.folder / "i.rag") as file:
+            file.execute("UPDATE chunk SET vector = zeroblob(length(vector))")
+        file.close()
+        self.assertTrue(index.verify())
+
+    def test_an_index_may_be_shared_by_threads(self):
+        index = self.open_index(model=EMBEDDER)
+        index.add(self.write_files())
+        wanted = [hit.chunk_id for hit in index.search("Tomatoes")]
+        found = []
+        threads = [threading.Thread(target=lambda: found.append(
+            [hit.chunk_id for hit in index.search("Tomatoes")])) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(found, [wanted] * 6)
+
+
+class Models(Case):
+    def test_a_model_that_is_open_is_borrowed_and_outlives_its_closing(self):
+        model = rag.Model(EMBEDDER)
+        index = self.open_index(model=model)
+        index.add(self.write_files())
+        self.assertEqual(index.info.model_identity, model.info.identity)
+        model.close()
+        with self.assertRaises(rag.UsageError):
+            model.embed_lists(["a"])
+        del model
+        self.assertTrue(index.search("Tomatoes"))
+
+    def test_a_closed_model_is_not_borrowed(self):
+        model = rag.Model(EMBEDDER)
+        model.close()
+        with self.assertRaisesRegex(rag.UsageError, "this Model is closed"):
+            rag.Index(self.folder / "i.rag", model=model)
+
+
+class Sources(Case):
+    def test_texts_go_in_under_names_with_metadata(self):
+        index = self.open_index(model=EMBEDDER)
+        metadata = {"author": "某人", "year": 1999, "tags": ["a", None]}
+        report = index.put([
+            rag.Source("doc:1", TEXT, metadata),
+            ("doc:2", "# Title\n\nSomething else entirely."),
+            "A text without a name",
+        ])
+        self.assertEqual(report.added, 3)
+        self.assertEqual([d.name for d in index.documents()], ["doc:1", "doc:2", "text#2"])
+        self.assertEqual(index.documents(["doc:1"])[0].metadata, metadata)
+        hit = index.search("Cucumbers need water", k=1, mode="lexical")[0]
+        self.assertEqual((hit.document, hit.metadata), ("doc:1", metadata))
+        self.assertEqual(index.put([("doc:2", "Replaced.")]).updated, 1)
+        self.assertEqual(index.documents(["doc:2"], texts=True)[0].text, "Replaced.")
+        self.assertEqual(index.verify(), [])
+
+    def test_chunks_cut_by_the_caller_are_kept_as_they_are(self):
+        index = self.open_index(model=EMBEDDER)
+        chunks = cut(TEXT, "黄瓜要水。", "Tomatoes need sun.", "need sun. Cucumbers")
+        index.put([rag.Source("doc", TEXT, chunks=chunks)])
+        found = [chunk for chunk, _, _ in index.chunks("doc")]
+        self.assertEqual(found, ["黄瓜要水。", "Tomatoes need sun.", "need sun. Cucumbers"])
+        self.assertEqual([c.heading for c in found], ["By hand"] * 3)
+        self.assertEqual([(c.begin, c.end) for c in found], [(c.begin, c.end) for c in chunks])
+
+    def test_vectors_of_the_caller_are_used_and_checked(self):
+        chunks = cut(TEXT, "Tomatoes need sun.", "Cucumbers need water.")
+        with rag.Model(EMBEDDER) as model:
+            vectors = model.embed_lists([str(c) for c in chunks], role="passage")
+        index = self.open_index(model=EMBEDDER)
+        flat = array.array("f", [value for vector in vectors for value in vector])
+        view = memoryview(flat).cast("B").cast("f", (2, 32))
+        for name, given in (("lists", vectors), ("view", view)):
+            index.put([rag.Source(name, TEXT, chunks=chunks, vectors=given)])
+            self.assertEqual([v.tolist() for _, _, v in index.chunks(name)],
+                             [flat[:32].tolist(), flat[32:].tolist()])
+        for wrong in (vectors[:1], [v[:31] for v in vectors], vectors[0], [[1.0], [1.0, 2.0]]):
+            with self.assertRaisesRegex(rag.InputError, "bad"):
+                index.put([rag.Source("bad", TEXT, chunks=chunks, vectors=wrong)])
+        with self.assertRaisesRegex(rag.UsageError, "no chunks"):
+            index.put([rag.Source("bad", TEXT, vectors=vectors)])
+
+    def test_an_index_of_a_model_that_rag_does_not_know(self):
+        index = self.open_index(model="text-embedding-3-large", dimension=3)
+        chunks = cut(TEXT, "Tomatoes need sun.", "Cucumbers need water.")
+        index.put([rag.Source("doc", TEXT, chunks=chunks,
+                              vectors=[unit(1, 0, 0.1), unit(0, 1, 0.1)])])
+        hits = index.search("anything", vector=unit(0, 1, 0), mode="dense")
+        self.assertEqual([hit.text for hit in hits],
+                         ["Cucumbers need water.", "Tomatoes need sun."])
+        with self.assertRaisesRegex(rag.InputError, "must have 3 values"):
+            index.search("anything", vector=[1.0, 0.0])
+        with self.assertRaises(rag.Error):
+            index.search("anything", mode="dense")
+        self.assertEqual(index.info.model, "text-embedding-3-large")
+
+    def test_what_is_wrong_with_a_source_is_told_with_its_name(self):
+        index = self.open_index(model=EMBEDDER)
+        index.put([("kept", "This stays.")])
+        bad_chunk = [rag.Chunk("x", begin=0, end=10**6)]
+        for source in (
+            rag.Source("bad", "a\ud800"),
+            rag.Source("bad", TEXT, metadata={"set": {1}}),
+            rag.Source("bad", TEXT, metadata={"nan": float("nan")}),
+            rag.Source("bad", TEXT, chunks=bad_chunk),
+        ):
+            with self.assertRaisesRegex(rag.InputError, "bad"):
+                index.put([source])
+        with self.assertRaises(rag.Error):
+            index.put([rag.Source("", TEXT)])
+        with self.assertRaises(rag.Error):
+            index.put([rag.Source("bad", TEXT, format="docx")])
+        self.assertEqual([d.name for d in index.documents()], ["kept"])
+
+    def test_a_source_of_no_chunks_is_a_document_of_none(self):
+        index = self.open_index(model=EMBEDDER)
+        index.put([rag.Source("doc", TEXT, chunks=[])])
+        self.assertEqual(index.documents()[0].chunks, 0)
+
+
+class Nearest(Case):
+    def test_lists_of_lists_are_ranked_by_cosine(self):
+        vectors = [[1, 0], [0, 2], [3, 3], [0, 0], [0, 5]]
+        found = rag.nearest(vectors, [0, 1], 9)
+        self.assertEqual([position for position, _ in found], [1, 4, 2, 0, 3])
+        self.assertAlmostEqual(found[2][1], math.sqrt(0.5), places=6)
+
+    def test_k_of_zero_and_no_vectors_give_nothing(self):
+        self.assertEqual(rag.nearest([[1.0]], [1.0], 0), [])
+        self.assertEqual(rag.nearest([], [1.0], 5), [])
+
+    def test_what_does_not_fit_is_refused(self):
+        for vectors, query in (([[1, 2]], [1]), ([[1, 2], [1]], [1, 2]), ([1, 2], [1, 2]),
+                               ([[1, 2]], [[1, 2]])):
+            with self.assertRaises(rag.InputError):
+                rag.nearest(vectors, query, 1)
+        with self.assertRaises(rag.UsageError):
+            rag.nearest([[1.0]], [1.0], -1)
+
+
+class Evaluation(Case):
+    def test_a_set_is_measured(self):
+        passages = [{"id": str(i), "text": text} for i, text in enumerate(
+            ["tomatoes in May", "bread in the oven", "water for cucumbers"])]
+        queries = [{"id": "q", "text": "oven"}]
+        for name, rows in (("passages", passages), ("queries", queries)):
+            (self.folder / f"{name}.jsonl").write_text(
+                "".join(json.dumps(row) + "\n" for row in rows))
+        (self.folder / "qrels.tsv").write_text("q\t1\t1\n")
+        report = rag.evaluate(self.folder, model=EMBEDDER, mode="lexical")
+        self.assertEqual((report.passages, report.queries, report.recall_1), (3, 1, 1.0))
+
+
+if __name__ == "__main__":
+    main()
