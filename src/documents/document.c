@@ -77,11 +77,10 @@ bool document_title(const struct document *document, const struct block *heading
 }
 
 /* Finds the blocks of the text that is in `out`. */
-static rag_status read_blocks(const char *name, struct document *out, rag_error *error)
+static rag_status read_blocks(const char *name, const struct reader *reader,
+                              struct document *out, rag_error *error)
 {
-    out->reader = reader_of(name);
-    if (!out->reader)
-        out->reader = readers[READER_COUNT - 1];
+    out->reader = reader ? reader : readers[READER_COUNT - 1];
     out->format = out->reader->format;
     out->path = strdup(name);
     if (!out->path || !buf_reserve(&out->text, 0))
@@ -96,11 +95,31 @@ rag_status document_parse(const char *name, const void *bytes, size_t size,
     const char *encoding;
     rag_status status = encoding_to_utf8(bytes, size, &out->text, &encoding, error);
     if (!status)
-        status = read_blocks(name, out, error);
+        status = read_blocks(name, reader_of(name), out, error);
     if (status) {
         status = fail_within(error, status, "%s", name);
         document_release(out);
     }
+    return status;
+}
+
+rag_status document_of_text(const char *name, const char *format, rag_text text,
+                            struct document *out, rag_error *error)
+{
+    *out = (struct document){.text = BUF_INIT(DOCUMENT_MAX_BYTES)};
+    const struct reader *reader = NULL;
+    for (size_t i = 0; i < READER_COUNT; i++)
+        if (strcmp(readers[i]->format, format) == 0)
+            reader = readers[i];
+    if (!reader)
+        return fail_with(error, RAG_INPUT,
+                         "%s: there is no format \"%s\"; it is \"text\" or \"markdown\"", name,
+                         format);
+    rag_status status = buf_append(&out->text, text.data, text.size)
+                            ? read_blocks(name, reader, out, error)
+                            : fail_memory(error);
+    if (status)
+        document_release(out);
     return status;
 }
 
@@ -117,14 +136,14 @@ rag_status document_read(const char *path, struct document *out, rag_error *erro
     status = encoding_detect(bytes, out->text.size, &encoding, error);
     if (!status && strcmp(encoding, "UTF-8") == 0) {
         /* The bytes stay where they are: a second copy of 1 GB is not needed. */
-        status = read_blocks(path, out, error);
+        status = read_blocks(path, reader_of(path), out, error);
     } else if (!status) {
         struct buf raw = out->text;
         out->text = BUF_INIT(DOCUMENT_MAX_BYTES);
         status = encoding_to_utf8(raw.data, raw.size, &out->text, &encoding, error);
         buf_release(&raw);
         if (!status)
-            status = read_blocks(path, out, error);
+            status = read_blocks(path, reader_of(path), out, error);
     }
     if (status) {
         status = fail_within(error, status, "%s", path);

@@ -57,6 +57,11 @@ CHECKED rag_status document_read(const char *path, struct document *out, rag_err
 CHECKED rag_status document_parse(const char *name, const void *bytes, size_t size,
                                   struct document *out, rag_error *error);
 
+/* A document of a text, valid UTF-8, that is no file. format: of a reader, such as "text".
+ * RAG_INPUT: no reader has this format. */
+CHECKED rag_status document_of_text(const char *name, const char *format, rag_text text,
+                                    struct document *out, rag_error *error);
+
 /* Appends the title of a BLOCK_HEADING as a person would say it: the format's markup
  * left out, in one line, at most DOCUMENT_MAX_TITLE bytes. */
 enum { DOCUMENT_MAX_TITLE = 200 };

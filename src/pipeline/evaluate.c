@@ -182,6 +182,7 @@ rag_status rag_evaluate(const char *folder, const rag_eval_options *options,
     open.models = options->models;
     struct events events = {options->search.on_event, options->search.user};
     if ((status = rag_index_open(path, &open, &index, error)) ||
+        (status = index_need_store(index, error)) ||
         (temporary && (status = store_set_volatile(index->store, error))) ||
         (status = fill_index(index, &set.passages, &events, error)) ||
         (status = run_queries(index, &set, &options->search, report, error)))

@@ -1,12 +1,13 @@
 /* index.c - opening an index, and the models that belong to it. */
 #include "base/file.h"
 #include "base/memory.h"
-#include "documents/walk.h"
 #include "model/folder.h"
 #include "pipeline/late.h"
 #include "pipeline/pipeline.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *const default_index = ".rag/index.rag";
 
@@ -48,6 +49,159 @@ static rag_status check_chunker(const rag_index *index, rag_error *error)
                      recipe->max_tokens, recipe->overlap);
 }
 
+/* ---- Vectors from outside ---- */
+
+rag_status external_identity(const char *name, char identity[HASH_HEX_SIZE], rag_error *error)
+{
+    static const char prefix[] = "rag: vectors from outside: ";
+    struct hash hash;
+    struct hasher *hasher;
+    rag_status status = hasher_new(&hasher, error);
+    if (status)
+        return status;
+    hasher_update(hasher, prefix, sizeof prefix - 1);
+    hasher_update(hasher, name, strlen(name));
+    hasher_finish(hasher, &hash);
+    hash_to_hex(&hash, identity);
+    return RAG_OK;
+}
+
+/* The wish for vectors from outside, before it meets a file. */
+static rag_status check_external(const rag_index_options *options, rag_error *error)
+{
+    if (!options->dimension)
+        return RAG_OK;
+    if (!options->model || !*options->model)
+        return fail_with(error, RAG_USAGE,
+                         "vectors from outside need the name of their model in options.model");
+    if (options->open_model)
+        return fail_with(error, RAG_USAGE,
+                         "an open model and vectors from outside exclude each other");
+    if (options->dimension > STORE_MAX_DIMENSION)
+        return fail_with(error, RAG_USAGE, "vectors have at most %d dimensions, not %zu",
+                         STORE_MAX_DIMENSION, options->dimension);
+    return RAG_OK;
+}
+
+/* The same held against the recipe; index->external is known afterwards. */
+static rag_status judge_external(rag_index *index, rag_error *error)
+{
+    const struct store_recipe *recipe = &index->recipe;
+    const rag_index_options *options = &index->options;
+    char identity[HASH_HEX_SIZE];
+    rag_status status = external_identity(recipe->model, identity, error);
+    if (status)
+        return status;
+    index->external = strcmp(identity, recipe->model_identity) == 0;
+    if (!index->external && options->dimension)
+        return fail_with(error, RAG_INDEX_MISMATCH,
+                         "%s was made with rag's own model %s, and vectors of %s cannot be "
+                         "compared with its; make another index",
+                         index->path, recipe->model, options->model);
+    if (index->external &&
+        (options->open_model || (options->model && strcmp(options->model, recipe->model) != 0)))
+        return fail_with(
+            error, RAG_INDEX_MISMATCH,
+            "%s holds vectors of %s, and those of %s cannot be compared with them; "
+            "make another index",
+            index->path, recipe->model,
+            options->open_model ? options->open_model->name : options->model);
+    if (index->external && options->dimension && options->dimension != recipe->dimension)
+        return fail_with(error, RAG_INDEX_MISMATCH,
+                         "%s holds vectors of %zu dimensions, not of %zu; make another index",
+                         index->path, recipe->dimension, options->dimension);
+    return RAG_OK;
+}
+
+bool index_is_external(const rag_index *index)
+{
+    return index->has_recipe ? index->external : index->options.dimension != 0;
+}
+
+static rag_status check_identity(const rag_index *index, rag_error *error)
+{
+    const struct store_recipe *recipe = &index->recipe;
+    if (strcmp(recipe->model_identity, index->model->identity) == 0)
+        return RAG_OK;
+    if (strcmp(recipe->model, index->model->name) == 0)
+        return fail_with(error, RAG_INDEX_MISMATCH,
+                         "%s was made with other files of %s than are installed now, and their "
+                         "vectors cannot be compared; install those again, or index anew into "
+                         "another file with --index FILE",
+                         index->path, recipe->model);
+    return fail_with(error, RAG_INDEX_MISMATCH,
+                     "%s was made with the model %s, and vectors of %s cannot be compared with "
+                     "its; leave --model away, or index anew into another file with --index "
+                     "FILE",
+                     index->path, recipe->model, index->model->name);
+}
+
+/* ---- The file ---- */
+
+static rag_status read_recipe(rag_index *index, rag_error *error)
+{
+    struct store_recipe recipe;
+    bool present;
+    rag_status status = store_get_recipe(index->store, &recipe, &present, error);
+    if (status || !present)
+        return status;
+    index->recipe = recipe;
+    if (!(status = judge_external(index, error)) && !index->external)
+        status = check_chunker(index, error);
+    if (!status && index->model)
+        status = check_identity(index, error);
+    index->has_recipe = !status;
+    return status;
+}
+
+static rag_status attach(rag_index *index, rag_error *error)
+{
+    rag_status status =
+        store_open(index->path, !index->options.must_exist, &index->store, error);
+    return status ? status : read_recipe(index, error);
+}
+
+/* Nothing of this name: no file, no folder, no link. */
+static bool is_missing(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) != 0 && errno == ENOENT;
+}
+
+rag_status index_look(rag_index *index, rag_error *error)
+{
+    if (index->has_recipe)
+        return RAG_OK;
+    if (index->store)
+        return read_recipe(index, error);
+    return is_missing(index->path) ? RAG_OK : attach(index, error);
+}
+
+rag_status index_need_store(rag_index *index, rag_error *error)
+{
+    if (index->store)
+        return RAG_OK;
+    rag_error why;
+    if (make_parent(index->path, &why))
+        return fail_with(error, RAG_INDEX, "%s: no index can be made here: %s", index->path,
+                         why.message);
+    return attach(index, error);
+}
+
+bool index_names_model(const rag_index *index)
+{
+    return index->options.model || index->options.open_model || index_is_external(index);
+}
+
+rag_status index_find_document(rag_index *index, const char *path, struct store_file *out,
+                               rag_error *error)
+{
+    *out = (struct store_file){0};
+    return index->store ? store_find_document(index->store, path, out, error) : RAG_OK;
+}
+
+/* ---- Opening and closing ---- */
+
 rag_status rag_index_open(const char *path, const rag_index_options *options, rag_index **out,
                           rag_error *error)
 {
@@ -80,27 +234,30 @@ rag_status rag_index_open(const char *path, const rag_index_options *options, ra
     if (options->max_tokens == 0)
         index->options.max_tokens = RAG_AUTO;
 
-    if ((status = path_absolute(path, &index->path, error)))
+    if ((status = path_absolute(path, &index->path, error)) ||
+        (status = check_external(&index->options, error)))
         goto out;
     if (options->must_exist && !path_is_file(index->path)) {
         status = fail_with(error, RAG_INDEX,
                            "%s: there is no index; make one with: rag index PATH...", path);
         goto out;
     }
-    if (!options->must_exist && (status = make_parent(index->path, error)))
+    if (!is_missing(index->path) && (status = attach(index, error)))
         goto out;
-    if ((status = store_open(index->path, !options->must_exist, &index->store, error)) ||
-        (status = store_get_recipe(index->store, &index->recipe, &index->has_recipe, error)) ||
-        (status = token_vectors_new(&index->token_vectors, error)))
-        goto out;
-    if (index->has_recipe)
-        status = check_chunker(index, error);
+    status = token_vectors_new(&index->token_vectors, error);
 out:
     if (status)
         rag_index_close(index);
     else
         *out = index;
     return status;
+}
+
+static void close_model(rag_index *index)
+{
+    if (index->model != index->options.open_model)
+        rag_model_close(index->model);
+    index->model = NULL;
 }
 
 void rag_index_close(rag_index *index)
@@ -110,7 +267,7 @@ void rag_index_close(rag_index *index)
     token_vectors_free(index->token_vectors);
     if (index->reranker != index->model)
         rag_model_close(index->reranker);
-    rag_model_close(index->model);
+    close_model(index);
     store_close(index->store);
     free(index->path);
     free(index->model_name);
@@ -120,32 +277,23 @@ void rag_index_close(rag_index *index)
     free(index);
 }
 
-static rag_status check_identity(const rag_index *index, rag_error *error)
-{
-    const struct store_recipe *recipe = &index->recipe;
-    if (strcmp(recipe->model_identity, index->model->identity) == 0)
-        return RAG_OK;
-    if (strcmp(recipe->model, index->model->name) == 0)
-        return fail_with(error, RAG_INDEX_MISMATCH,
-                         "%s was made with other files of %s than are installed now, and their "
-                         "vectors cannot be compared; install those again, or index anew into "
-                         "another file with --index FILE",
-                         index->path, recipe->model);
-    return fail_with(error, RAG_INDEX_MISMATCH,
-                     "%s was made with the model %s, and vectors of %s cannot be compared with "
-                     "its; leave --model away, or index anew into another file with --index "
-                     "FILE",
-                     index->path, recipe->model, index->model->name);
-}
-
 rag_status index_need_model(rag_index *index, rag_error *error)
 {
     if (index->model)
         return RAG_OK;
+    if (index_is_external(index))
+        return fail_with(error, RAG_USAGE,
+                         "%s holds vectors of %s from outside, which rag cannot make: give the "
+                         "vectors of questions and texts, or search by words alone (lexical)",
+                         index->path,
+                         index->has_recipe ? index->recipe.model : index->options.model);
     const char *name = index->options.model;
     if (!name && index->has_recipe)
         name = index->recipe.model;
-    rag_status status = rag_model_open(name, &index->options.models, &index->model, error);
+    index->model = index->options.open_model;
+    rag_status status = RAG_OK;
+    if (!index->model)
+        status = rag_model_open(name, &index->options.models, &index->model, error);
     if (status)
         return status;
     if (!(index->model->info.heads & RAG_DENSE))
@@ -155,35 +303,47 @@ rag_status index_need_model(rag_index *index, rag_error *error)
                            index->model->info.name);
     else if (index->has_recipe)
         status = check_identity(index, error);
-    if (status) {
-        rag_model_close(index->model);
-        index->model = NULL;
-    }
+    if (status)
+        close_model(index);
     return status;
+}
+
+/* What an index that is still empty is to be made with. */
+static rag_status make_recipe(rag_index *index, const struct chunker_options *chunker,
+                              struct store_recipe *recipe, rag_error *error)
+{
+    bool external = index_is_external(index);
+    const char *name = external ? index->options.model : index->model->name;
+    *recipe = (struct store_recipe){.dimension = external ? index->options.dimension
+                                                          : index->model->config.hidden,
+                                    .chunker = chunker->chunker,
+                                    .max_tokens = chunker->max_tokens,
+                                    .overlap = chunker->overlap};
+    if (strlen(name) >= sizeof recipe->model)
+        return fail_with(error, external ? RAG_USAGE : RAG_MODEL,
+                         "%s: the model's name is too long to be kept in an index", name);
+    memcpy(recipe->model, name, strlen(name) + 1);
+    if (external)
+        return external_identity(name, recipe->model_identity, error);
+    memcpy(recipe->model_identity, index->model->identity, sizeof recipe->model_identity);
+    return RAG_OK;
 }
 
 rag_status index_need_recipe(rag_index *index, const struct chunker_options *chunker,
                              rag_error *error)
 {
-    rag_status status = index_need_model(index, error);
+    rag_status status = index_is_external(index) ? RAG_OK : index_need_model(index, error);
     if (status || index->has_recipe)
         return status;
-    const rag_model *model = index->model;
-    struct store_recipe recipe = {.dimension = model->config.hidden,
-                                  .chunker = chunker->chunker,
-                                  .max_tokens = chunker->max_tokens,
-                                  .overlap = chunker->overlap};
-    if (strlen(model->name) >= sizeof recipe.model)
-        return fail_with(error, RAG_MODEL, "%s: the path is too long to be kept in an index",
-                         model->name);
-    memcpy(recipe.model, model->name, strlen(model->name) + 1);
-    memcpy(recipe.model_identity, model->identity, sizeof recipe.model_identity);
-    status = store_set_recipe(index->store, &recipe, error);
-    if (!status) {
-        index->recipe = recipe;
-        index->has_recipe = true;
-    }
-    return status;
+    /* Should somebody else just have made the file, the store judges the recipe that is there.
+     */
+    struct store_recipe recipe;
+    if ((status = index_need_store(index, error)))
+        return status;
+    status = make_recipe(index, chunker, &recipe, error);
+    if (!status)
+        status = store_set_recipe(index->store, &recipe, error);
+    return status ? status : read_recipe(index, error);
 }
 
 /* Cross-encoders that are used without being named, best first. */
@@ -219,6 +379,11 @@ rag_status index_need_reranker(rag_index *index, rag_error *error)
     if (!name || strcmp(name, "auto") == 0)
         name = installed_reranker(index);
     rag_status status = RAG_OK;
+    if (!name && index_is_external(index)) {
+        index->rerank = RERANK_NONE; /* token vectors need the model */
+        index->rerank_known = true;
+        return RAG_OK;
+    }
     if (!name) {
         if ((status = index_need_model(index, error)))
             return status;
@@ -232,99 +397,4 @@ rag_status index_need_reranker(rag_index *index, rag_error *error)
                                                             : RERANK_LATE_INTERACTION;
     index->rerank_known = true;
     return RAG_OK;
-}
-
-rag_status rag_index_get_info(rag_index *index, const rag_index_info **info, rag_error *error)
-{
-    pthread_mutex_lock(&index->lock);
-    struct store_counts counts;
-    rag_status status = store_count(index->store, &counts, error);
-    if (!status)
-        index->info = (rag_index_info){
-            .path = index->path,
-            .model = index->recipe.model,
-            .model_identity = index->recipe.model_identity,
-            .chunker = !index->has_recipe                            ? ""
-                       : index->recipe.chunker == RAG_CHUNKER_WINDOW ? "window"
-                                                                     : "structure",
-            .format = counts.format,
-            .dimension = index->recipe.dimension,
-            .max_tokens = index->recipe.max_tokens,
-            .overlap = index->recipe.overlap,
-            .documents = counts.documents,
-            .chunks = counts.chunks,
-            .tokens = counts.tokens,
-            .bytes = counts.bytes,
-        };
-    *info = &index->info;
-    pthread_mutex_unlock(&index->lock);
-    return status;
-}
-
-rag_status rag_index_verify(rag_index *index, const rag_verify_options *options,
-                            rag_error *error)
-{
-    static const rag_verify_options defaults = RAG_VERIFY_OPTIONS_INIT;
-    if (!options)
-        options = &defaults;
-    rag_status status = CHECK_OPTIONS(options, error);
-    if (status)
-        return status;
-    struct events events = {options->on_event, options->user};
-    pthread_mutex_lock(&index->lock);
-    status = store_verify(index->store, options->on_problem, options->user, &events, error);
-    pthread_mutex_unlock(&index->lock);
-    return status;
-}
-
-struct collector {
-    struct file_list *list;
-    bool out_of_memory;
-};
-
-static int collect_path(const char *path, void *user)
-{
-    struct collector *collector = user;
-    struct file_list *list = collector->list;
-    char *copy = strdup(path);
-    collector->out_of_memory = !copy || !array_reserve(&list->paths, &list->capacity,
-                                                       list->count + 1, sizeof *list->paths);
-    if (collector->out_of_memory) {
-        free(copy);
-        return 1;
-    }
-    list->paths[list->count++] = copy;
-    return 0;
-}
-
-rag_status stored_paths(rag_index *index, const char *path, struct file_list *out,
-                        rag_error *error)
-{
-    struct collector collector = {.list = out};
-    rag_status status =
-        store_each_document(index->store, path, collect_path, &collector, error);
-    return !status && collector.out_of_memory ? fail_memory(error) : status;
-}
-
-rag_status rag_index_remove(rag_index *index, const char *const *paths, size_t count,
-                            size_t *removed, rag_error *error)
-{
-    struct file_list list = {0};
-    rag_status status = RAG_OK;
-    size_t taken = 0;
-    pthread_mutex_lock(&index->lock);
-    for (size_t i = 0; !status && i < count; i++) {
-        char *absolute = NULL;
-        if (!(status = path_absolute(paths[i], &absolute, error)))
-            status = stored_paths(index, absolute, &list, error);
-        free(absolute);
-    }
-    if (!status)
-        status = store_remove(index->store, (const char *const *)list.paths, list.count, &taken,
-                              error);
-    pthread_mutex_unlock(&index->lock);
-    if (removed)
-        *removed = taken;
-    file_list_release(&list);
-    return status;
 }

@@ -35,12 +35,13 @@ struct token_vectors; /* late.h */
 
 struct rag_index {
     char *path;
-    struct store *store;
+    struct store *store; /* NULL: there is no file yet; the first document makes it */
     rag_index_options options;
     char *model_name, *reranker_name, *models; /* copies of what the options point to */
     struct store_recipe recipe;
     bool has_recipe;
-    rag_model *model;    /* NULL until it is needed */
+    bool external;       /* with has_recipe: its vectors come from outside */
+    rag_model *model;    /* NULL until it is needed; the caller's if it is options.open_model */
     rag_model *reranker; /* NULL until it is needed, or without one */
     enum rerank_kind rerank;
     bool rerank_known; /* the reranker was looked for */
@@ -65,9 +66,31 @@ CHECKED rag_status embed_texts(rag_model *model, const rag_text *texts, size_t c
                                rag_role role, unsigned heads, const struct events *events,
                                rag_embeddings **out, rag_error *error);
 
+/* A chunk for the caller; it points into the stored one. */
+rag_chunk chunk_of_stored(const struct stored_chunk *chunk);
+
 struct file_list; /* documents/walk.h */
 
-/* Appends the paths of the documents at, or below, an absolute path. */
+/* What of the model stands in the recipe of an index whose vectors come from outside. */
+CHECKED rag_status external_identity(const char *name, char identity[HASH_HEX_SIZE],
+                                     rag_error *error);
+bool index_is_external(const rag_index *index);
+
+/* Each public call begins with it: a file that was not there, or was empty, when the index was
+ * opened may have been filled by somebody else. */
+CHECKED rag_status index_look(rag_index *index, rag_error *error);
+
+/* Makes the file where there is none. */
+CHECKED rag_status index_need_store(rag_index *index, rag_error *error);
+
+/* Whether the caller said which model it is to be. */
+bool index_names_model(const rag_index *index);
+
+/* store_find_document, of a file that may not be there yet. */
+CHECKED rag_status index_find_document(rag_index *index, const char *path,
+                                       struct store_file *out, rag_error *error);
+
+/* Appends the paths of the documents at, or below, an absolute path (NULL: of all). */
 CHECKED rag_status stored_paths(rag_index *index, const char *path, struct file_list *out,
                                 rag_error *error);
 
@@ -75,7 +98,7 @@ CHECKED rag_status stored_paths(rag_index *index, const char *path, struct file_
 CHECKED bool chunk_context(const char *heading, rag_text text, struct buf *out);
 
 /* Loads the index's model when it is first needed and refuses another one than the index
- * was made with. */
+ * was made with. RAG_USAGE: the vectors come from outside, so there is none. */
 CHECKED rag_status index_need_model(rag_index *index, rag_error *error);
 
 /* Loads the model and, into an index that is still empty, writes what it is made with. */

@@ -33,6 +33,7 @@ struct search {
     const struct events *events;
     size_t k, candidates;
     rag_mode mode;
+    const float *vector;     /* the caller's; NULL: to be embedded */
     float *query;            /* the question's vector; NULL in lexical mode */
     struct candidate *found; /* best first */
     size_t count;
@@ -47,8 +48,7 @@ static rag_status check_question(rag_text question, rag_error *error)
     return fail_with(error, RAG_USAGE, "the question is empty");
 }
 
-static rag_status dense_leg(struct search *search, size_t depth, struct scored_list *out,
-                            rag_error *error)
+static rag_status embed_question(struct search *search, rag_error *error)
 {
     rag_embeddings *embeddings;
     rag_status status = embed_texts(search->index->model, &search->question, 1, RAG_QUERY,
@@ -60,9 +60,33 @@ static rag_status dense_leg(struct search *search, size_t depth, struct scored_l
     if (search->query)
         memcpy(search->query, item->dense, item->dimension * sizeof *search->query);
     rag_embeddings_free(embeddings);
+    return search->query ? RAG_OK : fail_memory(error);
+}
+
+/* The caller's vector of the question. */
+static rag_status take_vector(struct search *search, const float *vector, rag_error *error)
+{
+    size_t dimension = search->index->recipe.dimension;
+    if (!vector_is_unit(vector, dimension))
+        return fail_with(error, RAG_INPUT,
+                         "the question's vector must be finite and of norm 1");
+    search->query = alloc_array(dimension, sizeof *search->query);
     if (!search->query)
         return fail_memory(error);
-    return store_search_dense(search->index->store, search->query, depth, out, error);
+    memcpy(search->query, vector, dimension * sizeof *search->query);
+    return RAG_OK;
+}
+
+static rag_status dense_leg(struct search *search, size_t depth, struct scored_list *out,
+                            rag_error *error)
+{
+    rag_status status = RAG_OK;
+    if (search->vector)
+        status = take_vector(search, search->vector, error);
+    else if (!(status = index_need_model(search->index, error)))
+        status = embed_question(search, error);
+    return status ? status
+                  : store_search_dense(search->index->store, search->query, depth, out, error);
 }
 
 /* Fuses both legs; the question's vector is also held against what only the words found. */
@@ -84,14 +108,67 @@ static rag_status fuse_legs(struct store *store, const float *query,
     return status;
 }
 
-/* The score of a chunk in a leg, NaN if it is not there. `scores` are those of the list's
- * items (NULL: their own). */
-static double score_of(const struct scored_list *list, const double *scores, int64_t chunk_id)
+static int by_id(const void *a, const void *b)
 {
+    const struct scored *x = a, *y = b;
+    return (x->chunk_id > y->chunk_id) - (x->chunk_id < y->chunk_id);
+}
+
+/* A leg's scores sorted by chunk, [list->count]; `scores` are those of the list's items (NULL:
+ * their own). NULL: out of memory. */
+static struct scored *sort_by_id(const struct scored_list *list, const double *scores)
+{
+    struct scored *sorted = alloc_array(list->count, sizeof *sorted);
+    if (!sorted)
+        return NULL;
     for (size_t i = 0; i < list->count; i++)
-        if (list->items[i].chunk_id == chunk_id)
-            return scores ? scores[i] : list->items[i].score;
-    return NAN;
+        sorted[i] = (struct scored){.chunk_id = list->items[i].chunk_id,
+                                    .score = scores ? scores[i] : list->items[i].score};
+    qsort(sorted, list->count, sizeof *sorted, by_id);
+    return sorted;
+}
+
+/* The score of a chunk in a leg, NaN if it is not there. */
+static double score_of(const struct scored *sorted, size_t count, int64_t chunk_id)
+{
+    const struct scored key = {.chunk_id = chunk_id};
+    const struct scored *found = bsearch(&key, sorted, count, sizeof key, by_id);
+    return found ? found->score : NAN;
+}
+
+/* What was found, with the scores of both legs. lexical_dense may be NULL. */
+static rag_status note_candidates(struct search *search, const struct scored_list *best,
+                                  const struct scored_list *dense,
+                                  const struct scored_list *lexical,
+                                  const double *lexical_dense, double ceiling, rag_error *error)
+{
+    rag_status status = RAG_OK;
+    struct scored *cosines = sort_by_id(dense, NULL), *words = sort_by_id(lexical, NULL);
+    struct scored *others = lexical_dense ? sort_by_id(lexical, lexical_dense) : NULL;
+    search->found = alloc_zeroed(best->count, sizeof *search->found);
+    if (!search->found || !cosines || !words || (lexical_dense && !others)) {
+        status = fail_memory(error);
+        goto out;
+    }
+    search->count = best->count;
+    for (size_t i = 0; i < best->count; i++) {
+        int64_t id = best->items[i].chunk_id;
+        struct candidate *found = &search->found[i];
+        *found = (struct candidate){.chunk_id = id,
+                                    .score = best->items[i].score,
+                                    .dense = score_of(cosines, dense->count, id),
+                                    .lexical = score_of(words, lexical->count, id),
+                                    .rerank = NAN};
+        if (isnan(found->dense) && others)
+            found->dense = score_of(others, lexical->count, id);
+        if (!isnan(found->lexical))
+            found->evidence = lexical_evidence(lexical, ceiling, found->lexical);
+    }
+out:
+    free(cosines);
+    free(words);
+    free(others);
+    return status;
 }
 
 static rag_status first_stage(struct search *search, rag_error *error)
@@ -104,11 +181,8 @@ static rag_status first_stage(struct search *search, rag_error *error)
     if (depth < LEG_DEPTH)
         depth = LEG_DEPTH;
     rag_status status = RAG_OK;
-    if (search->mode != RAG_MODE_LEXICAL) {
-        if ((status = index_need_model(index, error)))
-            goto out;
+    if (search->mode != RAG_MODE_LEXICAL)
         status = dense_leg(search, depth, &dense, error);
-    }
     if (!status && search->mode != RAG_MODE_DENSE)
         status = store_search_lexical(index->store, search->question, depth, &lexical, &ceiling,
                                       error);
@@ -123,26 +197,7 @@ static rag_status first_stage(struct search *search, rag_error *error)
     const struct scored_list *best = search->mode == RAG_HYBRID       ? &fused
                                      : search->mode == RAG_MODE_DENSE ? &dense
                                                                       : &lexical;
-    search->found = alloc_zeroed(best->count, sizeof *search->found);
-    if (!search->found) {
-        status = fail_memory(error);
-        goto out;
-    }
-    search->count = best->count;
-    for (size_t i = 0; i < best->count; i++) {
-        int64_t id = best->items[i].chunk_id;
-        double cosine = score_of(&dense, NULL, id);
-        if (isnan(cosine) && lexical_dense)
-            cosine = score_of(&lexical, lexical_dense, id);
-        search->found[i] = (struct candidate){.chunk_id = id,
-                                              .score = best->items[i].score,
-                                              .dense = cosine,
-                                              .lexical = score_of(&lexical, NULL, id),
-                                              .rerank = NAN};
-        if (!isnan(search->found[i].lexical))
-            search->found[i].evidence =
-                lexical_evidence(&lexical, ceiling, search->found[i].lexical);
-    }
+    status = note_candidates(search, best, &dense, &lexical, lexical_dense, ceiling, error);
 out:
     scored_list_release(&dense);
     scored_list_release(&lexical);
@@ -374,15 +429,8 @@ static rag_status make_hits(struct search *search, rag_hits **out, rag_error *er
             .lexical = from->lexical,
             .rerank = from->rerank,
             .chunk_id = from->chunk_id,
-            .chunk = {.document = chunk->path,
-                      .heading = chunk->heading,
-                      .number = chunk->number,
-                      .begin = chunk->begin,
-                      .end = chunk->end,
-                      .line = chunk->line,
-                      .last_line = chunk->last_line,
-                      .tokens = chunk->tokens,
-                      .text = {chunk->text, chunk->text_size}},
+            .chunk = chunk_of_stored(chunk),
+            .metadata = chunk->metadata,
         };
     }
     hits->count = count;
@@ -414,6 +462,7 @@ rag_status search_index(rag_index *index, rag_text question, const rag_search_op
         .k = options->k ? options->k : DEFAULT_K,
         .candidates = options->candidates ? options->candidates : DEFAULT_CANDIDATES,
         .mode = options->mode,
+        .vector = options->vector,
         .evidence = NAN,
     };
     if (search.k > MAX_K || search.candidates > MAX_K)
@@ -421,6 +470,8 @@ rag_status search_index(rag_index *index, rag_text question, const rag_search_op
     rag_status status = CHECK_OPTIONS(options, error);
     if (!status)
         status = check_question(question, error);
+    if (!status)
+        status = index_look(index, error);
     if (!status && index->has_recipe)
         status = first_stage(&search, error);
     if (!status && wants_reranking(&search))

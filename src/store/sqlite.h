@@ -94,10 +94,9 @@ CHECKED bool document_text_part(const struct document_text *text, int64_t begin,
 /* The text of each document's metadata as an SQL expression, for files of any version. */
 const char *metadata_column(const struct store *store);
 
-/* What the file promises of every chunk and vector: checked when they are written, and by
+/* What the file promises of every chunk: checked when they are written, and by
  * verify (write.c). */
 bool chunk_fits(const struct store_chunk *chunk, rag_text text);
-bool vector_is_unit(const float *vector, size_t dimension);
 
 uint32_t count_lines(rag_text text);
 

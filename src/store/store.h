@@ -64,6 +64,9 @@ struct store_document {
     const char *metadata; /* a JSON object; NULL: METADATA_NONE */
 };
 
+/* Finite, and its square within 0.001 of 1, as every vector in the file is. */
+bool vector_is_unit(const float *vector, size_t dimension);
+
 #define METADATA_NONE "{}"
 enum { METADATA_MAX_BYTES = 1 << 20 };
 

@@ -1,0 +1,235 @@
+/* contents.c - what an index holds: counted, checked, handed over, taken out. */
+#include "base/file.h"
+#include "base/memory.h"
+#include "documents/walk.h"
+#include "pipeline/pipeline.h"
+
+#include <string.h>
+
+rag_status rag_index_get_info(rag_index *index, const rag_index_info **info, rag_error *error)
+{
+    pthread_mutex_lock(&index->lock);
+    struct store_counts counts = {0};
+    rag_status status = index_look(index, error);
+    if (!status && index->store)
+        status = store_count(index->store, &counts, error);
+    if (!status)
+        index->info = (rag_index_info){
+            .path = index->path,
+            .model = index->recipe.model,
+            .model_identity = index->recipe.model_identity,
+            .chunker = !index->has_recipe || index->external         ? ""
+                       : index->recipe.chunker == RAG_CHUNKER_WINDOW ? "window"
+                                                                     : "structure",
+            .format = counts.format,
+            .dimension = index->recipe.dimension,
+            .max_tokens = index->recipe.max_tokens,
+            .overlap = index->recipe.overlap,
+            .documents = counts.documents,
+            .chunks = counts.chunks,
+            .tokens = counts.tokens,
+            .bytes = counts.bytes,
+        };
+    *info = &index->info;
+    pthread_mutex_unlock(&index->lock);
+    return status;
+}
+
+rag_status rag_index_verify(rag_index *index, const rag_verify_options *options,
+                            rag_error *error)
+{
+    static const rag_verify_options defaults = RAG_VERIFY_OPTIONS_INIT;
+    if (!options)
+        options = &defaults;
+    rag_status status = CHECK_OPTIONS(options, error);
+    if (status)
+        return status;
+    struct events events = {options->on_event, options->user};
+    pthread_mutex_lock(&index->lock);
+    status = index_look(index, error);
+    if (!status && index->store)
+        status = store_verify(index->store, options->on_problem, options->user, &events, error);
+    pthread_mutex_unlock(&index->lock);
+    return status;
+}
+
+struct collector {
+    struct file_list *list;
+    bool out_of_memory;
+};
+
+static int collect_path(const char *path, void *user)
+{
+    struct collector *collector = user;
+    struct file_list *list = collector->list;
+    char *copy = strdup(path);
+    collector->out_of_memory = !copy || !array_reserve(&list->paths, &list->capacity,
+                                                       list->count + 1, sizeof *list->paths);
+    if (collector->out_of_memory) {
+        free(copy);
+        return 1;
+    }
+    list->paths[list->count++] = copy;
+    return 0;
+}
+
+rag_status stored_paths(rag_index *index, const char *path, struct file_list *out,
+                        rag_error *error)
+{
+    struct collector collector = {.list = out};
+    if (!index->store)
+        return RAG_OK;
+    rag_status status =
+        store_each_document(index->store, path, collect_path, &collector, error);
+    return !status && collector.out_of_memory ? fail_memory(error) : status;
+}
+
+/* A name, and what lies at or below it as a path. */
+static rag_status collect_named(rag_index *index, const char *name, struct file_list *list,
+                                rag_error *error)
+{
+    if (!*name)
+        return fail_with(error, RAG_USAGE, "an empty name is no document's");
+    struct collector collector = {.list = list};
+    char *absolute = NULL;
+    rag_status status = path_absolute(name, &absolute, error);
+    if (!status)
+        status = stored_paths(index, absolute, list, error);
+    if (!status && strcmp(absolute, name) != 0 && collect_path(name, &collector))
+        status = fail_memory(error);
+    free(absolute);
+    return status;
+}
+
+static rag_status remove_named(rag_index *index, const char *const *names, size_t count,
+                               size_t *removed, rag_error *error)
+{
+    struct file_list list = {0};
+    rag_status status = index_look(index, error);
+    for (size_t i = 0; !status && i < count; i++)
+        status = collect_named(index, names[i], &list, error);
+    if (!status && index->store)
+        status = store_remove(index->store, (const char *const *)list.paths, list.count,
+                              removed, error);
+    file_list_release(&list);
+    return status;
+}
+
+rag_status rag_index_remove(rag_index *index, const char *const *paths, size_t count,
+                            size_t *removed, rag_error *error)
+{
+    size_t taken = 0;
+    pthread_mutex_lock(&index->lock);
+    rag_status status = remove_named(index, paths, count, &taken, error);
+    pthread_mutex_unlock(&index->lock);
+    if (removed)
+        *removed = taken;
+    return status;
+}
+
+/* ---- Handing over ---- */
+
+static rag_status fail_stopped(rag_error *error)
+{
+    return fail_with(error, RAG_INTERRUPTED, "stopped by the caller");
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Appends copies of the names, in the order of their bytes. */
+static rag_status copy_names(const char *const *names, size_t count, struct file_list *out,
+                             rag_error *error)
+{
+    struct collector collector = {.list = out};
+    for (size_t i = 0; i < count; i++)
+        if (collect_path(names[i], &collector))
+            return fail_memory(error);
+    if (out->count)
+        qsort(out->paths, out->count, sizeof *out->paths, by_bytes);
+    return RAG_OK;
+}
+
+static rag_status hand_over(rag_index *index, const char *name, bool with_text,
+                            rag_document_fn each, void *user, rag_error *error)
+{
+    struct stored_document stored;
+    rag_status status = store_get_document(index->store, name, with_text, &stored, error);
+    if (status)
+        return status == RAG_NOT_FOUND ? RAG_OK : status;
+    rag_document document = {
+        .name = stored.path,
+        .format = stored.format,
+        .metadata = stored.metadata,
+        .text = {stored.text ? stored.text : "", stored.text_size},
+        .size = stored.size,
+        .modified = stored.modified,
+        .chunks = stored.chunks,
+    };
+    bool stop = each(&document, user);
+    stored_document_release(&stored);
+    return stop ? fail_stopped(error) : RAG_OK;
+}
+
+rag_status rag_index_each_document(rag_index *index, const char *const *names, size_t count,
+                                   int with_text, rag_document_fn each, void *user,
+                                   rag_error *error)
+{
+    struct file_list list = {0};
+    pthread_mutex_lock(&index->lock);
+    rag_status status = index_look(index, error);
+    if (!status && names)
+        status = copy_names(names, count, &list, error);
+    else if (!status)
+        status = stored_paths(index, NULL, &list, error);
+    for (size_t i = 0; !status && index->store && i < list.count; i++)
+        if (i == 0 || strcmp(list.paths[i], list.paths[i - 1]) != 0)
+            status = hand_over(index, list.paths[i], with_text, each, user, error);
+    pthread_mutex_unlock(&index->lock);
+    file_list_release(&list);
+    return status;
+}
+
+rag_chunk chunk_of_stored(const struct stored_chunk *chunk)
+{
+    return (rag_chunk){.document = chunk->path,
+                       .heading = chunk->heading,
+                       .number = chunk->number,
+                       .begin = chunk->begin,
+                       .end = chunk->end,
+                       .line = chunk->line,
+                       .last_line = chunk->last_line,
+                       .tokens = chunk->tokens,
+                       .text = {chunk->text, chunk->text_size}};
+}
+
+struct vector_relay {
+    rag_vector_fn each;
+    void *user;
+    bool stopped;
+};
+
+static int relay_chunk(const struct stored_chunk *stored, const float *vector, void *user)
+{
+    struct vector_relay *relay = user;
+    rag_chunk chunk = chunk_of_stored(stored);
+    relay->stopped = relay->each(&chunk, stored->chunk_id, vector, relay->user);
+    return relay->stopped;
+}
+
+rag_status rag_index_each_chunk(rag_index *index, const char *name, rag_vector_fn each,
+                                void *user, rag_error *error)
+{
+    struct vector_relay relay = {each, user, false};
+    pthread_mutex_lock(&index->lock);
+    rag_status status = index_look(index, error);
+    if (!status && index->store)
+        status = store_each_chunk(index->store, name, relay_chunk, &relay, error);
+    else if (!status && name)
+        status =
+            fail_with(error, RAG_NOT_FOUND, "%s: there is no document %s", index->path, name);
+    pthread_mutex_unlock(&index->lock);
+    return relay.stopped && !status ? fail_stopped(error) : status;
+}
