@@ -55,7 +55,7 @@ static void read_usage(const json_t *holder, struct chat_reply *reply)
     const json_t *usage = json_object_get(holder, "usage");
     const json_t *input = json_object_get(usage, "input_tokens");
     const json_t *output = json_object_get(usage, "output_tokens");
-    if (!input && !output)
+    if (!json_is_integer(input) && !json_is_integer(output))
         return;
     reply_count(reply, input, output);
     static const char *const cached[] = {"cache_read_input_tokens",
@@ -74,7 +74,8 @@ static rag_status finish(const json_t *holder, struct chat_reply *reply)
     if (strcmp(reason, "refusal") == 0)
         return failure_set(&reply->failure, FAILURE_REPLY_BLOCKED, reason);
     reply->done = true;
-    reply->full = strcmp(reason, "max_tokens") == 0;
+    reply->full = strcmp(reason, "max_tokens") == 0 ||
+                  strcmp(reason, "model_context_window_exceeded") == 0;
     return RAG_OK;
 }
 

@@ -3,10 +3,13 @@
  *   messages -> body (openai.c, gemini.c ...) -> http.c -> sse.c or lines.c -> reply (the
  *   same protocol) -> characters.c -> the caller
  *
+ * chat.c is what callers see, completion.c one answer with its tries.
+ *
  * A protocol (openai.c: chat completions; gemini.c: generateContent and
  * streamGenerateContent; anthropic.c: messages; ollama.c: its own api/chat) turns messages into
  * a request, and a reply or the events of a stream into text; http.c carries it, retry.c says
- * when to try again, failure.c turns what a server refuses into one sentence. A provider
+ * when to try again, failure.c turns what a server refuses into one sentence
+ * by its meaning (meaning.c). A provider
  * (provider.c) is a protocol with an address and the names of the variables that set it. Keys
  * go into headers only, never into a URL, a message, an event or an error. */
 #ifndef RAG_CHAT_CHAT_H
@@ -38,7 +41,8 @@ struct chat_request {
     unsigned max_tokens;
     double temperature; /* < 0: left to the server */
     bool stream;
-    bool ask_usage; /* ask for the count of tokens in a stream, where that must be asked */
+    bool ask_usage;   /* ask for the count of tokens in a stream, where that must be asked */
+    bool other_limit; /* the usual name of max_tokens was refused */
     size_t context_tokens; /* that the model should take; 0: as the server has it */
 };
 

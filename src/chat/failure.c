@@ -1,13 +1,13 @@
 #include "chat/failure.h"
 #include "chat/characters.h"
 #include "chat/json.h"
+#include "chat/meaning.h"
 #include "text/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 void failure_release(struct failure *failure)
 {
@@ -31,9 +31,8 @@ rag_status failure_set(struct failure *failure, enum failure_kind kind, const ch
 /* ---- Reading -------------------------------------------------------------- */
 
 /* Adds a code to those that are there already: "invalid_request_error model_not_found". */
-static void add_code(struct failure *failure, const json_t *value)
+static void add_code(struct failure *failure, const char *code)
 {
-    const char *code = json_string_value(value);
     size_t used = strlen(failure->code);
     if (!code || used + strlen(code) + 2 > sizeof failure->code)
         return;
@@ -42,22 +41,31 @@ static void add_code(struct failure *failure, const json_t *value)
     strcpy(failure->code + used, code);
 }
 
-static void read_number(struct failure *failure, const json_t *value)
+/* A number is a status of HTTP, or a code of the provider's own (SiliconFlow: 20012). */
+static void read_code(struct failure *failure, const json_t *value)
 {
     json_int_t number = json_integer_value(value);
-    if (!failure->http && number >= 400 && number <= 599)
+    add_code(failure, json_string_value(value));
+    if (number >= 400 && number <= 599 && !failure->http) {
         failure->http = (long)number;
+    } else if (number >= 1000) {
+        char digits[32];
+        snprintf(digits, sizeof digits, "%" JSON_INTEGER_FORMAT, number);
+        add_code(failure, digits);
+    }
 }
 
 /* google.rpc.RetryInfo carries "retryDelay": "34.5s"; Google sends no Retry-After.
- * google.rpc.ErrorInfo carries a "reason" such as API_KEY_INVALID. */
+ * google.rpc.ErrorInfo carries a "reason" such as API_KEY_INVALID. Anthropic's details are one
+ * object with an error_code. */
 static void read_details(struct failure *failure, const json_t *details)
 {
     size_t i;
     json_t *detail;
+    add_code(failure, json_string_value(json_object_get(details, "error_code")));
     json_array_foreach(details, i, detail)
     {
-        add_code(failure, json_object_get(detail, "reason"));
+        add_code(failure, json_string_value(json_object_get(detail, "reason")));
         const char *delay = json_string_value(json_object_get(detail, "retryDelay"));
         double seconds = delay ? strtod(delay, NULL) : 0;
         if (seconds > 0)
@@ -65,17 +73,32 @@ static void read_details(struct failure *failure, const json_t *details)
     }
 }
 
+/* FastAPI's {"loc": ["body", "stream"], "msg": ...}: the last of loc is the field. */
+static bool read_field(struct failure *failure, const json_t *place)
+{
+    const json_t *field = json_array_get(place, json_array_size(place) - 1);
+    const char *name = json_string_value(field);
+    if (!name || json_string_length(field) > 100)
+        return true;
+    return buf_append_text(&failure->words, name) && buf_append_text(&failure->words, ": ");
+}
+
 static bool read_words(struct failure *failure, const json_t *value)
 {
     if (json_is_object(value))
         value = json_object_get(value, "message");
-    if (json_is_array(value)) /* FastAPI: [{"loc":..., "msg":...}] */
-        value = json_object_get(json_array_get(value, 0), "msg");
+    if (json_is_array(value)) {
+        const json_t *first = json_array_get(value, 0);
+        if (!read_field(failure, json_object_get(first, "loc")))
+            return false;
+        value = json_object_get(first, "msg");
+    }
     if (!json_is_string(value))
         return true;
     const char *words = json_string_value(value);
     size_t size = json_string_length(value);
-    return buf_append(&failure->words, words, utf8_floor(words, size, FAILURE_MAX_READ));
+    return buf_append(&failure->words, words,
+                      utf8_floor(words, size, FAILURE_MAX_READ - failure->words.size));
 }
 
 /* Reads the error in a document; kind stays FAILURE_NONE if it holds none. */
@@ -98,10 +121,8 @@ static bool read_json(struct failure *failure, const json_t *document)
     }
     failure->kind = FAILURE_REFUSED;
     static const char *const codes[] = {"type", "code", "status"};
-    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
-        add_code(failure, json_object_get(holder, codes[i]));
-        read_number(failure, json_object_get(holder, codes[i]));
-    }
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+        read_code(failure, json_object_get(holder, codes[i]));
     read_details(failure, json_object_get(holder, "details"));
     return read_words(failure, words);
 }
@@ -133,6 +154,8 @@ rag_status failure_read(struct failure *failure, const char *body, size_t size)
     failure_clear(failure);
     json_t *document = json_document(body, size);
     bool ok = !document || read_json(failure, document);
+    if (ok && json_is_string(document)) /* SiliconFlow: "Invalid token" */
+        ok = read_words(failure, document);
     bool page = size && memchr(body, '<', size); /* HTML says less than the status does */
     if (!document && !page)
         ok = characters_repair(body, size < MAX_PLAIN ? size : MAX_PLAIN, &failure->words);
@@ -141,86 +164,7 @@ rag_status failure_read(struct failure *failure, const char *body, size_t size)
     return ok ? RAG_NETWORK : RAG_MEMORY;
 }
 
-/* ---- Meaning -------------------------------------------------------------- */
-
-enum meaning {
-    CONTEXT_TOO_LONG,
-    KEY_REFUSED,
-    QUOTA_USED_UP,
-    BUSY,
-    NO_SUCH_MODEL,
-    NOT_FOUND,
-    BROKEN,
-    REDIRECTED,
-    REFUSED,
-};
-
-static bool contains(const char *text, const char *phrase)
-{
-    size_t size = strlen(phrase);
-    for (; *text; text++)
-        if (strncasecmp(text, phrase, size) == 0)
-            return true;
-    return false;
-}
-
-static bool says_any(const struct failure *failure, const char *const *phrases)
-{
-    for (; *phrases; phrases++)
-        if (contains(failure->code, *phrases) ||
-            (failure->words.data && contains(failure->words.data, *phrases)))
-            return true;
-    return false;
-}
-
-/* In the order of: OpenAI, vLLM and DeepSeek, llama-server twice, Gemini, Anthropic,
- * Mistral, DashScope, SiliconFlow, Groq, Zhipu. */
-static const char *const context_phrases[] = {
-    "context_length_exceeded",
-    "maximum context length",
-    "exceed_context_size",
-    "context size",
-    "exceeds the maximum number of tokens",
-    "prompt is too long",
-    "too large for model with",
-    "range of input length",
-    "max_seq_len",
-    "reduce the length",
-    "prompt \xe8\xb6\x85\xe9\x95\xbf",
-    NULL,
-};
-static const char *const key_phrases[] = {"api_key_invalid", "api key not valid",
-                                          "invalid_api_key", "authentication_error", NULL};
-static const char *const quota_phrases[] = {"insufficient_quota", "insufficient balance",
-                                            "PerDay", NULL};
-static const char *const busy_phrases[] = {"rate_limit", "RESOURCE_EXHAUSTED", NULL};
-static const char *const broken_phrases[] = {"overloaded", "server_error", "UNAVAILABLE",
-                                             "INTERNAL", NULL};
-static const char *const model_phrases[] = {"model", NULL};
-
-static enum meaning meaning_of(const struct failure *failure)
-{
-    long http = failure->http;
-    if (http == 413 || (http != 429 && says_any(failure, context_phrases)))
-        return CONTEXT_TOO_LONG;
-    if (http == 401 || http == 403 || says_any(failure, key_phrases))
-        return KEY_REFUSED;
-    if (http == 402 || says_any(failure, quota_phrases))
-        return QUOTA_USED_UP;
-    if (http == 429)
-        return BUSY;
-    if (http == 404 || contains(failure->code, "model_not_found"))
-        return says_any(failure, model_phrases) ? NO_SUCH_MODEL : NOT_FOUND;
-    if (http == 408 || http == 425 || (http >= 500 && http != 501 && http != 505))
-        return BROKEN;
-    if (http >= 300 && http < 400)
-        return REDIRECTED;
-    if (http == 0 && says_any(failure, busy_phrases))
-        return BUSY;
-    if (http == 0 && says_any(failure, broken_phrases))
-        return BROKEN;
-    return REFUSED;
-}
+/* ---- The sentence ---------------------------------------------------------- */
 
 bool failure_is_passing(const struct failure *failure)
 {
@@ -305,6 +249,14 @@ static void advise(struct sentence *sentence, const char *format, ...)
     va_end(arguments);
 }
 
+static const char filter_blocked[] = "the provider's filter blocked the question or a passage";
+
+/* What sets the server's address. */
+static const char *address_of(const struct failure_place *place)
+{
+    return *place->url_variable ? place->url_variable : "the base URL";
+}
+
 static void describe_refusal(const struct failure *failure, const struct failure_place *place,
                              struct sentence *s)
 {
@@ -315,7 +267,10 @@ static void describe_refusal(const struct failure *failure, const struct failure
         return;
     case KEY_REFUSED:
         *s = (struct sentence){RAG_NETWORK_AUTH, "the key was refused", ""};
-        advise(s, *place->key ? "check %s" : "set %s, which is empty", place->key_variable);
+        if (!*place->key_variable)
+            advise(s, "check the key");
+        else
+            advise(s, *place->key ? "check %s" : "set %s, which is empty", place->key_variable);
         return;
     case QUOTA_USED_UP:
         *s = (struct sentence){RAG_NETWORK_LIMIT, "the account's quota is used up", ""};
@@ -330,11 +285,14 @@ static void describe_refusal(const struct failure *failure, const struct failure
         return;
     case NO_SUCH_MODEL:
         *s = (struct sentence){RAG_MODEL_MISSING, "there is no such model", ""};
-        advise(s, "check the name after \"%s:\"", place->provider);
+        if (strcmp(place->protocol, "ollama") == 0 || failure_says(failure, "pulling it"))
+            advise(s, "run \"ollama pull %.100s\"", place->model);
+        else
+            advise(s, "check the name after \"%s:\"", place->provider);
         return;
     case NOT_FOUND:
         *s = (struct sentence){RAG_NETWORK, "nothing answers at this address", ""};
-        advise(s, "check %s (OpenAI-compatible ones mostly end in /v1)", place->url_variable);
+        advise(s, "check %s (OpenAI-compatible ones mostly end in /v1)", address_of(place));
         return;
     case BROKEN:
         *s = (struct sentence){RAG_NETWORK, "the server failed", ""};
@@ -343,7 +301,18 @@ static void describe_refusal(const struct failure *failure, const struct failure
     case REDIRECTED:
         *s = (struct sentence){RAG_NETWORK, "the server sends elsewhere", ""};
         advise(s, "a key is not sent after a redirect: set %s to the final address",
-               place->url_variable);
+               address_of(place));
+        return;
+    case FILTERED:
+        *s = (struct sentence){RAG_INPUT, filter_blocked, ""};
+        return;
+    case PLACE_REFUSED:
+        *s = (struct sentence){RAG_NETWORK, "the provider does not serve this country", ""};
+        advise(s, "use another provider, or an address of its for your region");
+        return;
+    case MODEL_TOO_LARGE:
+        *s = (struct sentence){RAG_NETWORK, "the model does not fit into its memory", ""};
+        advise(s, "use a smaller one");
         return;
     case REFUSED:
         *s = (struct sentence){RAG_NETWORK, "the request was refused", ""};
@@ -356,10 +325,7 @@ static void describe(const struct failure *failure, const struct failure_place *
 {
     switch (failure->kind) {
     case FAILURE_PROMPT_BLOCKED:
-        *s = (struct sentence){RAG_INPUT,
-                               "the provider's filter blocked the question or a "
-                               "passage",
-                               ""};
+        *s = (struct sentence){RAG_INPUT, filter_blocked, ""};
         return;
     case FAILURE_REPLY_BLOCKED:
         *s = (struct sentence){RAG_NETWORK, "the provider's filter stopped the answer", ""};
@@ -370,7 +336,7 @@ static void describe(const struct failure *failure, const struct failure_place *
     case FAILURE_PROTOCOL:
     case FAILURE_NONE:
         *s = (struct sentence){RAG_NETWORK, "the reply is not what the protocol says", ""};
-        advise(s, "is %s the address of such a server?", place->url_variable);
+        advise(s, "is %s the address of such a server?", address_of(place));
         return;
     }
 }

@@ -3,8 +3,9 @@
  * Providers say the same things in different words: OpenAI and those like it send
  * {"error":{"message","type","code"}}, Google {"error":{"message","status","details"}} or
  * a list of such, vLLM {"object":"error","message"}, Ollama {"error":"..."}, FastAPI
- * {"detail":"..."}, proxies a page of HTML. A failure holds the words and codes as they
- * came; failure_explain says what they mean and what to do. */
+ * {"detail":"..."}, Anthropic {"type":"error","error":{"type","message"}}, SiliconFlow
+ * {"code":20012,"message"}, proxies a page of HTML. A failure holds the words and codes as
+ * they came; meaning.h knows what they mean, failure_explain says it and what to do. */
 #ifndef RAG_CHAT_FAILURE_H
 #define RAG_CHAT_FAILURE_H
 
@@ -57,9 +58,9 @@ bool failure_is_passing(const struct failure *failure);
 
 /* Who was asked, for the sentence. */
 struct failure_place {
-    const char *provider, *host, *model;
-    const char *key_variable, *url_variable;
-    const char *key; /* "" if none; never repeated */
+    const char *provider, *protocol, *host, *model;
+    const char *key_variable, *url_variable; /* "" if none */
+    const char *key;                         /* "" if none; never repeated */
 };
 
 /* Fills *error; returns its status, never RAG_OK. */

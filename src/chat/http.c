@@ -25,7 +25,7 @@ struct exchange {
     curl_off_t uploaded;
     size_t header_bytes, body_bytes;
     bool sent;         /* the connection stands: something has gone over it */
-    bool answered;     /* a byte has come */
+    bool answered;     /* a byte of the body has come */
     bool enough;       /* the body of an error is longer than anyone reads */
     rag_status status; /* of a callback, which has then filled *error */
     rag_error *error;
@@ -87,7 +87,6 @@ static size_t on_header(char *data, size_t one, size_t size, void *user)
     (void)data;
     (void)one;
     byte_seen(x);
-    x->answered = true;
     x->header_bytes += size;
     if (x->header_bytes <= HTTP_MAX_HEADERS)
         return size;
@@ -136,6 +135,7 @@ static size_t on_body(char *data, size_t one, size_t size, void *user)
     struct exchange *x = user;
     (void)one;
     byte_seen(x);
+    x->answered = true;
     read_head(x);
     x->status = take(x, data, size);
     return x->status || x->enough ? CURL_WRITEFUNC_ERROR : size;
@@ -170,10 +170,12 @@ static bool add_header(struct curl_slist **list, const char *line)
 static bool make_headers(const struct http_request *request, struct curl_slist **list)
 {
     /* An empty Expect: the body goes at once, without asking first. */
-    bool ok = add_header(list, "Content-Type: application/json") &&
-              add_header(list, request->on_data ? "Accept: text/event-stream, application/json"
-                                                : "Accept: application/json") &&
-              add_header(list, "Expect:");
+    bool ok =
+        add_header(list, "Content-Type: application/json") &&
+        add_header(list, request->on_data ? "Accept: text/event-stream, application/x-ndjson, "
+                                            "application/json"
+                                          : "Accept: application/json") &&
+        add_header(list, "Expect:");
     for (size_t i = 0; ok && i < request->header_count; i++)
         ok = add_header(list, request->headers[i]);
     return ok;

@@ -24,7 +24,8 @@ void http_free(struct http *http);
 
 struct http_limits {
     double connect;    /* seconds until connected, TLS included */
-    double first_byte; /* seconds without a byte while none has come */
+    double first_byte; /* seconds without a byte while none of the body has come: servers
+                          send their headers before the model has read the prompt */
     double idle;       /* seconds without a byte later */
     double total;      /* seconds of the whole exchange */
     size_t bytes;      /* of a 2xx reply's body */

@@ -12,7 +12,12 @@
  * some close the stream after a finish_reason without [DONE].
  *
  * "max_tokens" is what every server knows, except that OpenAI's own reasoning models (o1,
- * o3, o4, gpt-5) demand "max_completion_tokens" and the default temperature. */
+ * o3, o4, gpt-5) demand "max_completion_tokens" and the default temperature. A model that is
+ * not known here says so in its refusal (chat.c).
+ *
+ * A finish_reason other than those of OpenAI that ends an answer before its time: "sensitive"
+ * and "network_error" (Zhipu), "insufficient_system_resource" (DeepSeek), "error" (OpenRouter,
+ * with an "error" beside it), "abort" (vLLM). */
 #include "chat/json.h"
 #include "chat/messages.h"
 
@@ -42,14 +47,15 @@ static bool is_reasoning_model(const char *model)
 static bool body(const struct chat_request *request, struct buf *out)
 {
     bool reasoning = is_reasoning_model(request->model);
+    bool other_name = reasoning != request->other_limit;
     rag_text model = {request->model, strlen(request->model)};
     json_t *root = json_object();
     bool ok = root && json_object_set_new(root, "model", json_text(model)) == 0 &&
               json_object_set_new(root, "messages", messages_json(request, true)) == 0 &&
               json_object_set_new(root, "stream", json_boolean(request->stream)) == 0 &&
-              json_object_set_new(root, reasoning ? "max_completion_tokens" : "max_tokens",
+              json_object_set_new(root, other_name ? "max_completion_tokens" : "max_tokens",
                                   json_integer(request->max_tokens)) == 0;
-    if (ok && request->stream && request->ask_usage)
+    if (ok && request->ask_usage)
         ok = json_object_set_new(root, "stream_options",
                                  json_pack("{s:b}", "include_usage", 1)) == 0;
     if (ok && request->temperature >= 0 && !reasoning)
@@ -75,13 +81,28 @@ static bool append_content(const json_t *content, struct buf *text)
     return json_append(content, text);
 }
 
+/* The server gave up in the middle of an answer. */
+static rag_status broken_off(const json_t *choice, const char *reason, struct chat_reply *reply)
+{
+    const json_t *error = json_object_get(choice, "error");
+    const char *words = json_string_value(json_object_get(error, "message"));
+    rag_status status = failure_set(&reply->failure, FAILURE_REFUSED, words ? words : reason);
+    strcpy(reply->failure.code, "server_error");
+    return status;
+}
+
 static rag_status finish(const json_t *choice, struct chat_reply *reply)
 {
     const char *reason = json_string_value(json_object_get(choice, "finish_reason"));
     if (!reason || !*reason)
         return RAG_OK;
-    if (strcmp(reason, "content_filter") == 0)
+    if (strcmp(reason, "content_filter") == 0 || strcmp(reason, "sensitive") == 0)
         return failure_set(&reply->failure, FAILURE_REPLY_BLOCKED, reason);
+    static const char *const broken[] = {"network_error", "insufficient_system_resource",
+                                         "error", "abort"};
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++)
+        if (strcmp(reason, broken[i]) == 0)
+            return broken_off(choice, reason, reply);
     reply->done = true;
     reply->full = strcmp(reason, "length") == 0;
     return RAG_OK;

@@ -4,6 +4,7 @@
 
 #include "chat/characters.h"
 #include "chat/failure.h"
+#include "chat/lines.h"
 #include "chat/prompt.h"
 #include "chat/provider.h"
 #include "chat/retry.h"
@@ -103,6 +104,53 @@ static void an_event_of_endless_lines_is_refused(void **state)
     sse_release(&sse);
 }
 
+/* ---- Lines ------------------------------------------------------------------ */
+
+static void lines_are_the_same_however_the_stream_is_cut(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{}\n[1]\n", "{}|[1]|"},
+        {"{}\r\n[1]\r\n", "{}|[1]|"},
+        {"\n\r\n{}\n \n", "{}|"},
+        {"{}\n[1]", "{}|[1]|"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t size = strlen(cases[i][0]);
+        for (size_t step = 1; step <= size + 1; step++) {
+            struct buf out = BUF_INIT(1 << 16);
+            struct lines lines = LINES_INIT(collect, &out);
+            rag_error error;
+            for (size_t at = 0; at < size; at += step)
+                assert_ok(lines_feed(&lines, cases[i][0] + at,
+                                     size - at < step ? size - at : step, &error),
+                          &error);
+            assert_ok(lines_finish(&lines, &error), &error);
+            assert_string_equal(out.size ? out.data : "", cases[i][1]);
+            lines_release(&lines);
+            buf_release(&out);
+        }
+    }
+}
+
+static void an_endless_document_is_refused(void **state)
+{
+    (void)state;
+    struct lines lines = LINES_INIT(collect, NULL);
+    char piece[4096];
+    rag_error error;
+    memset(piece, 'x', sizeof piece);
+    rag_status status = RAG_OK;
+    size_t fed = 0;
+    for (; !status && fed < 2 * SSE_MAX_EVENT; fed += sizeof piece)
+        status = lines_feed(&lines, piece, sizeof piece, &error);
+    assert_int_equal(status, RAG_NETWORK);
+    assert_says(&error, "longer than 1048576 bytes");
+    assert_true(fed <= SSE_MAX_EVENT + sizeof piece);
+    lines_release(&lines);
+}
+
 /* ---- Characters ----------------------------------------------------------- */
 
 static void cut_characters_are_joined_and_broken_ones_replaced(void **state)
@@ -183,6 +231,7 @@ static void a_server_is_never_asked_before_it_said(void **state)
 /* ---- Failures ------------------------------------------------------------- */
 
 static const struct failure_place here = {.provider = "openai",
+                                          .protocol = "openai",
                                           .host = "api.example.org",
                                           .model = "m",
                                           .key_variable = "OPENAI_API_KEY",
@@ -224,6 +273,76 @@ static void each_providers_refusal_is_understood(void **state)
          false, "field required"},
         {400, "[{\"error\":{\"code\":400,\"message\":\"in a list\"}}]", RAG_NETWORK, false,
          "in a list"},
+        {422,
+         "{\"detail\":[{\"loc\":[\"body\",\"stream_options\"],\"msg\":\"Extra inputs are not "
+         "permitted\"}]}",
+         RAG_NETWORK, false, "\"stream_options: Extra inputs are not permitted\""},
+        /* Anthropic */
+        {529,
+         "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":"
+         "\"Overloaded\"}}",
+         RAG_NETWORK, true, "\"Overloaded\"; try again later"},
+        {0, "{\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"Internal\"}}",
+         RAG_NETWORK, true, "the server failed"},
+        {429,
+         "{\"error\":{\"type\":\"rate_limit_error\",\"message\":\"x\",\"details\":"
+         "{\"error_code\":\"enforced_spend_limit_reached\"}}}",
+         RAG_NETWORK_LIMIT, false, "quota"},
+        {400,
+         "{\"error\":{\"type\":\"invalid_request_error\",\"message\":\"Your credit balance "
+         "is too low to access the Anthropic API.\"}}",
+         RAG_NETWORK_LIMIT, false, "quota"},
+        {400,
+         "{\"error\":{\"message\":\"input length and `max_tokens` exceed context limit: 9 + 1 "
+         "> 9\"}}",
+         RAG_INPUT, false, "fewer context tokens"},
+        {404, "{\"error\":{\"type\":\"not_found_error\",\"message\":\"model: m\"}}",
+         RAG_MODEL_MISSING, false, "after \"openai:\""},
+        /* Ollama, behind its OpenAI-compatible address */
+        {404, "{\"error\":{\"message\":\"model 'm' not found, try pulling it first\"}}",
+         RAG_MODEL_MISSING, false, "run \"ollama pull m\""},
+        {500, "{\"error\":\"model requires more system memory (7 GiB) than is available\"}",
+         RAG_NETWORK, false, "use a smaller one"},
+        /* DashScope */
+        {400,
+         "{\"error\":{\"message\":\"Access denied, please make sure your account is in good "
+         "standing.\",\"type\":\"Arrearage\",\"code\":\"Arrearage\"}}",
+         RAG_NETWORK_LIMIT, false, "quota"},
+        {400, "{\"code\":\"DataInspectionFailed\",\"message\":\"inappropriate\"}", RAG_INPUT,
+         false, "filter blocked"},
+        {401, "{\"code\":\"InvalidApiKey\",\"message\":\"Invalid API-key provided.\"}",
+         RAG_NETWORK_AUTH, false, "OPENAI_API_KEY"},
+        {429, "{\"error\":{\"code\":\"limit_requests\",\"message\":\"Too many.\"}}",
+         RAG_NETWORK_LIMIT, true, "slow down"},
+        /* Zhipu: one status for what passes and what does not */
+        {429, "{\"error\":{\"code\":\"1302\",\"message\":\"concurrency\"}}", RAG_NETWORK_LIMIT,
+         true, "slow down"},
+        {429, "{\"error\":{\"code\":\"1113\",\"message\":\"arrears\"}}", RAG_NETWORK_LIMIT,
+         false, "quota"},
+        {400, "{\"error\":{\"code\":\"1211\",\"message\":\"...\"}}", RAG_MODEL_MISSING, false,
+         "after \"openai:\""},
+        {400, "{\"error\":{\"code\":\"1301\",\"message\":\"unsafe\"}}", RAG_INPUT, false,
+         "filter blocked"},
+        {400, "{\"error\":{\"code\":\"11130\",\"message\":\"1113 bytes\"}}", RAG_NETWORK, false,
+         "was refused"},
+        /* SiliconFlow */
+        {400,
+         "{\"code\":20012,\"message\":\"Model does not exist. Please check it carefully.\","
+         "\"data\":null}",
+         RAG_MODEL_MISSING, false, "after \"openai:\""},
+        {403,
+         "{\"code\":30001,\"message\":\"Sorry, your account balance is insufficient\","
+         "\"data\":null}",
+         RAG_NETWORK_LIMIT, false, "quota"},
+        {401, "\"Invalid token\"", RAG_NETWORK_AUTH, false, "\"Invalid token\""},
+        /* DeepSeek, OpenAI and Gemini where they do not serve */
+        {400, "{\"error\":{\"message\":\"Model Not Exist\"}}", RAG_MODEL_MISSING, false,
+         "m at"},
+        {400, "{\"error\":{\"message\":\"Content Exists Risk\"}}", RAG_INPUT, false, "filter"},
+        {403, "{\"error\":{\"code\":\"unsupported_country_region_territory\"}}", RAG_NETWORK,
+         false, "does not serve this country"},
+        {400, "{\"error\":{\"message\":\"User location is not supported for the API use.\"}}",
+         RAG_NETWORK, false, "does not serve this country"},
         {400, "plain words", RAG_NETWORK, false, "\"plain words\""},
         {400, "<p>page</p>", RAG_NETWORK, false, "was refused (HTTP 400)"},
     };
@@ -237,6 +356,36 @@ static void each_providers_refusal_is_understood(void **state)
         assert_status(cases[i].status, failure_explain(&failure, &here, &error), &error);
         assert_says(&error, cases[i].says);
         assert_says(&error, "openai:m at api.example.org");
+        failure_release(&failure);
+    }
+}
+
+static void advice_names_only_what_there_is(void **state)
+{
+    (void)state;
+    static const struct {
+        long http;
+        const char *body, *says;
+    } cases[] = {
+        {401, "{}", "check the key"},
+        {404, "<p>", "check the base URL"},
+        {404, "{\"error\":\"model 'qwen3:8b' not found\"}", "run \"ollama pull qwen3:8b\""},
+    };
+    const struct failure_place place = {.provider = "own",
+                                        .protocol = "ollama",
+                                        .host = "h",
+                                        .model = "qwen3:8b",
+                                        .key_variable = "",
+                                        .url_variable = "",
+                                        .key = ""};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct failure failure = FAILURE_INIT;
+        rag_error error;
+        assert_int_equal(failure_read(&failure, cases[i].body, strlen(cases[i].body)),
+                         RAG_NETWORK);
+        failure.http = cases[i].http;
+        assert_int_not_equal(failure_explain(&failure, &place, &error), RAG_OK);
+        assert_says(&error, cases[i].says);
         failure_release(&failure);
     }
 }
@@ -500,11 +649,14 @@ int main(void)
         cmocka_unit_test(events_are_the_same_however_the_stream_is_cut),
         cmocka_unit_test(an_endless_line_is_refused),
         cmocka_unit_test(an_event_of_endless_lines_is_refused),
+        cmocka_unit_test(lines_are_the_same_however_the_stream_is_cut),
+        cmocka_unit_test(an_endless_document_is_refused),
         cmocka_unit_test(cut_characters_are_joined_and_broken_ones_replaced),
         cmocka_unit_test(nul_does_not_end_a_reply),
         cmocka_unit_test(waits_double_within_their_jitter),
         cmocka_unit_test(a_server_is_never_asked_before_it_said),
         cmocka_unit_test(each_providers_refusal_is_understood),
+        cmocka_unit_test(advice_names_only_what_there_is),
         cmocka_unit_test(words_of_a_server_are_one_bounded_line),
         cmocka_unit_test(a_key_does_not_survive_in_a_text),
         cmocka_unit_test(a_missing_key_is_named),

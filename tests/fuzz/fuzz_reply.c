@@ -21,6 +21,7 @@ static void check_text(const char *text, size_t size)
 static void check_failure(const struct failure *failure)
 {
     const struct failure_place place = {.provider = "openai",
+                                        .protocol = "openai",
                                         .host = "h",
                                         .model = "m",
                                         .key_variable = "K",
@@ -40,7 +41,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    const struct protocol *protocol = data[0] & 1 ? &gemini_protocol : &openai_protocol;
+    static const struct protocol *const protocols[] = {&openai_protocol, &gemini_protocol,
+                                                       &anthropic_protocol, &ollama_protocol};
+    const struct protocol *protocol = protocols[(data[0] & 1) | (data[0] & 4) >> 1];
     struct buf raw = BUF_INIT(16 << 20), text = BUF_INIT(16 << 20);
     struct chat_reply reply = {.text = &raw, .failure = FAILURE_INIT};
     struct characters characters = {0};

@@ -104,7 +104,8 @@ def google_error(code, status, message, *details):
                       "details": list(details)}}
 
 
-# The first byte: bit 0 Gemini, bit 1 one event of a stream.
+# The first byte: bits 0 and 2 the protocol (0 OpenAI, 1 Gemini, 4 Anthropic, 5 Ollama), bit 1
+# one document of a stream.
 REPLIES = {
     "openai-whole": "0" + text({"choices": [choice("The answer [1]. 你好 👋", "stop")]}),
     "openai-parts": "0" + text({"choices": [choice(
@@ -130,6 +131,33 @@ REPLIES = {
     "gemini-busy": "1" + text(google_error(429, "RESOURCE_EXHAUSTED", "Quota.", {
         "@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1.2s"})),
     "gemini-list": "1" + text([google_error(400, "INVALID_ARGUMENT", "nonsense")]),
+    "anthropic-whole": "4" + text({"type": "message", "content": [
+        {"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "42 [1] 你"}],
+        "stop_reason": "max_tokens", "usage": {"input_tokens": 9, "output_tokens": 3,
+                                               "cache_read_input_tokens": 2}}),
+    "anthropic-start": "6" + text({"type": "message_start", "message": {
+        "content": [], "usage": {"input_tokens": 9, "output_tokens": 1}}}),
+    "anthropic-block": "6" + text({"type": "content_block_start",
+                                   "content_block": {"type": "text", "text": "a"}}),
+    "anthropic-delta": "6" + text({"type": "content_block_delta",
+                                   "delta": {"type": "text_delta", "text": "你"}}),
+    "anthropic-last": "6" + text({"type": "message_delta", "delta": {"stop_reason": "refusal"},
+                                  "usage": {"output_tokens": 5}}),
+    "anthropic-stop": "6" + text({"type": "message_stop"}),
+    "anthropic-error": "6" + text({"type": "error", "error": {
+        "type": "rate_limit_error", "message": "slow",
+        "details": {"error_code": "enforced_spend_limit_reached"}}}),
+    "ollama-whole": "5" + text({"message": {"content": "42 [1]", "thinking": "Hm."},
+                                "done": True, "done_reason": "length",
+                                "prompt_eval_count": 9, "eval_count": 3}),
+    "ollama-line": "7" + text({"message": {"content": "你"}, "done": False}),
+    "ollama-last": "7" + text({"message": {"content": ""}, "done": True, "eval_count": 3}),
+    "ollama-error": "7" + text({"error": "model 'm' not found"}),
+    "siliconflow-error": "0" + text({"code": 20012, "message": "Model does not exist."}),
+    "fastapi-error": "0" + text({"detail": [{"loc": ["body", "stream_options"],
+                                             "msg": "Extra inputs"}]}),
+    "openrouter-error": "2" + text({"choices": [{"delta": {"content": "a"}, "finish_reason": "error",
+                                                 "error": {"message": "gone"}}]}),
     "page": "0<html><body>Bad gateway</body></html>",
 }
 
