@@ -3,9 +3,9 @@
 
 Listens on 127.0.0.1, prints its port, and ends when its standard input does. The first
 part of a request's path names the scenario: /busy/v1/chat/completions is a POST to the
-scenario "busy". Its replies have the shapes that the providers' references and recorded
-sessions show. A reply's text says which try it was ("try 2"), so that a test can see what
-was retried. Only Python's standard library is used.
+scenario "busy". The end of the path says the protocol that is spoken (tongues.py). A reply's
+text says which try it was ("try 2"), so that a test can see what was retried. Only Python's
+standard library is used.
 """
 
 import collections
@@ -18,6 +18,9 @@ import sys
 import threading
 import time
 
+from tongues import (DONE, ROLE, OpenAI, candidate, delta, event, google_error, named,
+                     tongue_of)
+
 KEY = sys.argv[1]
 HALF = "你".encode()  # three bytes
 tries = collections.Counter()
@@ -25,47 +28,6 @@ elsewhere = None  # the server that x_redirect leads to
 untrusted = None  # the same behind a certificate that nobody vouches for
 
 
-def event(value):
-    return b"data: " + json.dumps(value).encode() + b"\n\n"
-
-
-def delta(text, finish=None):
-    return event({"object": "chat.completion.chunk",
-                  "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]})
-
-
-def raw_delta(text):
-    """A piece whose bytes need not be UTF-8."""
-    return b'data: {"choices":[{"delta":{"content":"' + text + b'"}}]}\n\n'
-
-
-def whole(text, finish="stop"):
-    return {"object": "chat.completion",
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": text},
-                         "finish_reason": finish}],
-            "usage": {"prompt_tokens": 9, "completion_tokens": 3}}
-
-
-def candidate(*texts, finish=None, thought=None):
-    parts = [{"text": t} for t in texts]
-    if thought:
-        parts.insert(0, {"text": thought, "thought": True})
-    one = {"content": {"parts": parts, "role": "model"}, "index": 0}
-    if finish:
-        one["finishReason"] = finish
-    return {"candidates": [one], "modelVersion": "gemini-2.5-flash",
-            "usageMetadata": {"promptTokenCount": 4}}
-
-
-def google_error(code, status, message, *details):
-    return {"error": {"code": code, "message": message, "status": status,
-                      "details": list(details)}}
-
-
-DONE = b"data: [DONE]\n\n"
-ROLE = event({"choices": [{"index": 0, "delta": {"role": "assistant", "content": None},
-                           "finish_reason": None}]})
-USAGE = event({"choices": [], "usage": {"completion_tokens": 3}})
 LONG = 10 * 1000 * 1000
 
 
@@ -79,8 +41,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         size = int(self.headers.get("Content-Length", 0))
         self.body = self.rfile.read(size)
         self.scenario = self.path.split("/")[1]
-        tries[self.scenario] += 1
-        self.attempt = tries[self.scenario]
+        self.tongue = tongue_of(self.path)
+        tries[self.scenario, self.tongue] += 1
+        self.attempt = tries[self.scenario, self.tongue]
         try:
             getattr(self, "x_" + self.scenario)()
         except (BrokenPipeError, ConnectionResetError):
@@ -100,7 +63,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def start(self):
         self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.send_header("Content-Type", self.tongue.kind)
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
 
@@ -112,21 +75,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def stream(self, *pieces):
         self.start()
-        for data in pieces:
+        for data in filter(None, pieces):
             self.piece(data)
         self.end()
 
+    def streams(self):
+        return json.loads(self.body).get("stream") or "streamGenerateContent" in self.path
+
     def text(self, text):
         """As asked for: streamed or whole."""
-        if json.loads(self.body).get("stream"):
-            self.stream(b": keep-alive\n\n", ROLE, delta(text), delta("", "stop"), USAGE, DONE)
+        tongue = self.tongue
+        if self.streams():
+            self.stream(tongue.head, tongue.piece(text), tongue.end)
         else:
-            self.reply(200, whole(text))
+            self.reply(200, tongue.whole(text))
 
     def hang_up(self):
         self.close_connection = True
 
-    # ---- Scenarios of the OpenAI protocol
+    # ---- Scenarios in every protocol
 
     def x_ok(self):
         self.text("The answer is 42 [1]. 你好 👋")
@@ -137,45 +104,50 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if json.loads(self.body).get("stream"):
             self.stream(*(delta(character) for character in text), delta("", "stop"), DONE)
         else:
-            self.reply(200, whole(text))
+            self.reply(200, OpenAI.whole(text))
 
     def x_request(self):
         """What came, as the text of the reply."""
-        secrets = {"authorization": "Bearer " + KEY, "x-goog-api-key": KEY}
+        secrets = {"authorization": "Bearer " + KEY, "x-goog-api-key": KEY, "x-api-key": KEY}
         seen = {name.lower(): value for name, value in self.headers.items()}
-        text = json.dumps({
+        self.text(json.dumps({
             "path": self.path, "body": json.loads(self.body), "type": seen.get("content-type"),
-            "agent": seen.get("user-agent"),
+            "agent": seen.get("user-agent"), "version": seen.get("anthropic-version"),
             "key": [name for name, value in secrets.items() if seen.get(name) == value],
-            "leak": KEY in self.path or KEY.encode() in self.body})
-        if "generateContent" in self.path:
-            self.reply(200, candidate(text, finish="STOP"))
-        elif "streamGenerateContent" in self.path:
-            self.stream(event(candidate(text, finish="STOP")))
-        else:
-            self.text(text)
+            "leak": KEY in self.path or KEY.encode() in self.body}))
 
     def x_bytes(self):
         data = b"\xef\xbb\xbf:\r\n" + ROLE + delta("one 你").replace(b"\n", b"\r\n")
         data += b'data: {"choices":[{"delta":\r\ndata: {"content":" two"}}]}\r\r'
-        data += raw_delta(" 好".encode()) + delta("", "stop") + DONE
+        data += OpenAI.raw(" 好".encode()) + delta("", "stop") + DONE
         self.start()
         for byte in data:
             self.piece(bytes([byte]))
         self.end()
 
     def x_half(self):
-        self.stream(raw_delta(b"a" + HALF[:1]), raw_delta(HALF[1:] + b"b"),
-                    raw_delta(b"c" + HALF[:2]), raw_delta(b"d\xff"), raw_delta(b"e" + HALF[:2]),
-                    delta("", "stop"), DONE)
+        """Halves of characters: joined by the next piece, or never."""
+        raw = self.tongue.raw
+        self.stream(self.tongue.head, raw(b"a" + HALF[:1]), raw(HALF[1:] + b"b"),
+                    raw(b"c" + HALF[:2]), raw(b"d\xff"), raw(b"e" + HALF[:2]), self.tongue.end)
 
     def x_stall(self):
         time.sleep(30)
 
-    def x_stall_in_stream(self):
+    def begin(self):
         self.start()
-        self.piece(delta("The begin"))
+        self.piece(self.tongue.head + self.tongue.piece("The begin"))
+
+    def x_stall_in_stream(self):
+        self.begin()
         time.sleep(30)
+
+    def x_slow_after_headers(self):
+        """As of a server that reads a long prompt."""
+        self.start()
+        time.sleep(1.6)
+        self.piece(self.tongue.head + self.tongue.piece("worth the wait") + self.tongue.end)
+        self.end()
 
     def x_comments_forever(self):
         self.start()
@@ -185,27 +157,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def x_linger(self):
         self.start()
-        self.piece(delta("all of it") + delta("", "stop") + DONE)
+        self.piece(self.tongue.head + self.tongue.piece("all of it") + self.tongue.end)
         time.sleep(30)
 
     def x_cut(self):
-        self.start()
-        self.piece(delta("The begin"))
+        self.begin()
         self.hang_up()
 
     def x_cut_cleanly(self):
-        self.stream(delta("The begin"))
+        self.stream(self.tongue.head, self.tongue.piece("The begin"))
 
     def x_cut_in_character(self):
-        self.start()
-        self.piece(delta("The begin") + b'data: {"choices":[{"delta":{"content":"' + HALF[:2])
+        self.begin()
+        self.piece(self.tongue.raw(HALF[:2]).split(HALF[:2])[0] + HALF[:2])
         self.hang_up()
 
     def x_cut_before_text(self):
         if self.attempt > 1:
             return self.text("try %d" % self.attempt)
         self.start()
-        self.piece(ROLE)
+        self.piece(self.tongue.head or b"\n")
         self.hang_up()
 
     def x_lost_once(self):
@@ -220,28 +191,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.stream(delta("whole"), b"data: [DONE]\n")
 
     def x_json_for_stream(self):
-        self.reply(200, whole("not streamed"))
+        self.reply(200, self.tongue.whole("not streamed"))
 
     def x_parts(self):
-        self.reply(200, whole([{"type": "text", "text": "in "}, {"type": "image"},
+        self.reply(200, OpenAI.whole([{"type": "text", "text": "in "}, {"type": "image"},
                                {"type": "text", "text": "parts"}]))
 
     def x_length(self):
-        self.stream(delta("The begin"), delta("", "length"), DONE)
+        self.stream(self.tongue.head, self.tongue.piece("The begin"), self.tongue.full_end)
 
     def x_length_no_text(self):
-        self.reply(200, whole(None, "length"))
+        self.reply(200, OpenAI.whole(None, "length"))
 
     def x_filter(self):
-        self.reply(200, whole(None, "content_filter"))
+        self.reply(200, OpenAI.whole(None, "content_filter"))
 
     def x_after_end(self):
         self.stream(delta("whole"), delta("", "stop"), b"data: garbage\n\n", DONE)
 
-    def busy(self, count, status, headers=(), code="rate_limit_exceeded"):
+    def busy(self, count, status, headers=(), code=None):
         if self.attempt > count:
             return self.text("try %d" % self.attempt)
-        error = {"error": {"message": "Please slow down", "type": "requests", "code": code}}
+        error = self.tongue.error("Please slow down", *([code] if code else []))
         self.reply(status, error, headers)
 
     def x_busy(self):
@@ -267,29 +238,31 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.reply(502, page, kind="text/html")
 
     def x_error_in_stream(self):
-        self.stream(delta("The begin"), event({"error": {"message": "engine died", "code": 500}}))
+        self.stream(self.tongue.head, self.tongue.piece("The begin"),
+                    self.tongue.error_piece("engine died"))
 
     def x_busy_in_stream(self):
         if self.attempt > 1:
             return self.text("try %d" % self.attempt)
-        self.stream(event({"error": {"message": "busy", "type": "overloaded_error"}}))
+        self.stream(self.tongue.error_piece("busy", busy=True))
 
     def x_long_line(self):
+        before, after = self.tongue.raw(b"@").split(b"@")
         self.start()
-        self.piece(b'data: {"choices":[{"delta":{"content":"')
+        self.piece(before)
         for _ in range(LONG // 100000):
             self.piece(b"x" * 100000)
-        self.piece(b'"}}]}\n\n' + DONE)
+        self.piece(after + self.tongue.end)
         self.end()
 
     def x_long_reply(self):
-        self.reply(200, whole("x" * 2 * LONG))
+        self.reply(200, self.tongue.whole("x" * 2 * LONG))
 
     def x_not_json(self):
         self.reply(200, b"{'choices': oops}")
 
     def x_not_json_in_stream(self):
-        self.stream(b"data: {'choices': oops}\n\n", DONE)
+        self.stream(self.tongue.raw(b"@").replace(b'"', b"'"), self.tongue.end)
 
     def x_other_json(self):
         self.reply(200, {"hello": "world"})
@@ -299,13 +272,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def x_key_echo(self):
         words = "Incorrect\x1b[31m API key:\n " + KEY + " (" + KEY[:-3] + ") " + "ä" * 5000
-        self.reply(401, {"error": {"message": words, "code": "invalid_api_key"}})
+        self.reply(401, self.tongue.error(words))
 
     def x_key_echo_as_text(self):
         self.reply(400, ("bad \xff header " + KEY).encode("latin-1"), kind="text/plain")
 
     def x_key_echo_in_stream(self):
-        self.stream(event({"error": {"message": "bad key " + KEY, "code": 401}}))
+        if self.tongue is OpenAI:
+            return self.stream(event({"error": {"message": "bad key " + KEY, "code": 401}}))
+        self.stream(self.tongue.error_piece("bad key " + KEY))
 
     def x_no_model(self):
         self.reply(404, {"error": {"message": "The model `m` does not exist",
@@ -402,7 +377,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 {"type": "text", "text": "The answer"}, {"type": "text", "text": " is 你好"}],
                 "stop_reason": "end_turn", "usage": {**usage, "output_tokens": 5}})
         message = {"type": "message", "content": [], "stop_reason": None, "usage": usage}
-        self.stream(*(b"event: " + value["type"].encode() + b"\n" + event(value) for value in (
+        self.stream(*(named(value) for value in (
             {"type": "message_start", "message": message},
             {"type": "content_block_start", "index": 0,
              "content_block": {"type": "thinking", "thinking": ""}},
@@ -468,12 +443,63 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def x_ollama_no_model(self):
         self.reply(404, {"error": "model 'm' not found"})
 
-    # ---- What does not know how to count tokens in a stream
+    def x_ollama_cached(self):
+        """Of a prompt that it has in its cache, Ollama long said no count."""
+        self.lines({"message": {"content": "from the cache"}, "done": True,
+                    "done_reason": "stop", "eval_count": 4})
+
+    # ---- What is not taken
 
     def x_no_stream_options(self):
         if "stream_options" in json.loads(self.body):
             return self.reply(400, {"error": {"message": "unknown field stream_options"}})
         self.text("try %d" % self.attempt)
+
+    def x_no_extras(self):
+        """FastAPI names the field apart from its words."""
+        if "stream_options" in json.loads(self.body):
+            return self.reply(422, {"detail": [{"type": "extra_forbidden",
+                                                "loc": ["body", "stream_options"],
+                                                "msg": "Extra inputs are not permitted"}]})
+        self.text("try %d" % self.attempt)
+
+    def x_no_temperature(self):
+        if "temperature" in json.loads(self.body):
+            return self.reply(400, self.tongue.error(
+                "`temperature` is deprecated for this model.", "invalid_request_error"))
+        self.text("try %d" % self.attempt)
+
+    def x_reasoning(self):
+        """OpenAI's models that think first name one field after the other."""
+        body = json.loads(self.body)
+        if "max_tokens" in body:
+            return self.reply(400, self.tongue.error(
+                "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
+                "'max_completion_tokens' instead.", "unsupported_parameter"))
+        if "temperature" in body:
+            return self.reply(400, self.tongue.error(
+                "Unsupported value: 'temperature' does not support 0 with this model.",
+                "unsupported_value"))
+        self.text("try %d" % self.attempt)
+
+    def x_temperature_too_high(self):
+        if json.loads(self.body).get("temperature", 0) > 2:
+            return self.reply(400, self.tongue.error(
+                "'temperature' must be at most 2", "invalid_request_error"))
+        self.text("tepid")
+
+    def x_gave_up(self):
+        """With a finish_reason that is DeepSeek's own, before any text."""
+        if self.attempt > 1:
+            return self.text("try %d" % self.attempt)
+        self.stream(ROLE, delta("", "insufficient_system_resource"), DONE)
+
+    def x_gave_up_in_text(self):
+        self.stream(delta("The begin"), event({"choices": [{
+            "delta": {"content": ""}, "finish_reason": "error",
+            "error": {"code": 502, "message": "upstream disconnected"}}]}), DONE)
+
+    # ---- What is counted
 
     def x_usage(self):
         """The count in an event of its own, behind the end of the text."""
@@ -486,7 +512,7 @@ class Elsewhere(Handler):
     def do_POST(self):
         tries["elsewhere"] += 1
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.reply(200, whole("from elsewhere"))
+        self.reply(200, OpenAI.whole("from elsewhere"))
 
 
 class Server(http.server.ThreadingHTTPServer):

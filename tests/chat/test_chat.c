@@ -80,6 +80,10 @@ static void check_manners(const struct call *call)
 
 enum { WHOLE, STREAM };
 
+/* One model of each protocol. */
+static const char *const every[] = {"openai:m", "gemini:m", "anthropic:m", "ollama:m"};
+enum { PROTOCOLS = sizeof every / sizeof *every };
+
 static void ask_with(struct call *call, const char *spec, const char *scenario, int stream,
                      rag_chat_options options)
 {
@@ -92,16 +96,21 @@ static void ask_with(struct call *call, const char *spec, const char *scenario, 
     char url[256];
     rag_chat *chat;
     snprintf(url, sizeof url, "http://127.0.0.1:%d/%s%s", server.port, scenario,
-             spec[0] == 'o' ? "/v1" : "");
+             strncmp(spec, "openai", 6) == 0 ? "/v1" : "");
     setenv("OPENAI_BASE_URL", url, 1);
     setenv("GEMINI_BASE_URL", url, 1);
+    setenv("ANTHROPIC_BASE_URL", url, 1);
+    setenv("OLLAMA_HOST", url, 1);
+    rag_llm_options llm = RAG_LLM_OPTIONS_INIT;
+    if (strncmp(spec, "ollama", 6) == 0) /* has no variable for one */
+        llm.key = key;
     call->streamed = call->events = BUF_INIT(32 << 20);
     call->start = call->last_question = clock_seconds();
     if (stream)
         options.on_text = on_text;
     options.on_event = on_event;
     options.user = call;
-    assert_ok(rag_chat_open(spec, NULL, &chat, &call->error), &call->error);
+    assert_ok(rag_chat_open(spec, &llm, &chat, &call->error), &call->error);
     call->status = rag_chat_complete(chat, messages, 4, &options, &call->reply, &call->error);
     call->seconds = clock_seconds() - call->start;
     rag_chat_close(chat);
@@ -134,14 +143,27 @@ static void expect_failure(const char *spec, const char *scenario, int stream,
     call_release(&call);
 }
 
+static void expect_reply_of_every(const char *scenario, int stream, const char *text)
+{
+    for (size_t i = 0; i < PROTOCOLS; i++)
+        expect_reply(every[i], scenario, stream, text);
+}
+
+static void expect_failure_of_every(const char *scenario, int stream, rag_status status,
+                                    const char *says)
+{
+    for (size_t i = 0; i < PROTOCOLS; i++)
+        expect_failure(every[i], scenario, stream, status, says);
+}
+
 /* ---- What goes well ------------------------------------------------------- */
 
 static void replies_come_whole_and_streamed(void **state)
 {
     (void)state;
     const char *text = "The answer is 42 [1]. \xe4\xbd\xa0\xe5\xa5\xbd \xf0\x9f\x91\x8b";
-    expect_reply("openai:m", "ok", WHOLE, text);
-    expect_reply("openai:m", "ok", STREAM, text);
+    expect_reply_of_every("ok", WHOLE, text);
+    expect_reply_of_every("ok", STREAM, text);
     text = "The answer is 42 [1]. \xe4\xbd\xa0\xe5\xa5\xbd";
     expect_reply("gemini:m", "gemini", WHOLE, text);
     expect_reply("gemini:m", "gemini", STREAM, text);
@@ -216,16 +238,52 @@ static void gemini_requests_have_the_documented_shape(void **state)
     json_decref(seen);
 }
 
+static void anthropic_requests_have_the_documented_shape(void **state)
+{
+    (void)state;
+    rag_chat_options options = RAG_CHAT_OPTIONS_INIT;
+    options.temperature = 1.5; /* 1 is the highest there */
+    json_t *seen = request_seen("anthropic:m", STREAM, options);
+    expect_json(seen, "path", "\"/request/v1/messages\"");
+    expect_json(seen, "key", "[\"x-api-key\"]");
+    expect_json(seen, "version", "\"2023-06-01\"");
+    expect_json(seen, "body",
+                "{\"model\":\"m\",\"max_tokens\":1024,\"system\":\"Be brief.\",\"messages\":["
+                "{\"role\":\"user\",\"content\":\"What is \\\"6 x 7\\\"?\"},"
+                "{\"role\":\"assistant\",\"content\":\"\xe4\xbd\xa0\xe5\xa5\xbd\"},"
+                "{\"role\":\"user\",\"content\":\"Well?\"}],"
+                "\"stream\":true,\"temperature\":1.0}");
+    json_decref(seen);
+}
+
+static void ollama_requests_have_the_documented_shape(void **state)
+{
+    (void)state;
+    rag_chat_options options = RAG_CHAT_OPTIONS_INIT;
+    options.max_tokens = 7;
+    json_t *seen = request_seen("ollama:qwen3:8b", WHOLE, options);
+    expect_json(seen, "path", "\"/request/api/chat\"");
+    expect_json(seen, "key", "[\"authorization\"]");
+    expect_json(seen, "body",
+                "{\"model\":\"qwen3:8b\",\"messages\":["
+                "{\"role\":\"system\",\"content\":\"Be brief.\"},"
+                "{\"role\":\"user\",\"content\":\"What is \\\"6 x 7\\\"?\"},"
+                "{\"role\":\"assistant\",\"content\":\"\xe4\xbd\xa0\xe5\xa5\xbd\"},"
+                "{\"role\":\"user\",\"content\":\"Well?\"}],\"stream\":false,"
+                "\"options\":{\"num_predict\":7,\"num_ctx\":4096,\"temperature\":0.0}}");
+    json_decref(seen);
+}
+
 static void streams_may_be_cut_anywhere(void **state)
 {
     (void)state;
     expect_reply("openai:m", "bytes", STREAM, "one \xe4\xbd\xa0 two \xe5\xa5\xbd");
     /* Halves of characters are joined; what lacks its rest is U+FFFD. */
-    expect_reply("openai:m", "half", STREAM,
-                 "a\xe4\xbd\xa0"
-                 "bc\xef\xbf\xbd"
-                 "d\xef\xbf\xbd"
-                 "e\xef\xbf\xbd");
+    expect_reply_of_every("half", STREAM,
+                          "a\xe4\xbd\xa0"
+                          "bc\xef\xbf\xbd"
+                          "d\xef\xbf\xbd"
+                          "e\xef\xbf\xbd");
 }
 
 static void pieces_are_whole_characters(void **state)
@@ -243,7 +301,7 @@ static void unusual_but_whole_replies_are_accepted(void **state)
     expect_reply("openai:m", "no_done", STREAM, "whole");
     expect_reply("openai:m", "no_last_blank_line", STREAM, "whole");
     expect_reply("openai:m", "after_end", STREAM, "whole");
-    expect_reply("openai:m", "json_for_stream", STREAM, "not streamed");
+    expect_reply_of_every("json_for_stream", STREAM, "not streamed");
     expect_reply("openai:m", "parts", WHOLE, "in parts");
     expect_reply("gemini:m", "gemini_stops", STREAM, "one two");
 }
@@ -261,11 +319,13 @@ static void a_stream_that_has_ended_need_not_be_closed(void **state)
 static void an_answer_cut_by_its_limit_is_kept_and_said(void **state)
 {
     (void)state;
-    struct call call = ask("openai:m", "length", STREAM);
-    assert_ok(call.status, &call.error);
-    assert_string_equal(call.reply, "The begin");
-    assert_non_null(strstr(call.events.data, "stops at 1024 tokens"));
-    call_release(&call);
+    for (size_t i = 0; i < PROTOCOLS; i++) {
+        struct call call = ask(every[i], "length", STREAM);
+        assert_ok(call.status, &call.error);
+        assert_string_equal(call.reply, "The begin");
+        assert_non_null(strstr(call.events.data, "stops at 1024 tokens"));
+        call_release(&call);
+    }
     expect_failure("openai:m", "length_no_text", WHOLE, RAG_NETWORK, "used up its 1024 tokens");
     expect_failure("gemini:m", "gemini_all_thought", WHOLE, RAG_NETWORK, "used up its");
 }
@@ -275,14 +335,16 @@ static void an_answer_cut_by_its_limit_is_kept_and_said(void **state)
 static void a_busy_server_is_asked_again_when_it_said(void **state)
 {
     (void)state;
-    struct call call = ask("openai:m", "busy", STREAM);
-    assert_ok(call.status, &call.error);
-    assert_string_equal(call.reply, "try 2");
-    assert_true(call.seconds >= 1);
-    assert_non_null(strstr(call.events.data, "slow down"));
-    assert_non_null(strstr(call.events.data, "(1 of 3)"));
-    call_release(&call);
-    call = ask("openai:m", "busy_until_date", WHOLE);
+    for (size_t i = 0; i < PROTOCOLS; i++) {
+        struct call call = ask(every[i], "busy", STREAM);
+        assert_ok(call.status, &call.error);
+        assert_string_equal(call.reply, "try 2");
+        assert_true(call.seconds >= 1);
+        assert_non_null(strstr(call.events.data, "slow down"));
+        assert_non_null(strstr(call.events.data, "(1 of 3)"));
+        call_release(&call);
+    }
+    struct call call = ask("openai:m", "busy_until_date", WHOLE);
     assert_string_equal(call.reply, "try 2");
     assert_true(call.seconds >= 0.9);
     call_release(&call);
@@ -295,10 +357,13 @@ static void a_busy_server_is_asked_again_when_it_said(void **state)
 static void a_server_that_breaks_before_any_text_is_asked_again(void **state)
 {
     (void)state;
-    expect_reply("openai:m", "broken_twice", WHOLE, "try 3");
-    expect_reply("openai:m", "lost_once", STREAM, "try 2");
-    expect_reply("openai:m", "cut_before_text", STREAM, "try 2");
+    expect_reply_of_every("broken_twice", WHOLE, "try 3");
+    expect_reply_of_every("lost_once", STREAM, "try 2");
+    expect_reply_of_every("cut_before_text", STREAM, "try 2");
     expect_reply("openai:m", "busy_in_stream", STREAM, "try 2");
+    expect_reply("gemini:m", "busy_in_stream", STREAM, "try 2");
+    expect_reply("anthropic:m", "busy_in_stream", STREAM, "try 2");
+    expect_reply("openai:m", "gave_up", STREAM, "try 2");
 }
 
 static void retries_end(void **state)
@@ -342,8 +407,8 @@ static void nothing_is_tried_again_once_text_was_shown(void **state)
     (void)state;
     static const char *const scenarios[] = {"cut", "cut_cleanly", "cut_in_character",
                                             "error_in_stream"};
-    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
-        struct call call = ask("openai:m", scenarios[i], STREAM);
+    for (size_t i = 0; i < PROTOCOLS * sizeof scenarios / sizeof *scenarios; i++) {
+        struct call call = ask(every[i % PROTOCOLS], scenarios[i / PROTOCOLS], STREAM);
         assert_status(RAG_NETWORK, call.status, &call.error);
         assert_string_equal(call.streamed.data, "The begin");
         assert_null(call.events.data);
@@ -356,9 +421,10 @@ static void nothing_is_tried_again_once_text_was_shown(void **state)
 static void a_cut_stream_says_so(void **state)
 {
     (void)state;
-    expect_failure("openai:m", "cut", STREAM, RAG_NETWORK, "connection was lost");
-    expect_failure("openai:m", "cut_cleanly", STREAM, RAG_NETWORK, "was cut off");
-    expect_failure("openai:m", "error_in_stream", STREAM, RAG_NETWORK, "engine died");
+    expect_failure_of_every("cut", STREAM, RAG_NETWORK, "connection was lost");
+    expect_failure_of_every("cut_cleanly", STREAM, RAG_NETWORK, "was cut off");
+    expect_failure_of_every("error_in_stream", STREAM, RAG_NETWORK, "engine died");
+    expect_failure("openai:m", "gave_up_in_text", STREAM, RAG_NETWORK, "upstream disconnected");
     expect_failure("gemini:m", "gemini_safety", STREAM, RAG_NETWORK, "SAFETY");
 }
 
@@ -373,11 +439,34 @@ static void a_silent_server_is_given_up(void **state)
     assert_says(&call.error, "no byte of a reply came within 1 seconds");
     assert_true(call.seconds < 3);
     call_release(&call);
+    for (size_t i = 0; i < PROTOCOLS; i++) {
+        call = (struct call){0};
+        ask_with(&call, every[i], "stall_in_stream", STREAM, options);
+        assert_status(RAG_NETWORK, call.status, &call.error);
+        assert_says(&call.error, "fell silent for 1 seconds");
+        assert_string_equal(call.streamed.data, "The begin");
+        assert_true(call.seconds < 3);
+        call_release(&call);
+    }
+}
+
+static void the_first_byte_is_the_replys_not_its_headers(void **state)
+{
+    (void)state;
+    rag_chat_options options = RAG_CHAT_OPTIONS_INIT;
+    options.first_seconds = 10;
+    options.idle_seconds = 1;
+    struct call call = {0};
+    ask_with(&call, "openai:m", "slow_after_headers", STREAM, options);
+    assert_ok(call.status, &call.error);
+    assert_string_equal(call.reply, "worth the wait");
+    call_release(&call);
+    options.first_seconds = 1;
+    options.idle_seconds = 10;
     call = (struct call){0};
-    ask_with(&call, "openai:m", "stall_in_stream", STREAM, options);
+    ask_with(&call, "openai:m", "slow_after_headers", STREAM, options);
     assert_status(RAG_NETWORK, call.status, &call.error);
-    assert_says(&call.error, "fell silent for 1 seconds");
-    assert_true(call.seconds < 3);
+    assert_says(&call.error, "no byte of a reply came within 1 seconds");
     call_release(&call);
 }
 
@@ -394,28 +483,39 @@ static void a_wait_can_be_interrupted_at_any_time(void **state)
         assert_true(call.longest_gap < 0.5);
         call_release(&call);
     }
-    struct call call = {.stop_on_text = true};
-    ask_with(&call, "openai:m", "ok", STREAM, (rag_chat_options)RAG_CHAT_OPTIONS_INIT);
-    assert_status(RAG_INTERRUPTED, call.status, &call.error);
-    assert_int_equal(call.pieces, 1);
-    call_release(&call);
+    for (size_t i = 0; i < PROTOCOLS; i++) {
+        struct call call = {.stop_on_text = true};
+        ask_with(&call, every[i], "ok", STREAM, (rag_chat_options)RAG_CHAT_OPTIONS_INIT);
+        assert_status(RAG_INTERRUPTED, call.status, &call.error);
+        assert_int_equal(call.pieces, 1);
+        call_release(&call);
+        call = (struct call){.stop_after = 0.4};
+        ask_with(&call, every[i], "stall_in_stream", STREAM,
+                 (rag_chat_options)RAG_CHAT_OPTIONS_INIT);
+        assert_status(RAG_INTERRUPTED, call.status, &call.error);
+        assert_string_equal(call.streamed.data, "The begin");
+        assert_true(call.seconds < 1.1);
+        call_release(&call);
+    }
 }
 
 static void oversized_replies_are_refused(void **state)
 {
     (void)state;
-    expect_failure("openai:m", "long_line", STREAM, RAG_NETWORK, "longer than 1048576 bytes");
-    expect_failure("openai:m", "long_reply", WHOLE, RAG_NETWORK, "longer than 16777216 bytes");
+    expect_failure_of_every("long_line", STREAM, RAG_NETWORK, "longer than 1048576 bytes");
+    expect_failure_of_every("long_reply", WHOLE, RAG_NETWORK, "longer than 16777216 bytes");
 }
 
 static void replies_that_are_none_are_refused(void **state)
 {
     (void)state;
-    expect_failure("openai:m", "not_json", WHOLE, RAG_NETWORK, "not JSON");
-    expect_failure("openai:m", "not_json_in_stream", STREAM, RAG_NETWORK, "not JSON");
+    expect_failure_of_every("not_json", WHOLE, RAG_NETWORK, "not JSON");
+    expect_failure_of_every("not_json_in_stream", STREAM, RAG_NETWORK, "not JSON");
     expect_failure("openai:m", "other_json", WHOLE, RAG_NETWORK, "no choices");
     expect_failure("gemini:m", "other_json", WHOLE, RAG_NETWORK, "no candidates");
-    expect_failure("openai:m", "empty", WHOLE, RAG_NETWORK, "not JSON");
+    expect_failure("anthropic:m", "other_json", WHOLE, RAG_NETWORK, "no content");
+    expect_failure("ollama:m", "other_json", WHOLE, RAG_NETWORK, "no message");
+    expect_failure_of_every("empty", WHOLE, RAG_NETWORK, "not JSON");
     expect_failure("gemini:m", "empty", STREAM, RAG_NETWORK, "GEMINI_BASE_URL");
 }
 
@@ -441,9 +541,21 @@ static void refusals_say_what_to_do(void **state)
 static void the_key_is_not_repeated(void **state)
 {
     (void)state;
-    expect_failure("openai:m", "key_echo", WHOLE, RAG_NETWORK_AUTH, "API key: [key] ([key])");
-    expect_failure("openai:m", "key_echo_as_text", WHOLE, RAG_NETWORK, "header [key]");
+    expect_failure_of_every("key_echo", WHOLE, RAG_NETWORK_AUTH, "API key: [key] ([key])");
+    expect_failure_of_every("key_echo_as_text", WHOLE, RAG_NETWORK, "header [key]");
     expect_failure("openai:m", "key_echo_in_stream", STREAM, RAG_NETWORK_AUTH, "bad key [key]");
+    expect_failure("ollama:m", "key_echo_in_stream", STREAM, RAG_NETWORK, "bad key [key]");
+    /* ... nor in what is said of a retry. */
+    rag_chat_options options = RAG_CHAT_OPTIONS_INIT;
+    options.retries = 1;
+    for (size_t i = 1; i < 3; i++) {
+        struct call call = {0};
+        ask_with(&call, every[i], "key_echo_in_stream", STREAM, options);
+        assert_status(RAG_NETWORK, call.status, &call.error);
+        assert_says(&call.error, "bad key [key]");
+        assert_non_null(strstr(call.events.data, "bad key [key]"));
+        call_release(&call);
+    }
 }
 
 static void a_redirect_does_not_get_the_key(void **state)
@@ -511,6 +623,8 @@ static int start(void **state)
     (void)state;
     setenv("OPENAI_API_KEY", key, 1);
     setenv("GEMINI_API_KEY", key, 1);
+    setenv("ANTHROPIC_API_KEY", key, 1);
+    setenv("RAG_PROVIDERS", "", 1);
     setenv("NO_PROXY", "127.0.0.1", 1);
     setenv("no_proxy", "127.0.0.1", 1);
     const char *argv[] = {python, server_script, key, TEST_DATA "/chat/untrusted.pem", NULL};
@@ -536,6 +650,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(replies_come_whole_and_streamed),
         cmocka_unit_test(openai_requests_have_the_documented_shape),
         cmocka_unit_test(gemini_requests_have_the_documented_shape),
+        cmocka_unit_test(anthropic_requests_have_the_documented_shape),
+        cmocka_unit_test(ollama_requests_have_the_documented_shape),
         cmocka_unit_test(streams_may_be_cut_anywhere),
         cmocka_unit_test(pieces_are_whole_characters),
         cmocka_unit_test(unusual_but_whole_replies_are_accepted),
@@ -548,6 +664,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(nothing_is_tried_again_once_text_was_shown),
         cmocka_unit_test(a_cut_stream_says_so),
         cmocka_unit_test(a_silent_server_is_given_up),
+        cmocka_unit_test(the_first_byte_is_the_replys_not_its_headers),
         cmocka_unit_test(a_wait_can_be_interrupted_at_any_time),
         cmocka_unit_test(oversized_replies_are_refused),
         cmocka_unit_test(replies_that_are_none_are_refused),
