@@ -16,43 +16,68 @@ struct call {
     rag_status status;
     rag_error error;
     char *reply;
-    struct buf streamed;
+    struct buf streamed, events;
     rag_usage usage;
+    bool stop; /* at the first text */
 };
 
 static int on_text(rag_text piece, void *user)
 {
     struct call *call = user;
     assert_true(buf_append(&call->streamed, piece.data, piece.size));
+    return call->stop;
+}
+
+static int on_event(const rag_event *event, void *user)
+{
+    struct call *call = user;
+    if (event->message)
+        assert_true(buf_printf(&call->events, "%s\n", event->message));
     return 0;
 }
 
-static struct call ask(const char *spec, const char *scenario, bool stream)
+static rag_chat *open_chat(const char *spec, const char *scenario, const char *config,
+                           size_t context_tokens)
+{
+    char url[256];
+    rag_chat *chat;
+    rag_error error;
+    rag_llm_options llm = RAG_LLM_OPTIONS_INIT;
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/%s", server.port, scenario);
+    llm.base_url = url;
+    llm.key = key;
+    llm.config = config;
+    llm.context_tokens = context_tokens;
+    assert_ok(rag_chat_open(spec, &llm, &chat, &error), &error);
+    return chat;
+}
+
+static struct call ask_chat(rag_chat *chat, bool stream, double temperature, bool stop)
 {
     static const rag_message messages[] = {
         {RAG_SYSTEM, {"Be brief.", 9}},
         {RAG_USER, {"What is 6 x 7?", 14}},
     };
-    char url[256];
-    rag_chat *chat;
-    struct call call = {.streamed = BUF_INIT(1 << 20)};
-    rag_llm_options llm = RAG_LLM_OPTIONS_INIT;
+    struct call call = {
+        .streamed = BUF_INIT(1 << 20), .events = BUF_INIT(1 << 20), .stop = stop};
     rag_chat_options options = RAG_CHAT_OPTIONS_INIT;
-    snprintf(url, sizeof url, "http://127.0.0.1:%d/%s", server.port, scenario);
-    llm.base_url = url;
-    llm.key = key;
-    llm.config = "";
+    options.temperature = temperature;
     options.on_text = stream ? on_text : NULL;
+    options.on_event = on_event;
     options.user = &call;
-    assert_ok(rag_chat_open(spec, &llm, &chat, &call.error), &call.error);
     call.status = rag_chat_complete(chat, messages, 2, &options, &call.reply, &call.error);
-    rag_usage total;
-    rag_chat_get_usage(chat, &call.usage, &total);
-    assert_int_equal(total.requests, call.usage.requests);
-    rag_chat_close(chat);
+    rag_chat_get_usage(chat, &call.usage, NULL);
     assert_null(call.status ? strstr(call.error.message, key) : NULL);
     if (!call.status && stream)
         assert_string_equal(call.streamed.data, call.reply);
+    return call;
+}
+
+static struct call ask(const char *spec, const char *scenario, bool stream)
+{
+    rag_chat *chat = open_chat(spec, scenario, "", 0);
+    struct call call = ask_chat(chat, stream, 0, false);
+    rag_chat_close(chat);
     return call;
 }
 
@@ -60,6 +85,7 @@ static void release(struct call *call)
 {
     rag_free(call->reply);
     buf_release(&call->streamed);
+    buf_release(&call->events);
 }
 
 static void expect_reply(const char *spec, const char *scenario, unsigned input,
@@ -116,17 +142,74 @@ static void ollamas_refusals_are_explained(void **state)
     (void)state;
     expect_failure("ollama:m", "ollama_cut", RAG_NETWORK, "cut off");
     expect_failure("ollama:m", "ollama_error_in_stream", RAG_NETWORK, "running the model");
-    expect_failure("ollama:m", "ollama_no_model", RAG_MODEL_MISSING, "m");
+    expect_failure("ollama:m", "ollama_no_model", RAG_MODEL_MISSING, "run \"ollama pull m\"");
 }
 
-static void a_server_that_cannot_count_in_a_stream_is_asked_without(void **state)
+static void ollama_is_given_the_context_that_it_needs(void **state)
 {
     (void)state;
-    struct call call = ask("openai:m", "no_stream_options", true);
-    assert_ok(call.status, &call.error);
-    assert_string_equal(call.reply, "try 2");
-    release(&call);
+    static const struct {
+        size_t context_tokens;
+        const char *seen;
+    } cases[] = {{0, "\"num_ctx\": 4096"}, {32768, "\"num_ctx\": 32768"}};
+    for (size_t i = 0; i < 2; i++) {
+        rag_chat *chat = open_chat("ollama:m", "request", "", cases[i].context_tokens);
+        struct call call = ask_chat(chat, true, 0, false);
+        assert_ok(call.status, &call.error);
+        assert_non_null(strstr(call.reply, cases[i].seen));
+        release(&call);
+        rag_chat_close(chat);
+    }
 }
+
+/* ---- What a server does not take --------------------------------------------- */
+
+static void what_is_refused_by_name_is_left_out_from_then_on(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *spec, *scenario;
+        unsigned requests;
+        const char *note;
+    } cases[] = {
+        {"openai:m", "no_stream_options", 2, NULL},
+        {"openai:n", "no_extras", 2, NULL},
+        {"anthropic:m", "no_temperature", 2, "anthropic:m takes no temperature"},
+        {"openai:m", "reasoning", 3, "openai:m takes no temperature"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        rag_chat *chat = open_chat(cases[i].spec, cases[i].scenario, "", 0);
+        struct call call = ask_chat(chat, true, 0, false);
+        assert_ok(call.status, &call.error);
+        assert_int_equal(call.usage.requests, cases[i].requests);
+        assert_non_null(strstr(call.reply, "try"));
+        if (cases[i].note)
+            assert_non_null(strstr(call.events.data, cases[i].note));
+        release(&call);
+        call = ask_chat(chat, true, 0, false);
+        assert_ok(call.status, &call.error);
+        assert_int_equal(call.usage.requests, 1);
+        assert_null(call.events.data);
+        release(&call);
+        rag_usage total;
+        rag_chat_get_usage(chat, NULL, &total);
+        assert_int_equal(total.requests, cases[i].requests + 1);
+        rag_chat_close(chat);
+    }
+}
+
+static void a_temperature_that_cannot_be_is_an_error(void **state)
+{
+    (void)state;
+    rag_chat *chat = open_chat("openai:m", "temperature_too_high", "", 0);
+    struct call call = ask_chat(chat, true, 3, false);
+    assert_status(RAG_NETWORK, call.status, &call.error);
+    assert_says(&call.error, "must be at most 2");
+    release(&call);
+    rag_chat_close(chat);
+}
+
+/* ---- Usage --------------------------------------------------------------------- */
 
 static void tokens_are_the_servers_or_else_estimated(void **state)
 {
@@ -145,6 +228,32 @@ static void tokens_are_the_servers_or_else_estimated(void **state)
     release(&call);
 }
 
+static void an_answer_broken_off_is_counted_as_far_as_it_came(void **state)
+{
+    (void)state;
+    rag_chat *chat = open_chat("anthropic:m", "ok", "", 0);
+    struct call call = ask_chat(chat, true, 0, true);
+    assert_status(RAG_INTERRUPTED, call.status, &call.error);
+    assert_int_equal(call.usage.input_tokens, 10); /* said at the beginning */
+    assert_int_equal(call.usage.output_tokens,
+                     7 + 2); /* estimated: 27 bytes, two Han; 1 was said */
+    assert_true(call.usage.estimated);
+    release(&call);
+    rag_chat_close(chat);
+    call = ask("ollama:m", "ollama_cached", true);
+    assert_ok(call.status, &call.error);
+    assert_int_equal(call.usage.input_tokens, 3 + 4); /* estimated */
+    assert_int_equal(call.usage.output_tokens, 4);
+    assert_true(call.usage.estimated);
+    release(&call);
+    call = ask("openai:m", "context", true);
+    assert_status(RAG_INPUT, call.status, &call.error);
+    assert_int_equal(call.usage.requests, 1);
+    assert_int_equal(call.usage.input_tokens + call.usage.output_tokens, 0);
+    assert_true(call.usage.cost == 0);
+    release(&call);
+}
+
 /* ---- Providers --------------------------------------------------------------- */
 
 static char *write_config(const char *text)
@@ -155,6 +264,30 @@ static char *write_config(const char *text)
     fputs(text, file);
     fclose(file);
     return path;
+}
+
+static void cost_is_by_the_prices_of_the_file(void **state)
+{
+    (void)state;
+    char *config = write_config("{\"providers\": {\"anthropic\": {\"input_price\": 3, "
+                                "\"output_price\": 15}}}");
+    rag_chat *chat = open_chat("anthropic:m", "anthropic", config, 0);
+    for (int i = 0; i < 2; i++) {
+        struct call call = ask_chat(chat, true, 0, false);
+        assert_ok(call.status, &call.error);
+        assert_float_equal(call.usage.cost, (10 * 3 + 5 * 15) / 1e6, 1e-12);
+        release(&call);
+    }
+    rag_usage last, total;
+    rag_chat_get_usage(chat, &last, &total);
+    assert_int_equal(total.requests, 2);
+    assert_int_equal(total.input_tokens, 20);
+    assert_int_equal(total.output_tokens, 10);
+    assert_float_equal(total.cost, 2 * last.cost, 1e-12);
+    assert_true(total.seconds >= last.seconds);
+    rag_chat_close(chat);
+    remove(config);
+    free(config);
 }
 
 static rag_status open_with(const char *config, const char *spec, rag_chat **chat,
@@ -292,8 +425,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(anthropics_refusals_are_explained),
         cmocka_unit_test(ollamas_lines_are_read_whole_and_streamed),
         cmocka_unit_test(ollamas_refusals_are_explained),
-        cmocka_unit_test(a_server_that_cannot_count_in_a_stream_is_asked_without),
+        cmocka_unit_test(ollama_is_given_the_context_that_it_needs),
+        cmocka_unit_test(what_is_refused_by_name_is_left_out_from_then_on),
+        cmocka_unit_test(a_temperature_that_cannot_be_is_an_error),
         cmocka_unit_test(tokens_are_the_servers_or_else_estimated),
+        cmocka_unit_test(an_answer_broken_off_is_counted_as_far_as_it_came),
+        cmocka_unit_test(cost_is_by_the_prices_of_the_file),
         cmocka_unit_test(a_file_adds_providers_and_changes_presets),
         cmocka_unit_test(what_is_wrong_with_the_file_is_said),
         cmocka_unit_test(the_table_knows_families_of_models_at_their_own_host),
