@@ -32,7 +32,7 @@ from ._call import (
 from ._native import lib
 from .answer import Answer, AnswerStream, AskWork, AsyncAnswerStream, read_answer
 from .chat import Chat, MessageLike, chat_options, known, listen, messages_array
-from .errors import Error, InputError, StoreError, UsageError
+from .errors import Error, InputError, NotFoundError, StoreError, UsageError
 from .model import Model, Tokenizer
 
 
@@ -469,12 +469,17 @@ class Index:
     def chunks(self, name: Optional[PathLike] = None) -> Iterator[Tuple[Chunk, int, memoryview[float]]]:
         """Each chunk of a document (None: of all, by the documents' names) with its id and its
         vector: float32 [dimension], L2 norm 1, as a memoryview that numpy.asarray takes without a
-        copy. The index may be used meanwhile; each document is read at once."""
+        copy. The index may be used meanwhile; each document is read at once. Raises NotFoundError if
+        there is no document of that name."""
         if name is not None:
             yield from self._chunks_of(name)
             return
         for document in self.documents():
-            yield from self._chunks_of(document.name)
+            try:
+                found = self._chunks_of(document.name)
+            except NotFoundError:
+                continue  # it has gone meanwhile
+            yield from found
 
     def _chunks_of(self, name: PathLike) -> List[Tuple[Chunk, int, memoryview[float]]]:
         size = self.info.dimension * ctypes.sizeof(ctypes.c_float)

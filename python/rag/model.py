@@ -100,8 +100,9 @@ class Embedding:
     windows: int
 
 
-def _view(pointer: Any, shape: Tuple[int, ...], owner: Owned) -> memoryview[float]:
-    """f32 [shape] of the library's memory, which the view keeps alive through `owner`."""
+def _view(pointer: Any, shape: Tuple[int, ...], owner: Optional[Owned]) -> memoryview[float]:
+    """f32 [shape] of the library's memory, which the view keeps alive through `owner`; None: the
+    caller does."""
     count = 1
     for length in shape:
         count *= length
@@ -111,7 +112,15 @@ def _view(pointer: Any, shape: Tuple[int, ...], owner: Owned) -> memoryview[floa
     assert address is not None
     items = (ctypes.c_float * count).from_address(address)
     setattr(items, "owner", owner)
-    return memoryview(items).cast("B").cast("f", shape).toreadonly()
+    plain: Any = memoryview(items)
+    view: memoryview[float] = plain.cast("B").cast("f", shape).toreadonly()
+    return view
+
+
+def _dense(made: ctypes.c_void_p, count: int, owner: Optional[Owned] = None) -> memoryview[float]:
+    """The dense vectors of `count` texts, at least one: their rows follow each other."""
+    first = lib.rag_embeddings_get(made, 0).contents
+    return _view(first.dense, (count, int(first.dimension)), owner)
 
 
 def _numpy() -> Any:
@@ -239,12 +248,14 @@ class Model:
 
     def _embed(
         self,
+        made: ctypes.c_void_p,
         texts: Sequence[str],
         role: str,
         heads: Sequence[str],
         progress: Progress,
         cancel: Optional[Cancel],
-    ) -> Owned:
+    ) -> int:
+        """Embeds into `made`; how many texts."""
         items, count = texts_array(texts, "text")
         call = Call(progress, cancel)
         bits = 0
@@ -255,26 +266,25 @@ class Model:
         options = _native.EmbedOptions.init(
             role=choice(role, _native.ROLE, "role"), heads=bits, on_event=call.on_event
         )
-        made = Owned(lib.rag_embeddings_free)
         call.run(
             lib.rag_embed,
             self.handle,
             items,
             count,
             ctypes.byref(options),
-            ctypes.byref(made.pointer),
+            ctypes.byref(made),
         )
-        return made
+        return count
 
-    def _dense(
+    def _lists(
         self, texts: Sequence[str], role: str, progress: Progress, cancel: Optional[Cancel] = None
-    ) -> memoryview[float]:
-        texts = list(texts) if not isinstance(texts, str) else texts
-        made = self._embed(texts, role, ("dense",), progress, cancel)
-        if not texts:
-            return memoryview(b"").cast("f")
-        first = lib.rag_embeddings_get(made.pointer, 0).contents
-        return _view(first.dense, (len(texts), int(first.dimension)), made)
+    ) -> List[List[float]]:
+        made = ctypes.c_void_p()
+        try:
+            count = self._embed(made, texts, role, ("dense",), progress, cancel)
+            return _dense(made, count).tolist() if count else []  # type: ignore[return-value]
+        finally:
+            lib.rag_embeddings_free(made)
 
     def embed(
         self, texts: Sequence[str], *, role: Role = "raw", progress: Progress = None
@@ -295,15 +305,18 @@ class Model:
         self, texts: Sequence[str], role: str, progress: Progress, cancel: Optional[Cancel]
     ) -> FloatArray:
         numpy = _numpy()
-        view = self._dense(texts, role, progress, cancel)
-        array: FloatArray = numpy.asarray(view)
-        return array.reshape(0, self.info.dimension) if not array.size else array
+        made = Owned(lib.rag_embeddings_free)
+        count = self._embed(made.pointer, texts, role, ("dense",), progress, cancel)
+        if not count:
+            return numpy.empty((0, self.info.dimension), numpy.float32)  # type: ignore[no-any-return]
+        array: FloatArray = numpy.asarray(_dense(made.pointer, count, made))
+        return array
 
     def embed_lists(
         self, texts: Sequence[str], *, role: Role = "raw", progress: Progress = None
     ) -> List[List[float]]:
         """As `embed`, as lists of float."""
-        return _lists(self._dense(texts, role, progress))
+        return self._lists(texts, role, progress)
 
     def embed_all(
         self,
@@ -314,11 +327,11 @@ class Model:
         progress: Progress = None,
     ) -> List[Embedding]:
         """All that the model can say of texts; `heads` out of "dense", "sparse", "multi"."""
-        texts = list(texts) if not isinstance(texts, str) else texts
-        made = self._embed(texts, role, heads, progress, None)
+        made = Owned(lib.rag_embeddings_free)
+        count = self._embed(made.pointer, texts, role, heads, progress, None)
         return [
             _read_embedding(lib.rag_embeddings_get(made.pointer, i).contents, heads, made)
-            for i in range(len(texts))
+            for i in range(count)
         ]
 
     def rerank(
@@ -369,9 +382,7 @@ class Model:
         self, texts: Sequence[str], *, role: Role = "raw", progress: Progress = None
     ) -> List[List[float]]:
         """`embed_lists` in a thread; cancelling the task stops it."""
-        return await in_thread(
-            lambda cancel: _lists(self._dense(texts, role, progress, cancel))
-        )
+        return await in_thread(lambda cancel: self._lists(texts, role, progress, cancel))
 
     async def arerank(
         self, query: str, passages: Sequence[str], *, progress: Progress = None
@@ -444,11 +455,6 @@ def _read_embedding(item: Any, heads: Sequence[str], owner: Owned) -> Embedding:
         tokens=item.tokens,
         windows=item.windows,
     )
-
-
-def _lists(view: memoryview[float]) -> List[List[float]]:
-    lists: List[List[float]] = view.tolist()  # type: ignore[assignment]
-    return lists
 
 
 def models(folder: Optional[PathLike] = None) -> List[InstalledModel]:

@@ -134,7 +134,7 @@ class Files(Case):
         index.add(self.write_files())
         self.assertEqual(index.verify(), [])
         with sqlite3.connect(self.folder / "i.rag") as file:
-            file.execute("UPDATE chunk SET vector = zeroblob(length(vector))")
+            file.execute("UPDATE vectors SET vector = zeroblob(length(vector))")
         file.close()
         self.assertTrue(index.verify())
 

@@ -40,9 +40,10 @@ class Interrupts(Case):
     def test_ctrl_c_is_never_lost_at_any_moment(self):
         # A signal may come in the first instruction of a callback, or after the last one.
         texts = TEXTS[:300]
+        self.model.embed_lists(texts)
         caught = 0
         for i in range(40):
-            timer = interrupt_soon(0.001 + i * 0.002)
+            timer = interrupt_soon(0.05 + i * 0.002)
             try:
                 for _ in range(1000):
                     self.model.embed_lists(texts)

@@ -6,6 +6,7 @@ import os
 import pickle
 import threading
 import time
+import warnings
 
 from support import EMBEDDER, RERANKER, Case, main
 
@@ -196,7 +197,9 @@ class Handles(Case):
     def test_a_forked_child_is_told_to_open_its_own(self):
         with rag.Model(EMBEDDER) as model:
             reader, writer = os.pipe()
-            child = os.fork()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # of fork, beside threads
+                child = os.fork()
             if not child:
                 try:
                     model.tokenize("a")
