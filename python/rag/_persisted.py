@@ -50,6 +50,7 @@ class Found(NamedTuple):
 #: Names of what is no model of rag have a colon, as no name on the hub has.
 _UNKNOWN = Origin("unknown:", "unknown:", False)
 _WAIT = 10.0  # seconds, for a writer of the old index
+_MOST_LINES = 1 << 20  # put after a text
 _MOST = 8192  # chunks of one source, whose metadata is bounded
 
 
@@ -233,19 +234,23 @@ def _source(name: str, document: str, first: int, texts: Sequence[str],
         else:
             chunks.append(Chunk(text, document=name, begin=at, end=end))
         at = end + 1
+    text = "\n".join(texts)
+    # The lines are those of the document, and must be lines of the source too.
+    missing = max(chunk.last_line for chunk in chunks) - 1 - text.count("\n") - text.count("\r")
+    text += "\n" * min(max(missing, 0), _MOST_LINES)
     metadata = {"document": document, "chunks": places} if document else {}
-    return Source(name, "\n".join(texts), metadata=metadata, chunks=chunks, vectors=vectors)
+    return Source(name, text, metadata=metadata, chunks=chunks, vectors=vectors)
 
 
 def _read_index(path: pathlib.Path) -> Tuple[List[str], List[List[float]], Optional[Origin]]:
     with Index(path, must_exist=True) as index:
         info = index.info
         metadata = {document.name: document.metadata for document in index.documents()}
-        texts: List[str] = []
-        vectors: List[List[float]] = []
-        for chunk, _, vector in index.chunks():
-            texts.append(_restored(chunk, metadata.get(chunk.document, {})))
-            vectors.append(list(vector))
+        rows = [(number, _restored(chunk, metadata.get(chunk.document, {})), list(vector))
+                for chunk, number, vector in index.chunks()]
+    rows.sort(key=lambda row: row[0])  # the order in which they were put in
+    texts: List[str] = [text for _, text, _ in rows]
+    vectors = [vector for _, _, vector in rows]
     if info.model == _UNKNOWN.name:
         return texts, vectors, None
     local = info.model.startswith("/") or ":" not in info.model

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""MODEL.gguf [CONTEXT]: an OpenAI-compatible server of a real language model, for test_llm and the
-tests of notebooks. CONTEXT: how many tokens it takes (2048).
+"""MODEL.gguf: an OpenAI-compatible server of a real language model, for test_llm.
 
 Needs a Python with xllamacpp (llama.cpp's server as a module). Listens on 127.0.0.1,
 prints its port, and ends when its standard input does.
@@ -21,7 +20,7 @@ def free_port():
 
 params = xllamacpp.CommonParams()
 params.model.path = sys.argv[1]
-params.n_ctx = int(sys.argv[2]) if len(sys.argv) > 2 else 2048
+params.n_ctx = 2048
 params.n_parallel = 1
 params.hostnames = ["127.0.0.1"]
 params.port = free_port()

@@ -24,7 +24,6 @@ MODELS, LLM_PYTHON, GGUF, SHARED = map(os.path.abspath, sys.argv[1:5])
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 DEFAULT = "intfloat/multilingual-e5-small"
 CHAPTERS = ("chapter_attention-mechanisms", "chapter_convolutional-modern")
-CONTEXT = 8192  # tokens: a passage of 1024 of XLM-R's is several times as many for an English model
 DEADLINE = 3000
 
 SETTINGS = {"RAG_MODELS": MODELS, "RAG_EMBEDDING_MODEL": DEFAULT,
@@ -33,7 +32,7 @@ SETTINGS = {"RAG_MODELS": MODELS, "RAG_EMBEDDING_MODEL": DEFAULT,
 
 def serve_llm():
     """The address of a small language model on this machine."""
-    child = subprocess.Popen([LLM_PYTHON, TESTS / "chat" / "serve_llm.py", GGUF, str(CONTEXT)],
+    child = subprocess.Popen([LLM_PYTHON, TESTS / "chat" / "serve_llm.py", GGUF],
                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              stderr=subprocess.DEVNULL)
 

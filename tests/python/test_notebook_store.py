@@ -194,9 +194,10 @@ class PersistTest(Case):
         with rag.Index("storage/garden.rag", must_exist=True) as index:
             self.assertEqual(index.verify(), [])
             self.assertEqual(len(index), len(chunks))
-            hit = index.search("Tomatoes in May", k=1)[0]
+            hit = index.search("Tomatoes in May", k=1, mode="lexical")[0]
         self.assertIn("Tomatoes", hit.text)
         self.assertEqual(pathlib.Path(hit.document).name, "b.md")
+        self.assertEqual((hit.chunk.line, hit.heading), (chunks[1].line, chunks[1].heading))
 
     def test_vectors_of_any_norm_are_searched_alike_after_loading(self):
         filled().persist(file="norms")
