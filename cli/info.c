@@ -27,9 +27,13 @@ static rag_status run_info(const struct settings *settings, rag_error *error)
         printf("%s\n", info->path);
         printf("  format     %u, %.1f MB\n", info->format, (double)info->bytes / 1e6);
         printf("  documents  %zu\n", info->documents);
-        printf("  chunks     %zu of at most %zu tokens (%s, overlap %zu), %llu tokens in all\n",
-               info->chunks, info->max_tokens, info->chunker, info->overlap,
-               (unsigned long long)info->tokens);
+        if (*info->chunker)
+            printf("  chunks     %zu of at most %zu tokens (%s, overlap %zu), %llu tokens in "
+                   "all\n",
+                   info->chunks, info->max_tokens, info->chunker, info->overlap,
+                   (unsigned long long)info->tokens);
+        else
+            printf("  chunks     %zu\n", info->chunks);
         printf("  model      %s, %zu dimensions\n", info->model, info->dimension);
         printf("  identity   %s\n", info->model_identity);
     }
@@ -100,7 +104,7 @@ static rag_status run_remove(const struct settings *settings, rag_error *error)
     if (!status && !removed) {
         status = RAG_NOT_FOUND;
         snprintf(error->message, sizeof error->message,
-                 "the index has no documents at or below these paths");
+                 "the index has no documents of these names, or at or below these paths");
     }
     rag_index_close(index);
     return status;
@@ -139,7 +143,8 @@ const struct command remove_command = {
     .summary = "Take documents out of the index",
     .options = "index json",
     .help =
-        "A folder stands for all documents below it. The files themselves are not touched.\n\n"
+        "A folder stands for all documents below it. The files themselves are not touched.\n"
+        "Documents that are no files are removed by their exact name.\n\n"
         "examples:\n"
         "  rag remove old-notes/ drafts/plan.md\n",
     .min_arguments = 1,

@@ -256,7 +256,8 @@ typedef enum rag_role {
 } rag_role;
 
 typedef struct rag_embedding {
-    const float *dense; /* [dimension], L2 norm 1; NULL if not asked for */
+    const float *dense; /* [dimension], L2 norm 1; NULL if not asked for. The texts' vectors
+                           follow each other: the first points to [count x dimension] */
     size_t dimension;
     const uint32_t *sparse_ids;  /* [sparse_count], ascending, no special tokens */
     const float *sparse_weights; /* [sparse_count], > 0 */
@@ -386,8 +387,8 @@ typedef struct rag_index_options {
 
 /* Opens or creates the index at `path` (NULL: RAG_INDEX in the environment, else
  * .rag/index.rag below the current folder). Models are loaded when first needed.
- * A file of another program, of a newer rag, or damaged is RAG_INDEX and is left
- * as it is. */
+ * A new index becomes a file when the first document goes in. A file of another program,
+ * of a newer rag, or damaged is RAG_INDEX and is left as it is. */
 RAG_CHECKED rag_status rag_index_open(const char *path, const rag_index_options *options,
                                       rag_index **index, rag_error *error);
 RAG_API void rag_index_close(rag_index *index);
@@ -421,10 +422,13 @@ RAG_CHECKED rag_status rag_index_add(rag_index *index, const char *const *paths,
 
 /* A document that is no file: a text under a name of the caller's. */
 typedef struct rag_source {
-    const char *name;        /* unique in the index: an id, a path, an address; not empty */
-    rag_text text;           /* at most 512 MiB */
+    const char *name;        /* unique in the index: an id, an address, a path; 1 to 4096 bytes
+                                of UTF-8 without control characters. An absolute path is
+                                also the path's: rag_index_add of it, or of a folder above it,
+                                replaces or removes the source */
+    rag_text text;           /* at most 512 MiB of UTF-8 */
     const char *format;      /* "text" (NULL: this) or "markdown" */
-    const char *metadata;    /* a JSON object that is kept with it; NULL: {} */
+    const char *metadata;    /* a JSON object that is kept with it, at most 1 MiB; NULL: {} */
     const rag_chunk *chunks; /* [chunk_count], cut by the caller: begin, end, line, last_line
                                 and heading (NULL: none) are read, in the order given; they
                                 may overlap. line 0: counted in the text. NULL: cut by the
@@ -435,8 +439,9 @@ typedef struct rag_source {
 } rag_source;
 
 /* Puts documents in, each in the place of an older one of the same name, in one transaction
- * each. Vectors of chunks whose text is known are used again. *report (NULL allowed) is filled
- * also on failure. RAG_INPUT names the source that is wrong. */
+ * each; one that is there already, all its parts the same, is unchanged. Vectors of chunks
+ * whose text is known are used again. *report (NULL allowed) is filled also on failure.
+ * RAG_INPUT names the source that is wrong, before any has been put in. */
 RAG_CHECKED rag_status rag_index_put(rag_index *index, const rag_source *sources, size_t count,
                                      const rag_add_options *options, rag_add_report *report,
                                      rag_error *error);
@@ -467,7 +472,7 @@ typedef int (*rag_vector_fn)(const rag_chunk *chunk, int64_t chunk_id, const flo
                              void *user);
 
 /* Hands over the chunks of a document (name NULL: of all) with their vectors, in the order in
- * which they were put in. */
+ * which they were put in. RAG_NOT_FOUND: there is no such document. */
 RAG_CHECKED rag_status rag_index_each_chunk(rag_index *index, const char *name,
                                             rag_vector_fn each, void *user, rag_error *error);
 
@@ -480,8 +485,8 @@ typedef struct rag_index_info {
     const char *path;
     const char *model; /* "" in an index that is still empty */
     const char *model_identity;
-    const char *chunker; /* "structure" or "window" */
-    unsigned format;     /* version of the file's schema */
+    const char *chunker; /* "structure" or "window"; "" if empty or cut by the caller */
+    unsigned format;     /* version of the file's schema; 0: there is no file yet */
     size_t dimension, max_tokens, overlap;
     size_t documents, chunks;
     uint64_t tokens, bytes;

@@ -85,6 +85,12 @@ class Index(Indexed):
     def test_a_path_that_is_not_there_is_told(self):
         self.assertIn("gone", self.run_rag("index", "gone", status=3).err)
 
+    def test_where_nothing_is_indexed_no_index_is_left_behind(self):
+        self.write("binary.md", b"\x00\x01\x02\x89PNG" * 50)
+        for path, status in (("gone", 3), ("binary.md", 0)):
+            self.run_rag("index", path, "--index", "deep/new.rag", status=status)
+            self.assertFalse((self.folder / "deep").exists())
+
     def test_a_missing_model_is_told_with_advice(self):
         done = self.run_rag("index", "docs", "--index", "new.rag", "--model", "BAAI/bge-m3",
                             status=5)
