@@ -2,7 +2,8 @@
 
 `{file}.rag` is an index of rag. Consecutive chunks of one document are one source of it, named
 as the document, whose text is theirs joined by newlines: chunks of a notebook overlap, and
-their document's text is not at hand. Any other text is a source of its own, "{file}-{number}".
+their document's text is not at hand. Other texts that follow each other are a source too, named
+"{file}-{number of the first}": one each would be a transaction each.
 What the source's own chunks can't say (the document's name where it comes again, and the
 chunks' places in the document) is in the source's metadata:
 
@@ -190,12 +191,12 @@ def _unit(vector: Sequence[float], number: int) -> List[float]:
 
 
 def _groups(texts: Sequence[str]) -> Iterator[Tuple[str, int, int]]:
-    """(document, from, to): stretches of chunks of one document; "" for any other text."""
+    """(document, from, to): stretches of chunks of one document, "" for any other texts."""
     begin = 0
     while begin < len(texts):
         name, end = _document(texts[begin]), begin + 1
         most = min(len(texts), begin + _MOST)
-        while name and end < most and _document(texts[end]) == name:
+        while end < most and _document(texts[end]) == name:
             end += 1
         yield name, begin, end
         begin = end

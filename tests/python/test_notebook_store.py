@@ -180,6 +180,19 @@ class PersistTest(Case):
         self.assert_same(back.document, texts)
         self.assertEqual(back.vectors, store.vectors)
 
+    def test_odd_texts_survive_or_are_refused(self):
+        class Length(BaseEmbeddings):
+            def get_embedding(self, text):
+                return [1.0, float(len(text))]
+        texts = ["", "a\0b", "", " \n ", "a\r\nb", "𠮷", "", ""]
+        filled(texts, Length()).persist(file="odd")
+        self.assertEqual(loaded("storage", "odd").document, texts)
+        with rag.Index("storage/odd.rag", must_exist=True) as index:
+            self.assertEqual(index.verify(), [])
+        with self.assertRaisesRegex(rag.InputError, "document 1 has a lone surrogate"):
+            filled(["fine", "\ud800"], Length()).persist(file="odd")
+        self.assertEqual(loaded("storage", "odd").document, texts)
+
     def test_what_was_loaded_can_be_written_again(self):
         for embedding, texts in ((BgeEmbedding(), ["tea", "garden"]), (Lookup(), ["east"])):
             filled(texts, embedding).persist(file="one")
