@@ -476,8 +476,8 @@ typedef int (*rag_vector_fn)(const rag_chunk *chunk, int64_t chunk_id, const flo
 RAG_CHECKED rag_status rag_index_each_chunk(rag_index *index, const char *name,
                                             rag_vector_fn each, void *user, rag_error *error);
 
-/* Takes out the documents of these names, and those at, or below, these paths; *removed counts
- * them. */
+/* Takes out the documents of these names; a name that is no document's is a path, and those at or
+ * below it are taken out. *removed counts them. */
 RAG_CHECKED rag_status rag_index_remove(rag_index *index, const char *const *paths,
                                         size_t count, size_t *removed, rag_error *error);
 

@@ -438,8 +438,8 @@ class Index:
             return model.info.dimension
 
     def remove(self, names: Union[PathLike, Iterable[PathLike]]) -> int:
-        """Takes out the documents of these names, and those at, or below, these paths; how many
-        there were."""
+        """Takes out the documents of these names, and those at or below what is no document's name
+        but a path; how many there were."""
         items, count = names_array(paths_of(names), "name")
         removed = ctypes.c_size_t()
         Call().run(lib.rag_index_remove, self.handle, items, count, ctypes.byref(removed))

@@ -84,19 +84,23 @@ rag_status stored_paths(rag_index *index, const char *path, struct file_list *ou
     return !status && collector.out_of_memory ? fail_memory(error) : status;
 }
 
-/* A name, and what lies at or below it as a path. */
+/* A document's name; any other is a path, and stands for what lies at or below it. */
 static rag_status collect_named(rag_index *index, const char *name, struct file_list *list,
                                 rag_error *error)
 {
     if (!*name)
         return fail_with(error, RAG_USAGE, "an empty name is no document's");
     struct collector collector = {.list = list};
+    struct store_file known;
+    rag_status status = index_find_document(index, name, &known, error);
+    if (status)
+        return status;
+    if (known.present)
+        return collect_path(name, &collector) ? fail_memory(error) : RAG_OK;
     char *absolute = NULL;
-    rag_status status = path_absolute(name, &absolute, error);
+    status = path_absolute(name, &absolute, error);
     if (!status)
         status = stored_paths(index, absolute, list, error);
-    if (!status && strcmp(absolute, name) != 0 && collect_path(name, &collector))
-        status = fail_memory(error);
     free(absolute);
     return status;
 }

@@ -409,6 +409,18 @@ static void documents_are_removed_by_their_exact_name(void **state)
     assert_ok(rag_index_remove(index, names, 4, &removed, &error), &error);
     assert_int_equal(removed, 2);
     assert_documents(index, NULL, 0, 0, "  text {} 1 4 []\nwiki/page text {} 1 3 []\n");
+    /* Not what lies below it, were it a path. */
+    char above[4096], below[4096];
+    snprintf(above, sizeof above, "%s", in_sandbox("wiki"));
+    snprintf(below, sizeof below, "%s", in_sandbox("wiki/page"));
+    rag_source nested[] = {source(above, "five"), source(below, "six")};
+    put(index, nested, 2);
+    const char *name = above;
+    assert_ok(rag_index_remove(index, &name, 1, &removed, &error), &error);
+    assert_int_equal(removed, 1);
+    assert_ok(rag_index_remove(index, &name, 1, &removed, &error), &error);
+    assert_int_equal(removed, 1);
+    assert_int_equal(documents_of(index), 2);
     const char *empty = "";
     assert_status(RAG_USAGE, rag_index_remove(index, &empty, 1, &removed, &error), &error);
     assert_int_equal(removed, 0);
