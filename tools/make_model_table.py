@@ -13,7 +13,8 @@ import zipfile
 
 SOURCE = "litellm/model_prices_and_context_window_backup.json"
 TARGET = pathlib.Path(__file__).resolve().parent.parent / "src" / "chat" / "model_table.inc"
-PROVIDERS = ["anthropic", "dashscope", "deepseek", "gemini", "mistral", "moonshot", "openai"]
+PROVIDERS = ["anthropic", "dashscope", "deepseek", "gemini", "groq", "mistral", "moonshot",
+             "openai"]
 LEFT_OUT = ("ft:", "audio", "realtime", "image", "tts", "search", "live", "-exp", "transcribe")
 
 
@@ -22,7 +23,7 @@ def rows(models):
         provider = model.get("litellm_provider")
         if provider not in PROVIDERS or model.get("mode") != "chat":
             continue
-        name = name.split("/")[-1]
+        name = name.removeprefix(provider + "/")
         tokens = model.get("max_input_tokens") or 0
         prices = [model.get(f"{kind}_cost_per_token") for kind in ("input", "output")]
         if tokens and None not in prices and not any(word in name for word in LEFT_OUT):
@@ -38,8 +39,10 @@ def main():
         models = json.loads(archive.read(SOURCE))
     table = {row[:2]: row for row in rows(models)}
     with open(TARGET, "w") as out:
-        out.write(f"/* Made by tools/make_model_table.py from {version}: provider, model, tokens of"
-                  "\n * context, US dollars for a million tokens in and out. */\n")
+        out.write(f"/* Facts from {version} (MIT), by\n"
+                  f" *     tools/make_model_table.py {wheel.name}\n"
+                  " * provider, model, tokens of context, US dollars for a million tokens in and "
+                  "out. */\n")
         for provider, name, tokens, price_in, price_out in sorted(table.values()):
             out.write(f'{{"{provider}", "{name}", {tokens}, {price_in:.6g}, {price_out:.6g}}},\n')
 

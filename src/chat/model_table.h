@@ -7,8 +7,9 @@
 
 #include "chat/provider_set.h"
 
-/* The model of this name, or else the longest name that begins it up to a "-": dated versions
- * ("gpt-4o-mini-2024-07-18") are as their family. MODEL_FACTS_NONE: not known. */
+/* The model of this name, or else the longest name that begins it and is followed by a version
+ * alone: "gpt-4o-mini-2024-07-18" is as "gpt-4o-mini", but "gpt-4o-audio" is no "gpt-4o".
+ * MODEL_FACTS_NONE: not known. */
 struct model_facts model_table_find(const char *provider, const char *model);
 
 #endif

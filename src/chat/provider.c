@@ -1,10 +1,10 @@
 #include "chat/provider.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "chat/address.h"
 #include "chat/model_table.h"
-#include "chat/provider_set.h"
+#include "chat/provider_file.h"
 
-#include <curl/curl.h>
 #include <math.h>
 #include <string.h>
 
@@ -29,70 +29,6 @@ static rag_status check_key(const char *key, const char *variable, rag_error *er
                              "word processor?)",
                              variable);
     return RAG_OK;
-}
-
-static char *part(CURLU *parts, CURLUPart which)
-{
-    char *value = NULL;
-    return curl_url_get(parts, which, &value, 0) == CURLUE_OK ? value : NULL;
-}
-
-/* Takes the address apart: *host is its host and port, *own says that it is not the
- * provider's. source: who gave the address, for messages. */
-static rag_status check_url(const struct provider *provider, const char *url,
-                            const char *source, char **host, bool *own, rag_error *error)
-{
-    rag_status status = RAG_OK;
-    CURLU *parts = curl_url(), *usual = curl_url();
-    char *scheme = NULL, *user = NULL, *query = NULL, *fragment = NULL, *name = NULL,
-         *port = NULL, *usual_name = NULL;
-    if (!parts || !usual) {
-        status = fail_memory(error);
-        goto out;
-    }
-    bool valid = curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK;
-    curl_url_set(usual, CURLUPART_URL, provider->url, 0);
-    scheme = part(parts, CURLUPART_SCHEME);
-    user = part(parts, CURLUPART_USER);
-    query = part(parts, CURLUPART_QUERY);
-    fragment = part(parts, CURLUPART_FRAGMENT);
-    name = part(parts, CURLUPART_HOST);
-    port = part(parts, CURLUPART_PORT);
-    usual_name = part(usual, CURLUPART_HOST);
-    if (!valid || !scheme || !name || user || query || fragment ||
-        (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)) {
-        /* The value is not shown: it may hold a password. */
-        status = fail_with(error, RAG_USAGE,
-                           "%s must be an address such as %s: http or https, with no user "
-                           "name, query or fragment",
-                           source, provider->url);
-        goto out;
-    }
-    *own = !usual_name || strcmp(name, usual_name) != 0;
-    struct buf shown = BUF_INIT(1024);
-    if (!buf_printf(&shown, "%s%s%s", name, port ? ":" : "", port ? port : "") ||
-        !(*host = buf_detach(&shown))) {
-        buf_release(&shown);
-        status = fail_memory(error);
-    }
-out:
-    curl_free(scheme);
-    curl_free(user);
-    curl_free(query);
-    curl_free(fragment);
-    curl_free(name);
-    curl_free(port);
-    curl_free(usual_name);
-    curl_url_cleanup(parts);
-    curl_url_cleanup(usual);
-    return status;
-}
-
-/* A host of this machine or of its own network's names: "localhost", "127.0.0.1", "[::1]". */
-static bool is_local(const char *host)
-{
-    return strncmp(host, "localhost", 9) == 0 || strncmp(host, "127.", 4) == 0 ||
-           strncmp(host, "[::1]", 5) == 0;
 }
 
 static rag_status unknown_provider(const struct provider_set *set, const char *name,
@@ -123,42 +59,25 @@ static char *choose(const char *option, const char *variable, const char *own)
     return value;
 }
 
-/* "localhost:11434" is what OLLAMA_HOST often holds. */
-static char *with_scheme(char *base)
-{
-    if (!base || !*base || strstr(base, "://"))
-        return base;
-    struct buf url = BUF_INIT(8192);
-    bool ok = buf_printf(&url, "http://%s", base);
-    free(base);
-    if (ok)
-        return buf_detach(&url);
-    buf_release(&url);
-    return NULL;
-}
-
 static rag_status find_address(const struct provider *provider, const rag_llm_options *options,
                                struct endpoint *endpoint, rag_error *error)
 {
-    const char *source = options->base_url ? "base_url" : provider->url_variable;
-    endpoint->base = choose(options->base_url, provider->url_variable, provider->url);
-    if (provider->protocol == &ollama_protocol)
-        endpoint->base = with_scheme(endpoint->base);
-    if (!endpoint->base)
-        return fail_memory(error);
-    char *base = endpoint->base;
-    for (size_t size = strlen(base); size && base[size - 1] == '/'; size--)
-        base[size - 1] = '\0';
-    rag_status status =
-        check_url(provider, base, source, &endpoint->host, &endpoint->own, error);
+    struct address address;
+    rag_status status = address_find(provider, options->base_url, &address, error);
     if (status)
         return status;
+    endpoint->base = address.base;
+    endpoint->host = address.host;
+    endpoint->own = address.own;
+    endpoint->local = address_is_local(&address);
+    address.base = address.host = NULL;
+    address_release(&address);
     /* Gemini's OpenAI-compatible address, which its users often have set; and other servers
      * that a Gemini client was pointed at. */
+    const char *folder = path_name(endpoint->base);
     endpoint->protocol = provider->protocol;
     if (endpoint->protocol == &gemini_protocol &&
-        (strcmp(path_name(base), "openai") == 0 ||
-         (endpoint->own && strcmp(path_name(base), "v1") == 0)))
+        (strcmp(folder, "openai") == 0 || (endpoint->own && strcmp(folder, "v1") == 0)))
         endpoint->protocol = &openai_protocol;
     return RAG_OK;
 }
@@ -179,16 +98,16 @@ static rag_status find_key(const struct provider *provider, const rag_llm_option
                      *provider->url_variable ? provider->url_variable : "base_url");
 }
 
-/* What is known of the model: the file's word, else the table's for the usual host; a server of
- * this machine costs nothing. */
+/* What is known of the model: the file's word, else the table's at the preset's own host; a
+ * server of this machine costs nothing. */
 static void find_facts(const struct provider *provider, const rag_llm_options *options,
                        struct endpoint *endpoint)
 {
     struct model_facts facts = provider_facts(provider, endpoint->model);
     struct model_facts table = MODEL_FACTS_NONE;
-    if (is_local(endpoint->host))
+    if (endpoint->local)
         table.input_price = table.output_price = 0;
-    else if (!endpoint->own)
+    else if (!endpoint->own && !provider->moved)
         table = model_table_find(endpoint->provider, endpoint->model);
     endpoint->context_tokens = options->context_tokens ? options->context_tokens
                                : facts.context_tokens  ? facts.context_tokens

@@ -1,49 +1,48 @@
 /* rag_provider_list_*: who can be asked, for a program that shows it. */
 #include "base/memory.h"
-#include "chat/provider_set.h"
+#include "chat/address.h"
 
 #include <string.h>
 
 struct rag_provider_list {
     struct provider_set set;
     rag_provider *items;
-    char **urls; /* as they would be used now */
+    struct address *addresses; /* as they would be used now */
 };
 
 void rag_provider_list_free(rag_provider_list *list)
 {
     if (!list)
         return;
-    for (size_t i = 0; list->urls && i < list->set.count; i++)
-        free(list->urls[i]);
-    free(list->urls);
+    for (size_t i = 0; list->addresses && i < list->set.count; i++)
+        address_release(&list->addresses[i]);
+    free(list->addresses);
     free(list->items);
     provider_set_release(&list->set);
     free(list);
 }
 
-static bool describe(rag_provider_list *list, size_t i)
+static rag_status describe(rag_provider_list *list, size_t i, rag_error *error)
 {
     const struct provider *provider = &list->set.items[i];
+    struct address *address = &list->addresses[i];
+    rag_status status = address_find(provider, NULL, address, NULL);
+    if (status == RAG_MEMORY)
+        return fail_memory(error);
     char *key = environment_text(provider->key_variable);
-    char *url = environment_text(provider->url_variable);
-    bool changed = url && *url;
-    bool ok = key && url;
-    if (ok) {
-        list->urls[i] = changed ? url : strdup(provider->url);
-        ok = list->urls[i] != NULL;
-        list->items[i] = (rag_provider){.name = provider->name,
-                                        .protocol = provider->protocol->name,
-                                        .base_url = list->urls[i],
-                                        .url_variable = provider->url_variable,
-                                        .key_variable = provider->key_variable,
-                                        .default_model = provider->model,
-                                        .ready = changed || *key || !*provider->key_variable};
-    }
+    if (!key)
+        return fail_memory(error);
+    /* An address that would be refused is not shown: it may hold a password. */
+    list->items[i] =
+        (rag_provider){.name = provider->name,
+                       .protocol = provider->protocol->name,
+                       .base_url = status ? "" : address->base,
+                       .url_variable = provider->url_variable,
+                       .key_variable = provider->key_variable,
+                       .default_model = provider->model,
+                       .ready = !status && (address->own || *key || !*provider->key_variable)};
     free(key);
-    if (!changed || !ok)
-        free(url);
-    return ok;
+    return RAG_OK;
 }
 
 rag_status rag_provider_list_open(const char *config, rag_provider_list **out, rag_error *error)
@@ -55,12 +54,11 @@ rag_status rag_provider_list_open(const char *config, rag_provider_list **out, r
     rag_status status = provider_set_load(config, &list->set, error);
     if (!status) {
         list->items = alloc_zeroed(list->set.count, sizeof *list->items);
-        list->urls = alloc_zeroed(list->set.count, sizeof *list->urls);
-        bool ok = list->items && list->urls;
-        for (size_t i = 0; ok && i < list->set.count; i++)
-            ok = describe(list, i);
-        if (!ok)
+        list->addresses = alloc_zeroed(list->set.count, sizeof *list->addresses);
+        if (!list->items || !list->addresses)
             status = fail_memory(error);
+        for (size_t i = 0; !status && i < list->set.count; i++)
+            status = describe(list, i, error);
     }
     if (status)
         rag_provider_list_free(list);

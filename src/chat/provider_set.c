@@ -1,12 +1,11 @@
 #include "chat/provider_set.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "chat/provider_file.h"
 
 #include <ctype.h>
 #include <math.h>
 #include <string.h>
-
-enum { MAX_FILE = 1 << 20 };
 
 /* Servers of one's own machine need no key. Default models are small and cheap, and none where
  * what a server has is its owner's choice. */
@@ -44,16 +43,6 @@ static const struct preset {
     {"lmstudio", &openai_protocol, "", "LMSTUDIO_BASE_URL", "http://localhost:1234/v1", ""},
 };
 enum { PRESETS = sizeof presets / sizeof *presets };
-
-static const struct {
-    const char *name;
-    const struct protocol *protocol;
-} protocols[] = {
-    {"openai", &openai_protocol},
-    {"gemini", &gemini_protocol},
-    {"anthropic", &anthropic_protocol},
-    {"ollama", &ollama_protocol},
-};
 
 char *environment_text(const char *variable)
 {
@@ -102,7 +91,7 @@ const struct provider *provider_set_find(const struct provider_set *set, const c
     return i < set->count ? &set->items[i] : NULL;
 }
 
-static struct provider *add_provider(struct provider_set *set, const struct preset *preset)
+static struct provider *add_preset(struct provider_set *set, const struct preset *preset)
 {
     if (!array_reserve(&set->items, &set->capacity, set->count + 1, sizeof *set->items))
         return NULL;
@@ -120,186 +109,11 @@ static struct provider *add_provider(struct provider_set *set, const struct pres
                : NULL;
 }
 
-/* ---- The file ---------------------------------------------------------------- */
-
-/* Where in the file we are, for messages. */
-struct place {
-    const char *path, *provider, *model; /* model NULL: at the provider */
-};
-
-static rag_status refuse(const struct place *place, const char *field, const char *what,
-                         rag_error *error)
+struct provider *provider_set_get(struct provider_set *set, const char *name)
 {
-    return fail_with(error, RAG_INPUT, "%s: provider \"%.60s\"%s%.60s%s: \"%.60s\" %s",
-                     place->path, place->provider, place->model ? ", model \"" : "",
-                     place->model ? place->model : "", place->model ? "\"" : "", field, what);
-}
-
-/* Takes one of the fields that providers and models share. *known false: it is none. */
-static rag_status read_fact(const struct place *place, const char *field, const json_t *value,
-                            struct model_facts *facts, bool *known, rag_error *error)
-{
-    *known = true;
-    if (strcmp(field, "context_tokens") == 0) {
-        json_int_t tokens = json_integer_value(value);
-        if (tokens < 1 || tokens > 1 << 30)
-            return refuse(place, field, "must be a number of tokens", error);
-        facts->context_tokens = (size_t)tokens;
-        return RAG_OK;
-    }
-    double *price = strcmp(field, "input_price") == 0    ? &facts->input_price
-                    : strcmp(field, "output_price") == 0 ? &facts->output_price
-                                                         : NULL;
-    *known = price != NULL;
-    if (!price)
-        return RAG_OK;
-    double number = json_number_value(value);
-    if (!json_is_number(value) || !(number >= 0 && number <= 1e6))
-        return refuse(place, field, "must be US dollars for a million tokens", error);
-    *price = number;
-    return RAG_OK;
-}
-
-static rag_status read_models(struct place place, json_t *models, rag_error *error)
-{
-    const char *model, *field;
-    json_t *object, *value;
-    if (!json_is_object(models))
-        return refuse(&place, "models", "must be an object of models", error);
-    json_object_foreach(models, model, object)
-    {
-        place.model = model;
-        if (!json_is_object(object))
-            return refuse(&place, model, "must be an object", error);
-        json_object_foreach(object, field, value)
-        {
-            struct model_facts facts;
-            bool known;
-            rag_status status = read_fact(&place, field, value, &facts, &known, error);
-            if (status)
-                return status;
-            if (!known)
-                return refuse(&place, field, "is not known", error);
-        }
-    }
-    return RAG_OK;
-}
-
-static rag_status read_protocol(const struct place *place, const json_t *value,
-                                struct provider *provider, rag_error *error)
-{
-    const char *name = json_string_value(value);
-    for (size_t i = 0; name && i < sizeof protocols / sizeof *protocols; i++)
-        if (strcmp(protocols[i].name, name) == 0) {
-            provider->protocol = protocols[i].protocol;
-            return RAG_OK;
-        }
-    return refuse(place, "protocol", "must be openai, gemini, anthropic or ollama", error);
-}
-
-static rag_status read_field(const struct place *place, const char *field, json_t *value,
-                             struct provider *provider, rag_error *error)
-{
-    const struct {
-        const char *name;
-        char **member;
-    } texts[] = {
-        {"base_url", &provider->url},
-        {"url_variable", &provider->url_variable},
-        {"key_variable", &provider->key_variable},
-        {"model", &provider->model},
-    };
-    bool known;
-    rag_status status = read_fact(place, field, value, &provider->facts, &known, error);
-    if (status || known)
-        return status;
-    if (strcmp(field, "protocol") == 0)
-        return read_protocol(place, value, provider, error);
-    if (strcmp(field, "models") == 0) {
-        if ((status = read_models(*place, value, error)))
-            return status;
-        json_decref(provider->models);
-        provider->models = json_incref(value);
-        return RAG_OK;
-    }
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        if (strcmp(texts[i].name, field) != 0)
-            continue;
-        const char *text = json_string_value(value);
-        if (!text)
-            return refuse(place, field, "must be a string", error);
-        char *copy = strdup(text);
-        if (!copy)
-            return fail_memory(error);
-        free(*texts[i].member);
-        *texts[i].member = copy;
-        return RAG_OK;
-    }
-    if (strcmp(field, "key") == 0 || strcmp(field, "api_key") == 0)
-        return refuse(place, field,
-                      "does not belong into a file: put the key into an environment variable "
-                      "and name that in \"key_variable\"",
-                      error);
-    return refuse(place, field, "is not known", error);
-}
-
-static rag_status read_provider(const char *path, const char *name, json_t *object,
-                                struct provider_set *set, rag_error *error)
-{
-    struct place place = {.path = path, .provider = name};
-    if (!*name || strchr(name, ':'))
-        return refuse(&place, name, "is no name: it must not be empty or hold a colon", error);
-    if (!json_is_object(object))
-        return refuse(&place, name, "must be an object", error);
-    size_t at = position_of(set, name, strlen(name));
-    if (at == set->count && !add_provider(set, &(struct preset){name, NULL, "", "", "", ""}))
-        return fail_memory(error);
-    struct provider *provider = &set->items[at];
-    const char *field;
-    json_t *value;
-    json_object_foreach(object, field, value)
-    {
-        rag_status status = read_field(&place, field, value, provider, error);
-        if (status)
-            return status;
-    }
-    if (!provider->protocol)
-        return refuse(&place, "protocol", "is missing", error);
-    if (!*provider->url)
-        return refuse(&place, "base_url", "is missing", error);
-    return RAG_OK;
-}
-
-static rag_status read_file(const char *path, struct provider_set *set, rag_error *error)
-{
-    struct buf text = BUF_INIT(MAX_FILE);
-    json_t *root = NULL;
-    rag_status status = file_read(path, &text, error);
-    if (status)
-        goto out;
-    json_error_t wrong;
-    root = json_loadb(text.size ? text.data : "", text.size, JSON_REJECT_DUPLICATES, &wrong);
-    if (!root) {
-        status = fail_with(error, RAG_INPUT, "%s:%d: %s", path, wrong.line, wrong.text);
-        goto out;
-    }
-    json_t *providers = json_object_get(root, "providers");
-    if (!json_is_object(providers) || json_object_size(root) != 1) {
-        status = fail_with(error, RAG_INPUT,
-                           "%s: must be one object {\"providers\": {\"NAME\": {...}}}", path);
-        goto out;
-    }
-    const char *name;
-    json_t *object;
-    json_object_foreach(providers, name, object)
-    {
-        if ((status = read_provider(path, name, object, set, error)))
-            goto out;
-    }
-out:
-    json_decref(root);
-    buf_release(&text);
-    return status;
+    size_t i = position_of(set, name, strlen(name));
+    return i < set->count ? &set->items[i]
+                          : add_preset(set, &(struct preset){name, NULL, "", "", "", ""});
 }
 
 /* The file that is read if none is named; NULL and *memory false: there is none. */
@@ -330,32 +144,17 @@ rag_status provider_set_load(const char *config, struct provider_set *set, rag_e
 {
     *set = (struct provider_set){0};
     for (size_t i = 0; i < PRESETS; i++)
-        if (!add_provider(set, &presets[i]))
+        if (!add_preset(set, &presets[i]))
             return fail_memory(error);
     if (!config)
         config = getenv("RAG_PROVIDERS");
     if (config)
-        return *config ? read_file(config, set, error) : RAG_OK;
+        return *config ? provider_file_read(config, set, error) : RAG_OK;
     bool memory;
     char *path = usual_file(&memory);
-    rag_status status = path     ? read_file(path, set, error)
+    rag_status status = path     ? provider_file_read(path, set, error)
                         : memory ? fail_memory(error)
                                  : RAG_OK;
     free(path);
     return status;
-}
-
-struct model_facts provider_facts(const struct provider *provider, const char *model)
-{
-    struct model_facts facts = provider->facts;
-    const struct place place = {0};
-    const char *field;
-    json_t *value;
-    json_object_foreach(json_object_get(provider->models, model), field, value)
-    {
-        bool known;
-        rag_status status = read_fact(&place, field, value, &facts, &known, NULL);
-        (void)status; /* checked when the file was read */
-    }
-    return facts;
 }

@@ -1,17 +1,5 @@
-/* provider_set.h - all providers that can be named: the presets, and the user's file.
- *
- * The file of providers is JSON:
- *
- *   {"providers": {"NAME": {
- *      "protocol": "openai" | "gemini" | "anthropic" | "ollama",
- *      "base_url": "https://...", "url_variable": "...", "key_variable": "...",
- *      "model": "the default one",
- *      "context_tokens": N, "input_price": USD, "output_price": USD,
- *      "models": {"MODEL": {"context_tokens": N, "input_price": ..., "output_price": ...}}}}}
- *
- * NAME may be a preset, whose fields are then changed, or a new one, which needs protocol and
- * base_url. Prices are US dollars for a million tokens. A key does not belong in it: anything
- * that is not one of these fields is refused. docs/providers.md is its manual. */
+/* provider_set.h - all providers that can be named: the presets, and those of the user's file.
+ */
 #ifndef RAG_CHAT_PROVIDER_SET_H
 #define RAG_CHAT_PROVIDER_SET_H
 
@@ -28,9 +16,10 @@ struct model_facts {
 struct provider {
     char *name;
     const struct protocol *protocol;
-    char *key_variable; /* "": needs no key */
-    char *url_variable; /* "": none */
-    char *url;
+    char *key_variable;       /* "": needs no key */
+    char *url_variable;       /* "": none */
+    char *url;                /* as address.h wants it */
+    bool moved;               /* a preset whose URL is the file's */
     char *model;              /* the default one; "": must be named */
     struct model_facts facts; /* of all its models, from the file */
     json_t *models;           /* of single ones, from the file; NULL: none */
@@ -50,8 +39,8 @@ void provider_set_release(struct provider_set *set);
 const struct provider *provider_set_find(const struct provider_set *set, const char *name,
                                          size_t size);
 
-/* The file's word on a model of this provider, where it has one. */
-struct model_facts provider_facts(const struct provider *provider, const char *model);
+/* The one of this name, else a new one without protocol and URL. NULL: out of memory. */
+CHECKED struct provider *provider_set_get(struct provider_set *set, const char *name);
 
 /* The value of an environment variable without spaces around it; "" where it is not set or
  * the name is "". NULL: out of memory. */
