@@ -66,14 +66,20 @@ class VectorStore:
             [documents][dimension] floats, which the store keeps too.
         """
         bar = ProgressBar("Calculating embeddings", total=len(self.document))
+
+        def show(done: int) -> None:
+            bar.update_to(done)
+            if done == len(self.document):
+                bar.close()  # before a warning is written into its line
+
         try:
             if isinstance(EmbeddingModel, BaseEmbeddings):
-                vectors = EmbeddingModel.get_embeddings(self.document, bar.update_to)
+                vectors = EmbeddingModel.get_embeddings(self.document, show)
             else:
                 vectors = []
                 for text in self.document:
                     vectors.append(EmbeddingModel.get_embedding(text))
-                    bar.update_to(len(vectors))
+                    show(len(vectors))
         finally:
             bar.close()
         for i, vector in enumerate(vectors):

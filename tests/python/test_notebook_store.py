@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import unittest
+import warnings
 from unittest import mock
 
 import rag
@@ -95,6 +96,15 @@ class QueryTest(Case):
         self.assertRegex(shown.getvalue().splitlines()[-1],
                          r"^Calculating embeddings: 100%\|█{10}\| 3/3 \[\d\d:\d\d<\d\d:\d\d, "
                          r" *[\d.]+(it/s|s/it)\]$")
+
+    def test_a_warning_does_not_run_into_the_bar(self):
+        store = VectorStore(["word " * 300, "tea"])
+        with contextlib.redirect_stderr(io.StringIO()) as shown, warnings.catch_warnings():
+            warnings.simplefilter("always")
+            store.get_vector(BgeEmbedding())
+        lines = shown.getvalue().splitlines()
+        self.assertRegex(lines[0], r"^Calculating embeddings: 100%.*\]$")
+        self.assertRegex(lines[1], "RagWarning: 1 of 2 texts are longer")
 
     def test_any_object_with_get_embedding_will_do(self):
         class Plain:
