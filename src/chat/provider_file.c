@@ -23,12 +23,33 @@ struct place {
     const char *path, *provider, *model; /* model NULL: at the provider */
 };
 
+/* A name from the file as a message may show it: short, without control characters. */
+struct shown {
+    char text[64];
+};
+
+static struct shown show(const char *name)
+{
+    struct shown shown;
+    size_t size = 0;
+    while (name[size] && size < sizeof shown.text - 1) {
+        shown.text[size] = iscntrl((unsigned char)name[size]) ? '?' : name[size];
+        size++;
+    }
+    /* Not in the midst of a character. */
+    while (size && name[size] && ((unsigned char)name[size] & 0xc0) == 0x80)
+        size--;
+    shown.text[size] = '\0';
+    return shown;
+}
+
 static rag_status refuse(const struct place *place, const char *field, const char *what,
                          rag_error *error)
 {
-    return fail_with(error, RAG_INPUT, "%s: provider \"%.60s\"%s%.60s%s: \"%.60s\" %s",
-                     place->path, place->provider, place->model ? ", model \"" : "",
-                     place->model ? place->model : "", place->model ? "\"" : "", field, what);
+    return fail_with(error, RAG_INPUT, "%s: provider \"%s\"%s%s%s: \"%s\" %s", place->path,
+                     show(place->provider).text, place->model ? ", model \"" : "",
+                     place->model ? show(place->model).text : "", place->model ? "\"" : "",
+                     show(field).text, what);
 }
 
 /* Takes one of the fields that providers and models share. *known false: it is none. */
