@@ -8,32 +8,36 @@ int answer_print_piece(rag_text piece, void *user)
 {
     struct answer_printer *printer = user;
     if (!printer->started)
-        progress_finish(printer->progress);
-    printer->started = true;
+        progress_finish(&printer->progress);
+    printer->started = printer->progress.hidden = true;
     print_safely(stdout, piece, "\n");
-    return fflush(stdout) != 0;
+    return fflush(stdout) != 0 || interrupt_came();
 }
 
 int answer_ask_whether_to_stop(const rag_event *event, void *user)
 {
     struct answer_printer *printer = user;
-    return progress_event(event, printer->progress);
+    return progress_event(event, &printer->progress);
 }
 
 json_t *json_of_usage(const rag_usage *usage)
 {
-    return json_pack("{s:I, s:I, s:I, s:b, s:o, s:o}", "requests", (json_int_t)usage->requests,
-                     "input_tokens", (json_int_t)usage->input_tokens, "output_tokens",
-                     (json_int_t)usage->output_tokens, "estimated", usage->estimated, "cost",
-                     json_number(usage->cost), "seconds", json_number(usage->seconds));
+    return json_pack(
+        "{s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "requests", (json_int_t)usage->requests,
+        "input_tokens", (json_int_t)usage->input_tokens, "output_tokens",
+        (json_int_t)usage->output_tokens, "estimated", usage->estimated, "cost",
+        json_number(usage->cost), "first_token_seconds",
+        json_number(usage->first_token_seconds), "seconds", json_number(usage->seconds));
 }
 
 void print_usage(const rag_usage *usage)
 {
     printf("%llu tokens in, %llu out%s", (unsigned long long)usage->input_tokens,
            (unsigned long long)usage->output_tokens, usage->estimated ? " (estimated)" : "");
-    if (!isnan(usage->cost) && usage->cost > 0)
-        printf(", about $%.4f", usage->cost);
+    if (isnan(usage->cost))
+        printf(", price not known");
+    else if (usage->cost > 0)
+        printf(", about $%.*f", usage->cost < 0.01 ? 6 : 4, usage->cost);
     printf(", %.1f s\n", usage->seconds);
 }
 
@@ -47,7 +51,7 @@ static json_t *json_of_citation(const rag_citation *citation, const rag_hits *hi
         json_range(citation->begin, citation->end), "quote", json_text(citation->quote));
 }
 
-rag_status answer_print_json(const rag_answer *answer, rag_text question, rag_error *error)
+static rag_status print_whole(const rag_answer *answer, rag_text question, rag_error *error)
 {
     const rag_hits *hits = rag_answer_hits(answer);
     json_t *citations = json_array(), *passages = json_array();
@@ -58,15 +62,16 @@ rag_status answer_print_json(const rag_answer *answer, rag_text question, rag_er
         json_array_append_new(passages, json_of_hit(rag_hits_get(hits, i)));
     rag_usage usage;
     rag_answer_get_usage(answer, &usage);
-    return print_json(
-        json_pack("{s:o, s:o, s:o, s:b, s:o, s:s, s:o, s:I, s:o, s:o}", "question",
-                  json_text(question), "searched", json_text(rag_answer_question(answer)),
-                  "answer", json_text(rag_answer_text(answer)), "found",
-                  rag_answer_found(answer), "evidence",
-                  json_number(rag_answer_evidence(answer)), "llm", rag_answer_llm(answer),
-                  "citations", citations, "dropped", (json_int_t)rag_answer_dropped(answer),
-                  "usage", json_of_usage(&usage), "hits", passages),
-        error);
+    return print_json(json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:I, s:o, s:o}",
+                                "question", json_text(question), "searched",
+                                json_text(rag_answer_question(answer)), "answer",
+                                json_text(rag_answer_text(answer)), "found",
+                                rag_answer_found(answer), "evidence",
+                                json_number(rag_answer_evidence(answer)), "llm",
+                                json_string_of(rag_answer_llm(answer)), "citations", citations,
+                                "dropped", (json_int_t)rag_answer_dropped(answer), "usage",
+                                json_of_usage(&usage), "hits", passages),
+                      error);
 }
 
 static void print_passages(const rag_hits *hits, const char *title)
@@ -80,7 +85,7 @@ static void print_passages(const rag_hits *hits, const char *title)
 }
 
 /* The sources that the answer cites, each once per place. */
-void answer_print_sources(const rag_answer *answer)
+static void print_sources(const rag_answer *answer)
 {
     size_t count = rag_answer_citation_count(answer);
     bool quoted = *rag_answer_llm(answer) == '\0';
@@ -102,4 +107,43 @@ void answer_print_sources(const rag_answer *answer)
     if (rag_answer_dropped(answer))
         printf("(%zu citations of passages that do not exist were dropped.)\n",
                rag_answer_dropped(answer));
+}
+
+static bool is_streamed(const struct settings *settings)
+{
+    return !settings->no_stream && !settings->json;
+}
+
+rag_status answer_ask(const struct settings *settings, rag_index *index, rag_text question,
+                      rag_ask_options *options, rag_answer **answer, rag_error *error)
+{
+    struct answer_printer printer = {0};
+    progress_start(&printer.progress, settings);
+    options->search = search_options(settings, &printer.progress);
+    options->context_tokens = settings->context;
+    options->min_evidence = settings->min_evidence;
+    options->chat.on_text = is_streamed(settings) ? answer_print_piece : NULL;
+    options->chat.on_event = answer_ask_whether_to_stop;
+    options->chat.user = &printer;
+    rag_status status = rag_ask(index, question, options, answer, error);
+    progress_finish(&printer.progress);
+    if (status && printer.started)
+        putchar('\n');
+    rag_error unwritten;
+    if (status == RAG_INTERRUPTED && flush_output(&unwritten)) { /* print_piece stopped it */
+        *error = unwritten;
+        status = unwritten.status;
+    }
+    return status;
+}
+
+rag_status answer_print(const struct settings *settings, rag_text question,
+                        const rag_answer *answer, rag_error *error)
+{
+    if (settings->json)
+        return print_whole(answer, question, error);
+    if (!is_streamed(settings))
+        print_safely(stdout, rag_answer_text(answer), "\n");
+    print_sources(answer);
+    return RAG_OK;
 }

@@ -5,42 +5,19 @@
 
 static rag_status run(const struct settings *settings, rag_error *error)
 {
-    struct progress progress;
     rag_index *index;
     rag_answer *answer = NULL;
     rag_text question;
-    progress_start(&progress, settings);
     rag_status status = question_of(settings, &question, error);
     if (!status)
         status = open_index(settings, true, &index, error);
     if (status)
         return status;
-    struct answer_printer printer = {.progress = &progress,
-                                     .stream = !settings->no_stream && !settings->json};
     rag_ask_options options = RAG_ASK_OPTIONS_INIT;
-    options.search = search_options(settings, &progress);
     options.llm = settings->llm;
-    options.context_tokens = settings->context;
-    options.min_evidence = settings->min_evidence;
-    options.chat.on_text = printer.stream ? answer_print_piece : NULL;
-    options.chat.on_event = answer_ask_whether_to_stop;
-    options.chat.user = &printer;
-    status = rag_ask(index, question, &options, &answer, error);
-    progress_finish(&progress);
-    rag_error unwritten;
-    if (status == RAG_INTERRUPTED && flush_output(&unwritten)) { /* print_piece stopped it */
-        *error = unwritten;
-        status = unwritten.status;
-    }
-    if (!status && settings->json) {
-        status = answer_print_json(answer, question, error);
-    } else if (!status) {
-        if (!printer.stream)
-            print_safely(stdout, rag_answer_text(answer), "\n");
-        answer_print_sources(answer);
-    } else if (printer.started) {
-        putchar('\n');
-    }
+    status = answer_ask(settings, index, question, &options, &answer, error);
+    if (!status)
+        status = answer_print(settings, question, answer, error);
     if (!status && !rag_answer_found(answer)) {
         status = RAG_NOT_FOUND; /* which has been said */
         *error->message = '\0';

@@ -1,6 +1,7 @@
 /* rag chat: a conversation on the documents. */
-#include "cli.h"
+#include "chat_session.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,62 +9,50 @@
 
 enum { MAX_QUESTION = 1 << 20 };
 
-struct turn {
-    char *question;
-    rag_answer *answer;
-};
-
-struct session {
+struct conversation {
     const struct settings *settings;
     rag_index *index;
     rag_chat *chat; /* NULL: passages are quoted */
     struct line_editor *editor;
-    struct turn *turns;
-    size_t count, capacity;
-    bool interactive;
+    struct chat_session session;
+    bool interactive; /* a person sits before it */
 };
 
-static void forget(struct session *session)
+static void tell(const rag_error *error)
 {
-    for (size_t i = 0; i < session->count; i++) {
-        free(session->turns[i].question);
-        rag_answer_free(session->turns[i].answer);
-    }
-    session->count = 0;
-}
-
-static rag_status no_memory(rag_error *error)
-{
-    error->status = RAG_MEMORY;
-    snprintf(error->message, sizeof error->message, "out of memory");
-    return RAG_MEMORY;
+    if (!*error->message)
+        return;
+    fputs(error->status == RAG_NOT_FOUND ? "" : "rag: ", stderr);
+    print_safely(stderr, (rag_text){error->message, strlen(error->message)}, " ");
+    putc('\n', stderr);
 }
 
 /* ---- Commands ---- */
 
-static const rag_answer *last_answer(const struct session *session)
+static const rag_answer *last_answer(const struct conversation *talk)
 {
-    if (session->count)
-        return session->turns[session->count - 1].answer;
+    const struct turn *turn = chat_session_last(&talk->session);
+    if (turn)
+        return turn->answer;
     puts("There is no answer yet.");
     return NULL;
 }
 
-static void show_sources(const struct session *session)
+static void show_sources(const struct conversation *talk)
 {
-    const rag_answer *answer = last_answer(session);
+    const rag_answer *answer = last_answer(talk);
     const rag_hits *hits = answer ? rag_answer_hits(answer) : NULL;
     for (size_t i = 0; answer && i < rag_hits_count(hits); i++) {
         const rag_hit *hit = rag_hits_get(hits, i);
-        printf("[%zu] ", hit->rank);
+        printf("%s[%zu] ", use_colour() ? "\033[1m" : "", hit->rank);
         print_place(&hit->chunk, hit->chunk.line, hit->chunk.last_line);
         print_quote(hit->chunk.text);
     }
 }
 
-static void show_question(const struct session *session)
+static void show_question(const struct conversation *talk)
 {
-    const rag_answer *answer = last_answer(session);
+    const rag_answer *answer = last_answer(talk);
     if (!answer)
         return;
     fputs("Searched for: ", stdout);
@@ -71,50 +60,30 @@ static void show_question(const struct session *session)
     putchar('\n');
 }
 
-static void show_usage(const struct session *session)
+static void show_usage(const struct conversation *talk)
 {
     rag_usage usage;
-    if (!session->chat) {
+    if (!talk->chat) {
         puts("There is no language model: passages are quoted.");
         return;
     }
-    rag_chat_get_usage(session->chat, NULL, &usage);
+    rag_chat_get_usage(talk->chat, NULL, &usage);
     print_usage(&usage);
 }
 
-static void write_turn(FILE *file, const struct turn *turn)
+static void save(const struct conversation *talk, const char *path)
 {
-    rag_text text = rag_answer_text(turn->answer);
-    const rag_hits *hits = rag_answer_hits(turn->answer);
-    fprintf(file, "## %s\n\n%.*s\n\n", turn->question, (int)text.size, text.data);
-    for (size_t i = 0; i < rag_answer_citation_count(turn->answer); i++) {
-        const rag_citation *citation = rag_answer_citation(turn->answer, i);
-        const rag_chunk *chunk = &rag_hits_get(hits, citation->hit)->chunk;
-        fprintf(file, "- [%zu] %s:%u-%u %s\n", citation->number, chunk->document,
-                citation->line, citation->last_line, chunk->heading);
-    }
-    putc('\n', file);
-}
-
-static void save(const struct session *session, const char *path)
-{
+    rag_error error;
+    size_t count = talk->session.count;
     if (!*path) {
         puts("Give a file: /save FILE");
-        return;
+    } else if (chat_session_save(&talk->session, path, &error)) {
+        tell(&error);
+    } else {
+        printf("%zu turn%s saved in ", count, count == 1 ? "" : "s");
+        print_safely(stdout, (rag_text){path, strlen(path)}, " ");
+        puts(".");
     }
-    FILE *file = fopen(path, "wx");
-    if (!file) {
-        perror(path);
-        return;
-    }
-    for (size_t i = 0; i < session->count; i++)
-        write_turn(file, &session->turns[i]);
-    bool failed = ferror(file);
-    if (fclose(file) != 0 || failed)
-        perror(path);
-    else
-        printf("%zu turn%s saved in %s.\n", session->count, session->count == 1 ? "" : "s",
-               path);
 }
 
 static void show_help(void)
@@ -129,159 +98,159 @@ static void show_help(void)
          "  /quit");
 }
 
-/* False: the session ends. */
-static bool run_slash(struct session *session, const char *line)
+static void refuse_slash(const char *line)
+{
+    fputs("There is no command ", stdout);
+    print_safely(stdout, (rag_text){line, strcspn(line, " \n")}, "");
+    puts("; /help lists them.");
+}
+
+/* False: the conversation ends. */
+static bool run_slash(struct conversation *talk, const char *line)
 {
     if (strcmp(line, "/quit") == 0 || strcmp(line, "/exit") == 0)
         return false;
     if (strcmp(line, "/sources") == 0)
-        show_sources(session);
+        show_sources(talk);
     else if (strcmp(line, "/question") == 0)
-        show_question(session);
+        show_question(talk);
     else if (strcmp(line, "/usage") == 0)
-        show_usage(session);
+        show_usage(talk);
     else if (strcmp(line, "/reset") == 0)
-        forget(session);
+        chat_session_clear(&talk->session);
     else if (strncmp(line, "/save", 5) == 0 && (line[5] == ' ' || !line[5]))
-        save(session, line + 5 + strspn(line + 5, " "));
-    else
+        save(talk, line + 5 + strspn(line + 5, " "));
+    else if (strcmp(line, "/help") == 0)
         show_help();
+    else
+        refuse_slash(line);
     return true;
 }
 
 /* ---- A turn ---- */
 
-/* The conversation so far as messages: [2 x count], borrowed from the turns. */
-static rag_message *history_of(const struct session *session)
+/* One object a turn, also where there is no answer. */
+static rag_status print_nothing_found(const char *question, rag_error *error)
 {
-    rag_message *messages = calloc(2 * session->count + 1, sizeof *messages);
-    for (size_t i = 0; messages && i < session->count; i++) {
-        const struct turn *turn = &session->turns[i];
-        messages[2 * i] = (rag_message){RAG_USER, {turn->question, strlen(turn->question)}};
-        messages[2 * i + 1] = (rag_message){RAG_ASSISTANT, rag_answer_text(turn->answer)};
-    }
-    return messages;
+    return print_json(json_pack("{s:o, s:n, s:b, s:[], s:[]}", "question",
+                                json_string_of(question), "answer", "found", 0, "citations",
+                                "hits"),
+                      error);
 }
 
-/* Takes the answer and a copy of the question. */
-static bool remember(struct session *session, const char *question, rag_answer *answer)
+static rag_status show_last(const struct conversation *talk, rag_error *error)
 {
-    if (session->count == session->capacity) {
-        size_t capacity = session->capacity ? 2 * session->capacity : 16;
-        struct turn *turns = realloc(session->turns, capacity * sizeof *turns);
-        if (!turns)
-            return false;
-        session->turns = turns;
-        session->capacity = capacity;
-    }
-    struct turn *turn = &session->turns[session->count];
-    turn->answer = answer;
-    turn->question = strdup(question);
-    session->count += turn->question != NULL;
-    return turn->question != NULL;
-}
-
-static rag_status show(const struct session *session, const struct turn *turn,
-                       const struct answer_printer *printer, rag_error *error)
-{
-    const struct settings *settings = session->settings;
+    const struct turn *turn = chat_session_last(&talk->session);
     rag_text question = {turn->question, strlen(turn->question)};
-    if (settings->json)
-        return answer_print_json(turn->answer, question, error);
-    if (!printer->stream)
-        print_safely(stdout, rag_answer_text(turn->answer), "\n");
-    answer_print_sources(turn->answer);
-    if (settings->show_question)
-        show_question(session);
-    putchar('\n');
-    return flush_output(error);
+    rag_status status = answer_print(talk->settings, question, turn->answer, error);
+    if (!talk->settings->json) {
+        if (talk->settings->show_question)
+            show_question(talk);
+        putchar('\n');
+    }
+    return status;
 }
 
-static rag_status ask(struct session *session, const char *question, rag_error *error)
+/* Asks, with Ctrl-C as a wish to stop. */
+static rag_status ask(struct conversation *talk, const char *question, rag_answer **answer,
+                      rag_error *error)
 {
-    const struct settings *settings = session->settings;
-    struct progress progress;
-    progress_start(&progress, settings);
-    struct answer_printer printer = {.progress = &progress,
-                                     .stream = !settings->no_stream && !settings->json};
     rag_ask_options options = RAG_ASK_OPTIONS_INIT;
-    rag_answer *answer = NULL;
-    rag_message *history = history_of(session);
-    if (!history)
-        return no_memory(error);
-    options.search = search_options(settings, &progress);
-    options.llm = session->chat ? NULL : "none";
-    options.open_chat = session->chat;
-    options.context_tokens = settings->context;
-    options.min_evidence = settings->min_evidence;
+    rag_message *history;
+    rag_status status = chat_session_history(&talk->session, &history, error);
+    if (status)
+        return status;
+    options.llm = talk->chat ? NULL : "none";
+    options.open_chat = talk->chat;
     options.history = history;
-    options.history_count = 2 * session->count;
-    options.chat.on_text = printer.stream ? answer_print_piece : NULL;
-    options.chat.on_event = answer_ask_whether_to_stop;
-    options.chat.user = &printer;
-    rag_status status = rag_ask(session->index, (rag_text){question, strlen(question)},
-                                &options, &answer, error);
-    progress_finish(&progress);
+    options.history_count = 2 * talk->session.count;
+    status = answer_ask(talk->settings, talk->index, (rag_text){question, strlen(question)},
+                        &options, answer, error);
     free(history);
-    if (status && printer.started)
-        putchar('\n');
-    if (!status && !remember(session, question, answer)) {
-        rag_answer_free(answer);
-        status = no_memory(error);
+    return status;
+}
+
+/* *go_on: whether the conversation goes on after what is returned. */
+static rag_status take_turn(struct conversation *talk, const char *question, bool *go_on,
+                            rag_error *error)
+{
+    rag_answer *answer = NULL;
+    interrupt_catch();
+    rag_status status = ask(talk, question, &answer, error);
+    int number = interrupt_release(talk->interactive);
+    if (!status)
+        status = chat_session_remember(&talk->session, question, answer, error);
+    if (!status)
+        status = show_last(talk, error);
+    if (status == RAG_NOT_FOUND && talk->settings->json)
+        status = print_nothing_found(question, error);
+    rag_error unwritten;
+    if (flush_output(&unwritten)) {
+        *error = unwritten;
+        *go_on = false;
+        return unwritten.status;
     }
-    return status ? status
-                  : show(session, &session->turns[session->count - 1], &printer, error);
+    if (number == SIGTERM || (number && !talk->interactive)) {
+        *go_on = false;
+        if (!status)
+            *error = (rag_error){RAG_INTERRUPTED, ""};
+        return RAG_INTERRUPTED;
+    }
+    *go_on = !status || status == RAG_NOT_FOUND || talk->interactive;
+    return status;
 }
 
 /* ---- The loop ---- */
 
-/* A question of one line or more, the caller's to free; NULL: the end, or *again: nothing was
- * asked. */
-static char *read_question(struct session *session, bool *again)
+struct question {
+    char *text; /* NULL: none */
+    size_t size;
+};
+
+static rag_status append_line(struct question *question, const char *line, size_t size,
+                              rag_error *error)
 {
-    size_t size = 0;
-    char *text = calloc(1, 1);
-    bool block = false, more = false;
-    *again = false;
-    while (text) {
-        bool stopped;
-        const char *line = line_editor_read(session->editor, more, &stopped);
-        *again = stopped;
-        if (stopped || (!line && !size)) {
-            free(text);
-            return NULL;
-        }
-        if (!line)
-            return text;
-        bool quotes = strcmp(line, "\"\"\"") == 0;
-        if (quotes && block)
-            return text;
-        block |= quotes;
-        size_t length = quotes ? 0 : strlen(line);
-        bool joined = !block && length && line[length - 1] == '\\';
-        length -= joined;
-        if (size + length + 2 > MAX_QUESTION) {
-            fputs("rag: that is too long for a question\n", stderr);
-            *again = true;
-            free(text);
-            return NULL;
-        }
-        char *grown = realloc(text, size + length + 2);
-        if (!grown)
-            free(text);
-        text = grown;
-        if (!text)
-            return NULL;
-        if (size)
-            text[size++] = '\n';
-        memcpy(text + size, line, length);
-        size += length;
-        text[size] = '\0';
-        more = block || joined;
-        if (!more)
-            return text;
+    if (question->size + size + 2 > MAX_QUESTION) {
+        error->status = RAG_INPUT;
+        snprintf(error->message, sizeof error->message,
+                 "the question is too long: at most 1 MiB");
+        return RAG_INPUT;
     }
-    return NULL;
+    char *text = realloc(question->text, question->size + size + 2);
+    if (!text)
+        return out_of_memory(error);
+    question->text = text;
+    if (question->size)
+        text[question->size++] = '\n';
+    memcpy(text + question->size, line, size);
+    question->size += size;
+    text[question->size] = '\0';
+    return RAG_OK;
+}
+
+/* A question of one line or more; at the end of the input its text is NULL. A program that
+ * asks (--json) has one question a line, whatever stands in it. */
+static rag_status read_question(struct conversation *talk, struct question *question,
+                                rag_error *error)
+{
+    bool block = false, more = false;
+    do {
+        const char *line;
+        rag_status status = line_editor_read(talk->editor, more, &line, error);
+        if (status || !line)
+            return status;
+        size_t size = strlen(line);
+        bool quotes = !talk->settings->json && strcmp(line, "\"\"\"") == 0;
+        bool joined = !talk->settings->json && !block && size && line[size - 1] == '\\';
+        if (quotes)
+            block = !block;
+        if (!quotes || !question->text)
+            status = append_line(question, line, quotes ? 0 : size - joined, error);
+        if (status)
+            return status;
+        more = block || joined;
+    } while (more);
+    return RAG_OK;
 }
 
 static bool is_blank(const char *text)
@@ -289,91 +258,87 @@ static bool is_blank(const char *text)
     return text[strspn(text, " \t\r\n")] == '\0';
 }
 
-/* A failure of one turn is told; the session goes on where a person sits before it. */
-static rag_status take(struct session *session, const char *question, bool *go_on,
+static rag_status take(struct conversation *talk, const char *text, bool *go_on,
                        rag_error *error)
 {
-    rag_text text = {question, strlen(question)};
-    rag_status status = RAG_OK;
-    if (*question == '/') {
-        *go_on = run_slash(session, question);
+    if (is_blank(text))
         return RAG_OK;
-    }
-    if (is_utf8(text)) {
-        status = ask(session, question, error);
-    } else {
-        status = RAG_INPUT;
-        snprintf(error->message, sizeof error->message, "the question is not UTF-8");
-    }
-    if (!status || !session->interactive)
-        return status;
-    interrupt_clear();
-    if (*error->message) {
-        fputs("rag: ", stderr);
-        print_safely(stderr, (rag_text){error->message, strlen(error->message)}, " ");
-        putc('\n', stderr);
-    }
-    return RAG_OK;
+    line_editor_remember(talk->editor, text);
+    if (*text != '/' || talk->settings->json)
+        return take_turn(talk, text, go_on, error);
+    *go_on = run_slash(talk, text);
+    if (flush_output(error) == RAG_OK)
+        return RAG_OK;
+    *go_on = false;
+    return error->status;
 }
 
-static rag_status talk(struct session *session, rag_error *error)
+/* What goes wrong in one turn is told; it ends the conversation where nobody sits before it,
+ * unless it is that nothing was found. */
+static rag_status converse(struct conversation *talk, rag_error *error)
 {
     rag_status status = RAG_OK;
-    bool go_on = true;
-    while (!status && go_on) {
-        bool again;
-        char *question = read_question(session, &again);
-        if (!question && !again)
-            break;
-        if (question && !is_blank(question)) {
-            line_editor_remember(session->editor, question);
-            status = take(session, question, &go_on, error);
-        }
-        free(question);
+    bool go_on = true, at_end = false;
+    while (go_on && !at_end) {
+        struct question question = {0};
+        *error = (rag_error){RAG_OK, ""};
+        status = read_question(talk, &question, error);
+        at_end = !status && !question.text;
+        if (status)
+            go_on = talk->interactive;
+        else if (!at_end)
+            status = take(talk, question.text, &go_on, error);
+        free(question.text);
+        if (status && go_on)
+            tell(error);
     }
-    return status;
+    return go_on ? RAG_OK : status;
 }
 
 /* The language model, if there is to be one. */
-static rag_status open_chat(struct session *session, rag_error *error)
+static rag_status open_chat(struct conversation *talk, rag_error *error)
 {
-    const char *llm = session->settings->llm ? session->settings->llm : getenv("RAG_LLM");
+    const char *llm = talk->settings->llm ? talk->settings->llm : getenv("RAG_LLM");
     if (!llm || !*llm || strcmp(llm, "none") == 0)
         return RAG_OK;
-    return rag_chat_open(llm, NULL, &session->chat, error);
+    return rag_chat_open(llm, NULL, &talk->chat, error);
 }
 
-static void greet(const struct session *session)
+static void greet(const struct conversation *talk)
 {
-    const rag_chat_info *info = session->chat ? rag_chat_get_info(session->chat) : NULL;
-    if (info)
-        printf("%s:%s answers from %s. /help tells more.\n", info->provider, info->model,
-               info->host);
-    else
-        puts(
-            "Without a language model (--llm) the best passages are quoted. /help tells more.");
+    if (!talk->chat) {
+        puts("Without a language model (--llm) the best passages are quoted. /help tells "
+             "more.");
+        return;
+    }
+    const rag_chat_info *info = rag_chat_get_info(talk->chat);
+    char text[1024];
+    int size = snprintf(text, sizeof text, "%s:%s answers from %s. /help tells more.",
+                        info->provider, info->model, info->host);
+    print_safely(stdout, (rag_text){text, size < 1024 ? (size_t)size : sizeof text - 1}, " ");
+    putchar('\n');
 }
 
 static rag_status run(const struct settings *settings, rag_error *error)
 {
-    struct session session = {.settings = settings,
-                              .interactive = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)};
-    rag_status status = open_index(settings, true, &session.index, error);
+    struct conversation talk = {.settings = settings,
+                                .interactive = !settings->json && isatty(STDIN_FILENO) &&
+                                               isatty(STDOUT_FILENO)};
+    rag_status status = open_index(settings, true, &talk.index, error);
     if (!status)
-        status = open_chat(&session, error);
+        status = open_chat(&talk, error);
     if (!status)
-        status = line_editor_open("> ", ". ", &session.editor, error);
+        status = line_editor_open(talk.interactive, "> ", ". ", &talk.editor, error);
     if (!status) {
-        interrupt_catch();
-        if (session.interactive)
-            greet(&session);
-        status = talk(&session, error);
+        if (talk.interactive)
+            greet(&talk);
+        interrupt_release(talk.interactive);
+        status = converse(&talk, error);
     }
-    line_editor_close(session.editor);
-    forget(&session);
-    free(session.turns);
-    rag_chat_close(session.chat);
-    rag_index_close(session.index);
+    line_editor_close(talk.editor);
+    chat_session_clear(&talk.session);
+    rag_chat_close(talk.chat);
+    rag_index_close(talk.index);
     return status;
 }
 
@@ -388,12 +353,15 @@ const struct command chat_command = {
         "is\n"
         "rewritten by the language model into one that stands alone, which is searched for;\n"
         "/question shows it. /sources shows the passages, /save FILE keeps the conversation,\n"
-        "/help lists the rest. Ctrl-C stops an answer and keeps the session.\n\n"
-        "Where standard input is no terminal each line is a question, and with --json each\n"
-        "answer is one object.\n\n"
+        "/help lists the rest. Ctrl-C stops an answer and keeps the session. A line that ends\n"
+        "in a backslash goes on in the next, and so does what stands between two lines of\n"
+        "\"\"\". What was typed is kept for the next session in rag/history in\n"
+        "XDG_STATE_HOME.\n\n"
+        "Where standard input is no terminal each line is a question or a command. With\n"
+        "--json each line is a question, whatever stands in it, and each answer one object.\n\n"
         "examples:\n"
         "  rag chat --llm gemini:gemini-2.5-flash\n"
-        "  rag chat\n"
+        "  rag chat --show-question --llm ollama:qwen3\n"
         "  printf '%s\\n' \"What is attention?\" \"And self-attention?\" | rag chat --json\n",
     .min_arguments = 0,
     .max_arguments = 0,

@@ -68,6 +68,7 @@ void help_print_manual(void);
 /* progress.c: events to stderr, and Ctrl-C. */
 struct progress {
     bool quiet, terminal, interactive_line;
+    bool hidden; /* the answer is being printed: no bar is drawn over it */
     double started, shown, stage_started;
     uint64_t stage_first, stage_total;
     char stage[64];
@@ -79,8 +80,10 @@ void progress_finish(struct progress *progress);
 /* From now on Ctrl-C asks long calls to stop; a second one ends the program at once. For
  * commands that leave something behind: the others just end. */
 void interrupt_catch(void);
-/* Forgets a Ctrl-C that has stopped a call. */
-void interrupt_clear(void);
+bool interrupt_came(void);
+/* Ends that: SIGTERM ends the program as before, and Ctrl-C too unless it is to be ignored.
+ * The number of the signal that came in between, or 0. */
+int interrupt_release(bool ignore_ctrl_c);
 
 /* input.c */
 struct text_lines {
@@ -100,6 +103,7 @@ bool use_colour(void); /* stdout is a terminal and NO_COLOR is not set */
 /* One object on a line; takes the reference. RAG_INPUT when stdout cannot be written. */
 rag_status print_json(json_t *object, rag_error *error);
 rag_status flush_output(rag_error *error);
+rag_status out_of_memory(rag_error *error);
 /* Strings of any bytes: what is not UTF-8 becomes U+FFFD. */
 json_t *json_text(rag_text text);
 json_t *json_string_of(const char *text);
@@ -119,25 +123,30 @@ const char *display_path(const char *path);
 
 /* answer.c */
 struct answer_printer {
-    struct progress *progress;
-    bool stream;
+    struct progress progress;
     bool started;
 };
 int answer_print_piece(rag_text piece, void *printer);                 /* a rag_text_fn */
 int answer_ask_whether_to_stop(const rag_event *event, void *printer); /* a rag_event_fn */
-rag_status answer_print_json(const rag_answer *answer, rag_text question, rag_error *error);
-/* The sources that the answer cites, each once per place; else the passages it had. */
-void answer_print_sources(const rag_answer *answer);
+/* rag_ask by the settings; `options` has the language model and the turns before. Prints the
+ * answer as it is written, where it is to be streamed; answer_print prints the rest. */
+rag_status answer_ask(const struct settings *settings, rag_index *index, rag_text question,
+                      rag_ask_options *options, rag_answer **answer, rag_error *error);
+rag_status answer_print(const struct settings *settings, rag_text question,
+                        const rag_answer *answer, rag_error *error);
 json_t *json_of_usage(const rag_usage *usage);
 void print_usage(const rag_usage *usage);
 
 /* line_editor.c: lines from a terminal, with history, by libedit; or from a pipe. */
 struct line_editor;
-rag_status line_editor_open(const char *prompt, const char *more_prompt,
+rag_status line_editor_open(bool terminal, const char *prompt, const char *more_prompt,
                             struct line_editor **editor, rag_error *error);
-/* The next line without its end, valid until the next call; `more`: it goes on one before.
- * NULL: the end. *interrupted: Ctrl-C was typed instead. */
-const char *line_editor_read(struct line_editor *editor, bool more, bool *interrupted);
+/* The next line without its end, UTF-8, valid until the next call; `more`: it goes on one
+ * before. NULL: the end. RAG_INTERRUPTED: Ctrl-C was typed instead. RAG_INPUT says which line
+ * of a pipe is bad. */
+rag_status line_editor_read(struct line_editor *editor, bool more, const char **line,
+                            rag_error *error);
+/* Into the history, which is kept between sessions: at once, in case this one is killed. */
 void line_editor_remember(struct line_editor *editor, const char *text);
 void line_editor_close(struct line_editor *editor);
 

@@ -18,6 +18,7 @@ static const char *const environment[][2] = {
     {"RAG_MODELS", "the folder of models (default: rag/models in XDG_DATA_HOME)"},
     {"RAG_LLM", "the language model that answers, PROVIDER:MODEL (default: none)"},
     {"RAG_PROVIDERS", "the file of providers (default: rag/providers.json in XDG_CONFIG_HOME)"},
+    {"XDG_STATE_HOME", "where rag chat keeps rag/history (default: ~/.local/state)"},
     {"OPENAI_API_KEY", "key for the provider openai; rag llm list names the others'"},
     {"OPENAI_BASE_URL", "where a server speaks its protocol, such as http://localhost:8080/v1"},
     {"HF_ENDPOINT", "the hub that models are pulled from"},

@@ -1,28 +1,35 @@
 /* line_editor.c - lines from a terminal by libedit, with a history that is kept between
- * sessions; from anything else by getline. */
+ * sessions; from anything else as they come. */
 #include "cli.h"
 
 #include <errno.h>
 #include <histedit.h>
+#include <langinfo.h>
+#include <limits.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HISTORY_LINES = 1000 };
+enum {
+    HISTORY_LINES = 1000,
+    HISTORY_LINE_BYTES = 4096, /* longer ones are not kept */
+    MAX_LINE = 1 << 20,
+};
 
 struct line_editor {
     EditLine *terminal; /* NULL: not a terminal */
     History *history;
     char *history_path; /* NULL: not kept */
     const char *prompt, *more_prompt;
-    bool more, stopped;
+    bool more, interrupted;
     char *line;
-    size_t capacity;
+    size_t size, capacity, number;
 };
 
-/* Ctrl-C while editing: as a key, since libedit reads on after a signal. */
+/* Ctrl-C while editing: as a key, for libedit reads on after a signal. */
 static unsigned char on_interrupt(EditLine *terminal, int key)
 {
     struct line_editor *editor;
@@ -32,8 +39,17 @@ static unsigned char on_interrupt(EditLine *terminal, int key)
     el_get(terminal, EL_CLIENTDATA, &editor);
     el_cursor(terminal, (int)(line->lastchar - line->cursor));
     el_deletestr(terminal, size);
-    editor->stopped = true;
+    editor->interrupted = true;
     return CC_EOF;
+}
+
+/* Ctrl-Z, a key like Ctrl-C. libedit has caught the signal and sets the terminal right. */
+static unsigned char on_suspend(EditLine *terminal, int key)
+{
+    (void)terminal;
+    (void)key;
+    raise(SIGTSTP);
+    return CC_REFRESH;
 }
 
 static char *show_prompt(EditLine *terminal)
@@ -49,28 +65,34 @@ static char *show_prompt(EditLine *terminal)
 static char *find_history(void)
 {
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    char path[4096];
-    int size = state && *state == '/' ? snprintf(path, sizeof path, "%s/rag", state)
-               : home && *home        ? snprintf(path, sizeof path, "%s/.local/state/rag", home)
-                                      : -1;
-    if (size < 0 || (size_t)size + 16 > sizeof path)
+    char path[PATH_MAX];
+    int size = -1;
+    if (state && *state == '/')
+        size = snprintf(path, sizeof path, "%s/rag/history", state);
+    else if (home && *home)
+        size = snprintf(path, sizeof path, "%s/.local/state/rag/history", home);
+    if (size < 0 || (size_t)size >= sizeof path)
         return NULL;
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (mkdir(path, 0755) != 0 && errno != EEXIST)
+        if (mkdir(path, 0700) != 0 && errno != EEXIST)
             return NULL;
         *slash = '/';
     }
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        return NULL;
-    strcat(path, "/history");
     return strdup(path);
+}
+
+/* Whatever the locale, what is typed and printed is UTF-8. */
+static void use_utf8(void)
+{
+    if (!setlocale(LC_CTYPE, "") || strcmp(nl_langinfo(CODESET), "UTF-8") != 0)
+        setlocale(LC_CTYPE, "C.UTF-8");
 }
 
 static bool open_terminal(struct line_editor *editor)
 {
     HistEvent event;
-    setlocale(LC_CTYPE, "");
+    use_utf8();
     editor->terminal = el_init("rag", stdin, stdout, stderr);
     editor->history = history_init();
     if (!editor->terminal || !editor->history)
@@ -79,10 +101,13 @@ static bool open_terminal(struct line_editor *editor)
     history(editor->history, &event, H_SETUNIQUE, 1);
     el_set(editor->terminal, EL_CLIENTDATA, editor);
     el_set(editor->terminal, EL_PROMPT, show_prompt);
+    el_set(editor->terminal, EL_SIGNAL, 1); /* a new size, a stop, an end */
     el_set(editor->terminal, EL_EDITOR, "emacs");
-    el_set(editor->terminal, EL_SETTY, "-d", "intr=", NULL);
+    el_set(editor->terminal, EL_SETTY, "-d", "-isig", NULL);
     el_set(editor->terminal, EL_ADDFN, "rag-interrupt", "Forget the line", on_interrupt);
     el_set(editor->terminal, EL_BIND, "^C", "rag-interrupt", NULL);
+    el_set(editor->terminal, EL_ADDFN, "rag-suspend", "Suspend", on_suspend);
+    el_set(editor->terminal, EL_BIND, "^Z", "rag-suspend", NULL);
     el_set(editor->terminal, EL_HIST, history, editor->history);
     editor->history_path = find_history();
     if (editor->history_path)
@@ -90,7 +115,7 @@ static bool open_terminal(struct line_editor *editor)
     return true;
 }
 
-rag_status line_editor_open(const char *prompt, const char *more_prompt,
+rag_status line_editor_open(bool terminal, const char *prompt, const char *more_prompt,
                             struct line_editor **out, rag_error *error)
 {
     struct line_editor *editor = calloc(1, sizeof *editor);
@@ -98,66 +123,130 @@ rag_status line_editor_open(const char *prompt, const char *more_prompt,
     if (editor) {
         editor->prompt = prompt;
         editor->more_prompt = more_prompt;
-        if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || open_terminal(editor))
+        if (!terminal || open_terminal(editor))
             return RAG_OK;
     }
     line_editor_close(editor);
     *out = NULL;
-    error->status = RAG_MEMORY;
-    snprintf(error->message, sizeof error->message, "out of memory");
-    return RAG_MEMORY;
+    return out_of_memory(error);
 }
 
-static const char *read_terminal(struct line_editor *editor, bool *stopped)
+static rag_status read_terminal(struct line_editor *editor, const char **line, rag_error *error)
 {
     int size = 0;
-    editor->stopped = false;
-    const char *line = el_gets(editor->terminal, &size);
-    *stopped = editor->stopped;
-    if (editor->stopped)
+    editor->interrupted = false;
+    errno = 0;
+    const char *typed = el_gets(editor->terminal, &size);
+    if (!typed || size <= 0) {
+        bool signalled = size < 0 && errno == EINTR; /* Ctrl-C before it was a key */
         putchar('\n');
-    if (editor->stopped || !line || size <= 0)
-        return NULL;
+        if (!editor->interrupted && !signalled)
+            return RAG_OK;
+        error->status = RAG_INTERRUPTED;
+        *error->message = '\0';
+        return RAG_INTERRUPTED;
+    }
     free(editor->line);
-    editor->line = strndup(line, strcspn(line, "\n"));
-    return editor->line;
+    editor->line = strndup(typed, strcspn(typed, "\n"));
+    *line = editor->line;
+    return editor->line ? RAG_OK : out_of_memory(error);
 }
 
-const char *line_editor_read(struct line_editor *editor, bool more, bool *stopped)
+static rag_status refuse(const struct line_editor *editor, const char *why, rag_error *error)
 {
-    *stopped = false;
+    error->status = RAG_INPUT;
+    snprintf(error->message, sizeof error->message, "standard input, line %zu: %s",
+             editor->number, why);
+    return RAG_INPUT;
+}
+
+/* Room for one more byte and the NUL. */
+static bool reserve(struct line_editor *editor)
+{
+    if (editor->size + 2 <= editor->capacity)
+        return true;
+    size_t capacity = editor->capacity ? 2 * editor->capacity : 256;
+    char *line = realloc(editor->line, capacity);
+    if (!line)
+        return false;
+    editor->line = line;
+    editor->capacity = capacity;
+    return true;
+}
+
+static rag_status read_pipe(struct line_editor *editor, const char **line, rag_error *error)
+{
+    int c = 0;
+    editor->size = 0;
+    editor->number++;
+    errno = 0;
+    while ((c = getc(stdin)) != EOF && c != '\n') {
+        if (editor->size == MAX_LINE)
+            return refuse(editor, "longer than a question may be (1 MiB)", error);
+        if (!reserve(editor))
+            return out_of_memory(error);
+        editor->line[editor->size++] = (char)c;
+    }
+    if (ferror(stdin))
+        return refuse(editor, strerror(errno), error);
+    if (c == EOF && editor->size == 0)
+        return RAG_OK;
+    if (!reserve(editor))
+        return out_of_memory(error);
+    editor->size -= editor->size && editor->line[editor->size - 1] == '\r';
+    editor->line[editor->size] = '\0';
+    if (!is_utf8((rag_text){editor->line, editor->size}))
+        return refuse(editor, "not UTF-8", error);
+    if (memchr(editor->line, '\0', editor->size))
+        return refuse(editor, "a NUL byte", error);
+    *line = editor->line;
+    return RAG_OK;
+}
+
+rag_status line_editor_read(struct line_editor *editor, bool more, const char **line,
+                            rag_error *error)
+{
+    *line = NULL;
     editor->more = more;
-    if (editor->terminal)
-        return read_terminal(editor, stopped);
-    ssize_t size = getline(&editor->line, &editor->capacity, stdin);
-    if (size < 0)
-        return NULL;
-    editor->line[strcspn(editor->line, "\r\n")] = '\0';
-    return editor->line;
+    return editor->terminal ? read_terminal(editor, line, error)
+                            : read_pipe(editor, line, error);
+}
+
+/* A new file in the old one's place: an end at any moment leaves one of them whole, and others
+ * must not read what was asked. */
+static void save_history(struct line_editor *editor)
+{
+    HistEvent event;
+    char path[PATH_MAX];
+    int size = snprintf(path, sizeof path, "%s.%ld", editor->history_path, (long)getpid());
+    if (size < 0 || (size_t)size >= sizeof path)
+        return;
+    mode_t mask = umask(0077);
+    if (history(editor->history, &event, H_SAVE, path) < 0 ||
+        rename(path, editor->history_path) != 0)
+        unlink(path);
+    umask(mask);
 }
 
 void line_editor_remember(struct line_editor *editor, const char *text)
 {
     HistEvent event;
-    if (editor->history)
-        history(editor->history, &event, H_ENTER, text);
-}
-
-/* Others must not read what was asked. */
-static void save_history(struct line_editor *editor)
-{
-    HistEvent event;
-    mode_t mask = umask(0077);
-    history(editor->history, &event, H_SAVE, editor->history_path);
-    umask(mask);
+    char line[HISTORY_LINE_BYTES];
+    size_t size = strlen(text);
+    if (!editor->history || size >= sizeof line)
+        return;
+    /* The editor has one line. */
+    for (size_t i = 0; i <= size; i++)
+        line[i] = (char)(text[i] == '\n' ? ' ' : text[i]);
+    history(editor->history, &event, H_ENTER, line);
+    if (editor->history_path)
+        save_history(editor);
 }
 
 void line_editor_close(struct line_editor *editor)
 {
     if (!editor)
         return;
-    if (editor->history && editor->history_path)
-        save_history(editor);
     if (editor->history)
         history_end(editor->history);
     if (editor->terminal)

@@ -50,13 +50,17 @@ rag_status flush_output(rag_error *error)
     return RAG_OK;
 }
 
+rag_status out_of_memory(rag_error *error)
+{
+    error->status = RAG_MEMORY;
+    snprintf(error->message, sizeof error->message, "out of memory");
+    return RAG_MEMORY;
+}
+
 rag_status print_json(json_t *object, rag_error *error)
 {
-    if (!object) {
-        error->status = RAG_MEMORY;
-        snprintf(error->message, sizeof error->message, "out of memory");
-        return RAG_MEMORY;
-    }
+    if (!object)
+        return out_of_memory(error);
     /* Nine digits give an f32 back exactly. */
     errno = 0;
     int failed = json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0;

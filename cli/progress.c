@@ -9,16 +9,15 @@
 #include <time.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupted; /* by this signal; 0: not */
 
 static void on_interrupt(int number)
 {
     static const char again[] =
         "\nrag: finishing what is in hand; Ctrl-C again to stop at once\n";
-    (void)number;
     if (interrupted)
         _exit(130);
-    interrupted = 1;
+    interrupted = number;
     if (write(STDERR_FILENO, again, sizeof again - 1) < 0)
         return; /* there is nobody to tell */
 }
@@ -32,9 +31,18 @@ void interrupt_catch(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
-void interrupt_clear(void)
+bool interrupt_came(void)
 {
+    return interrupted;
+}
+
+int interrupt_release(bool ignore_ctrl_c)
+{
+    signal(SIGINT, ignore_ctrl_c ? SIG_IGN : SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    int number = interrupted;
     interrupted = 0;
+    return number;
 }
 
 static double now(void)
@@ -189,6 +197,8 @@ int progress_event(const rag_event *event, void *user)
         putc('\n', stderr);
         return interrupted;
     }
+    if (progress->hidden)
+        return interrupted;
     double time = now();
     const char *stage = event->stage ? event->stage : "";
     /* A stage that counts from the beginning again is a new one; an estimate may go back a

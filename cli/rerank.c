@@ -17,13 +17,6 @@ static int best_first(const void *a, const void *b)
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
-static rag_status out_of_memory(rag_error *error)
-{
-    error->status = RAG_MEMORY;
-    strcpy(error->message, "out of memory");
-    return RAG_MEMORY;
-}
-
 static rag_status rerank_lines(rag_model *model, rag_text query, const struct text_lines *lines,
                                struct progress *progress, rag_error *error)
 {

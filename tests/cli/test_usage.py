@@ -7,7 +7,8 @@ import unicodedata
 
 from support import Case, RAG, main
 
-COMMANDS = ("index search ask chunk tokenize embed rerank model info verify remove eval").split()
+COMMANDS = ("index search ask chat llm chunk tokenize embed rerank model info verify remove "
+            "eval").split()
 
 
 def columns(line):
@@ -32,7 +33,8 @@ class Help(Case):
 
     def test_the_overview_names_environment_and_statuses(self):
         shown = self.text("--help")
-        for name in ("RAG_INDEX", "RAG_MODELS", "RAG_LLM", "NO_COLOR", "130"):
+        for name in ("RAG_INDEX", "RAG_MODELS", "RAG_LLM", "RAG_PROVIDERS", "XDG_STATE_HOME",
+                     "NO_COLOR", "130"):
             self.assertIn(name, shown)
 
     def test_the_version_is_printed(self):
