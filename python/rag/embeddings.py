@@ -99,7 +99,7 @@ class LocalEmbedding(BaseEmbeddings):
         count = len(texts)
 
         def tell(done: int, total: int) -> None:
-            if progress and total:
+            if progress and done < total:  # the end is told below, once
                 progress(count * done // total)
         found = self.model.embed_all(
             texts, role="passage", progress=lambda event: tell(event.done, event.total))

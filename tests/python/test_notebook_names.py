@@ -91,6 +91,7 @@ class LocalModelTest(Case):
         vectors = embedding.get_embeddings(texts, done.append)
         self.assertEqual(vectors, [embedding.get_embedding(text) for text in texts])
         self.assertEqual((done[-1], done), (4, sorted(done)))
+        self.assertEqual(done.count(4), 1)
 
     def test_a_long_text_is_embedded_whole_with_one_warning(self):
         embedding = BgeEmbedding()
