@@ -296,8 +296,19 @@ class Commands(Case):
         return block.place, (f"{pull}{shlex.quote(sys.executable)} - <<'END_OF_BLOCK'\n{code}\n"
                              "END_OF_BLOCK")
 
+    def check_nothing_is_passed_over(self, page, script):
+        """Lines that look like a command of the program are in the script, whatever is around
+        them; a summary of a command's choices (dense|lexical) is none."""
+        name = page.relative_to(SOURCE)
+        looks = re.compile(r"(    )?(\$ )?([A-Z_]+=\S+ )*rag (index|search|ask|chat|llm|chunk|tokenize|"
+                           r"embed|rerank|model|info|verify|remove|eval)( (?!.*\w\|\w)|$)")
+        for number, line in enumerate(page.read_text(encoding="utf-8").split("\n"), 1):
+            if looks.match(line):
+                self.assertIn(f"at={name}:{number}\n", script)
+
     def check_page(self, page):
         script, count = self.script_of(page)
+        self.check_nothing_is_passed_over(page, script)
         if not count:
             return
         if str(page.relative_to(SOURCE)) in GO_ON:
