@@ -141,7 +141,7 @@ class TinyRagTest(Case):
                          + r" \[\d\d:\d\d<00:00, +\d+\.\d\d(it/s|s/it)\] *$")
         self.assertEqual(lines.count("Calculating embeddings: 100%"), 1)
         everything = "".join(stream(cell, "stderr") for cell in self.cells)
-        self.assertEqual(len(re.findall("device='mps'", everything)), 1, everything)
+        self.assertEqual(len(re.findall("RagWarning: device='mps'", everything)), 1, everything)
         self.assertRegex(lines, r"texts are longer than \S+ takes at once \(512 tokens\)")
 
     def test_the_nearest_passage_is_about_the_question(self):
