@@ -49,7 +49,7 @@ static unsigned char on_suspend(EditLine *terminal, int key)
     (void)terminal;
     (void)key;
     raise(SIGTSTP);
-    return CC_REFRESH;
+    return CC_REDISPLAY;
 }
 
 static char *show_prompt(EditLine *terminal)
@@ -104,9 +104,10 @@ static bool open_terminal(struct line_editor *editor)
     el_set(editor->terminal, EL_SIGNAL, 1); /* a new size, a stop, an end */
     el_set(editor->terminal, EL_EDITOR, "emacs");
     el_set(editor->terminal, EL_SETTY, "-d", "-isig", NULL);
-    el_set(editor->terminal, EL_ADDFN, "rag-interrupt", "Forget the line", on_interrupt);
+    /* The narrow form would leak its copies of the names. */
+    el_wset(editor->terminal, EL_ADDFN, L"rag-interrupt", L"Forget the line", on_interrupt);
     el_set(editor->terminal, EL_BIND, "^C", "rag-interrupt", NULL);
-    el_set(editor->terminal, EL_ADDFN, "rag-suspend", "Suspend", on_suspend);
+    el_wset(editor->terminal, EL_ADDFN, L"rag-suspend", L"Suspend", on_suspend);
     el_set(editor->terminal, EL_BIND, "^Z", "rag-suspend", NULL);
     el_set(editor->terminal, EL_HIST, history, editor->history);
     editor->history_path = find_history();
