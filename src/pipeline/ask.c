@@ -160,6 +160,14 @@ static rag_status ask_model(const struct asking *asking, rag_text question, rag_
     return status;
 }
 
+/* Adds what the last exchange took. */
+static void note_usage(const struct asking *asking)
+{
+    rag_usage last;
+    rag_chat_get_usage(asking->chat, &last, NULL);
+    usage_add(&asking->answer->usage, &last);
+}
+
 /* The question to search for into the answer. */
 static rag_status find_question(const struct asking *asking, rag_text question,
                                 rag_error *error)
@@ -169,6 +177,7 @@ static rag_status find_question(const struct asking *asking, rag_text question,
         return answer_copy_text(question, &answer->question, &answer->question_size, error);
     rag_status status = standalone_question(asking->chat, question, asking->turns,
                                             &asking->options->chat, &answer->question, error);
+    note_usage(asking);
     answer->question_size = status ? 0 : strlen(answer->question);
     return status;
 }
@@ -183,20 +192,6 @@ static rag_status note_model(const struct asking *asking, rag_error *error)
     free(asking->answer->llm);
     asking->answer->llm = buf_detach(&name);
     return asking->answer->llm ? RAG_OK : fail_memory(error);
-}
-
-/* What the exchanges for this answer took, out of all that the chat has had. */
-static void note_usage(const struct asking *asking, const rag_usage *before)
-{
-    rag_usage *usage = &asking->answer->usage;
-    if (!asking->chat)
-        return;
-    rag_chat_get_usage(asking->chat, NULL, usage);
-    usage->requests -= before->requests;
-    usage->input_tokens -= before->input_tokens;
-    usage->output_tokens -= before->output_tokens;
-    usage->cost -= before->cost;
-    usage->seconds -= before->seconds;
 }
 
 static rag_status answer_question(struct asking *asking, rag_index *index, rag_text question,
@@ -220,7 +215,11 @@ static rag_status answer_question(struct asking *asking, rag_index *index, rag_t
     if (!asking->chat)
         return answer_quote(answer, &options->chat, error);
     status = note_model(asking, error);
-    return status ? status : ask_model(asking, question, error);
+    if (status)
+        return status;
+    status = ask_model(asking, question, error);
+    note_usage(asking);
+    return status;
 }
 
 static rag_status check_evidence(const rag_ask_options *options, rag_error *error)
@@ -246,24 +245,20 @@ rag_status rag_ask(rag_index *index, rag_text question, const rag_ask_options *o
     const char *llm = options->llm ? options->llm : getenv("RAG_LLM");
     bool quoted = !options->open_chat && (!llm || !*llm || strcmp(llm, "none") == 0);
     rag_chat *opened = NULL;
-    rag_usage before = {0};
     struct asking asking = {.options = options, .answer = alloc_zeroed(1, sizeof(rag_answer))};
     if (!asking.answer)
         return fail_memory(error);
     asking.answer->found = true;
-    asking.answer->evidence = NAN;
+    asking.answer->evidence = asking.answer->usage.first_token_seconds = NAN;
     status = turns_keep(options->history, options->history_count, options->history_tokens,
                         &asking.turns, error);
     if (!status && !quoted && !options->open_chat)
         status = rag_chat_open(llm, &options->llm_options, &opened, error);
     asking.chat = options->open_chat ? options->open_chat : opened;
-    if (asking.chat)
-        rag_chat_get_usage(asking.chat, NULL, &before);
     if (!status && !(asking.answer->llm = strdup("")))
         status = fail_memory(error);
     if (!status)
         status = answer_question(&asking, index, question, error);
-    note_usage(&asking, &before);
     rag_chat_close(opened);
     if (status)
         rag_answer_free(asking.answer);

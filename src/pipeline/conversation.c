@@ -54,30 +54,26 @@ rag_status standalone_question(rag_chat *chat, rag_text question, struct turns t
                                const rag_chat_options *wanted, char **out, rag_error *error)
 {
     *out = NULL;
-    struct prompt prompt = {0};
+    struct prompt prompt;
     rag_message messages[PROMPT_MESSAGES];
     char *reply = NULL;
-    rag_text chosen = question;
-    rag_status status = RAG_OK;
-    if (turns.count) {
-        rag_chat_options options = *wanted;
-        options.on_text = NULL;
-        options.max_tokens = STANDALONE_TOKENS;
-        options.temperature = 0;
-        status = prompt_build_standalone(question, turns.messages, turns.count, &prompt, error);
-        if (!status) {
-            prompt_messages(&prompt, messages);
-            status =
-                rag_chat_complete(chat, messages, PROMPT_MESSAGES, &options, &reply, error);
-        }
-        if (!status) {
-            rag_text line = sensible_line(reply, question.size);
-            if (line.size)
-                chosen = line;
-        }
+    rag_chat_options options = *wanted;
+    options.on_text = NULL;
+    options.max_tokens = STANDALONE_TOKENS;
+    options.temperature = 0;
+    rag_status status =
+        prompt_build_standalone(question, turns.messages, turns.count, &prompt, error);
+    if (!status) {
+        prompt_messages(&prompt, messages);
+        status = rag_chat_complete(chat, messages, PROMPT_MESSAGES, &options, &reply, error);
     }
-    if (!status && !(*out = strndup(chosen.size ? chosen.data : "", chosen.size)))
-        status = fail_memory(error);
+    if (!status) {
+        rag_text line = sensible_line(reply, question.size);
+        *out =
+            line.size ? strndup(line.data, line.size) : strndup(question.data, question.size);
+        if (!*out)
+            status = fail_memory(error);
+    }
     prompt_release(&prompt);
     rag_free(reply);
     return status;

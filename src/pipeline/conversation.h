@@ -24,8 +24,8 @@ struct turns {
 CHECKED rag_status turns_keep(const rag_message *history, size_t count, size_t tokens,
                               struct turns *kept, rag_error *error);
 
-/* The question, standing alone, into *out, NUL-terminated and the caller's to free. Without
- * turns before it, a copy. `options` are the caller's of the answer to come: their limits of
+/* The question, standing alone, into *out, NUL-terminated and the caller's to free; there must
+ * be turns before it. `options` are the caller's of the answer to come: their limits of
  * time and their events hold here too. */
 CHECKED rag_status standalone_question(rag_chat *chat, rag_text question, struct turns turns,
                                        const rag_chat_options *options, char **out,
