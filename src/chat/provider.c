@@ -45,20 +45,6 @@ static rag_status unknown_provider(const struct provider_set *set, const char *n
     return status;
 }
 
-/* The first of these that is set, copied: an option, an environment variable, the provider's
- * own. NULL: out of memory. */
-static char *choose(const char *option, const char *variable, const char *own)
-{
-    if (option)
-        return strdup(option);
-    char *value = environment_text(variable);
-    if (value && !*value) {
-        free(value);
-        value = strdup(own);
-    }
-    return value;
-}
-
 static rag_status find_address(const struct provider *provider, const rag_llm_options *options,
                                struct endpoint *endpoint, rag_error *error)
 {
@@ -86,7 +72,8 @@ static rag_status find_key(const struct provider *provider, const rag_llm_option
                            struct endpoint *endpoint, rag_error *error)
 {
     const char *source = options->key ? "the key" : provider->key_variable;
-    endpoint->key = choose(options->key, provider->key_variable, "");
+    endpoint->key =
+        options->key ? strdup(options->key) : environment_text(provider->key_variable);
     if (!endpoint->key)
         return fail_memory(error);
     rag_status status = check_key(endpoint->key, source, error);

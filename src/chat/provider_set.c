@@ -116,28 +116,20 @@ struct provider *provider_set_get(struct provider_set *set, const char *name)
                           : add_preset(set, &(struct preset){name, NULL, "", "", "", ""});
 }
 
-/* The file that is read if none is named; NULL and *memory false: there is none. */
-static char *usual_file(bool *memory)
+/* Reads the file that is read if none is named, if there is one. */
+static rag_status read_usual_file(struct provider_set *set, rag_error *error)
 {
     const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    char *folder = NULL, *path = NULL;
-    *memory = true;
-    if (config && *config == '/')
-        folder = strdup(config);
-    else if (home && *home)
-        folder = path_join(home, ".config");
-    else
-        *memory = false;
-    if (folder)
-        path = path_join(folder, "rag/providers.json");
-    free(folder);
+    bool named = config && *config == '/';
+    if (!named && (!home || !*home))
+        return RAG_OK;
+    char *path = named ? path_join(config, "rag/providers.json")
+                       : path_join(home, ".config/rag/providers.json");
     if (!path)
-        return NULL;
-    *memory = false;
-    if (path_is_file(path))
-        return path;
+        return fail_memory(error);
+    rag_status status = path_is_file(path) ? provider_file_read(path, set, error) : RAG_OK;
     free(path);
-    return NULL;
+    return status;
 }
 
 rag_status provider_set_load(const char *config, struct provider_set *set, rag_error *error)
@@ -148,13 +140,7 @@ rag_status provider_set_load(const char *config, struct provider_set *set, rag_e
             return fail_memory(error);
     if (!config)
         config = getenv("RAG_PROVIDERS");
-    if (config)
-        return *config ? provider_file_read(config, set, error) : RAG_OK;
-    bool memory;
-    char *path = usual_file(&memory);
-    rag_status status = path     ? provider_file_read(path, set, error)
-                        : memory ? fail_memory(error)
-                                 : RAG_OK;
-    free(path);
-    return status;
+    if (!config)
+        return read_usual_file(set, error);
+    return *config ? provider_file_read(config, set, error) : RAG_OK;
 }
