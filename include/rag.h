@@ -366,7 +366,8 @@ typedef struct rag_index_options {
     size_t size;
     const char *model;    /* NULL: the one the index was made with; for a new
                              index the default model */
-    const char *reranker; /* a model, "none", or NULL / "auto": late interaction */
+    const char *reranker; /* a model, "none", or NULL / "auto": an installed cross-encoder
+                             (bge-reranker), else late interaction */
     rag_model_options models;
     rag_model *open_model; /* one that is open already, instead of `model`; borrowed, so it
                               must be closed after the index */
@@ -476,8 +477,8 @@ typedef int (*rag_vector_fn)(const rag_chunk *chunk, int64_t chunk_id, const flo
 RAG_CHECKED rag_status rag_index_each_chunk(rag_index *index, const char *name,
                                             rag_vector_fn each, void *user, rag_error *error);
 
-/* Takes out the documents of these names; a name that is no document's is a path, and those at or
- * below it are taken out. *removed counts them. */
+/* Takes out the documents of these names; a name that is no document's is a path, and those at
+ * or below it are taken out. *removed counts them. */
 RAG_CHECKED rag_status rag_index_remove(rag_index *index, const char *const *paths,
                                         size_t count, size_t *removed, rag_error *error);
 
@@ -608,7 +609,7 @@ typedef struct rag_chat_info {
     const char *host;                 /* with its port */
     size_t context_tokens;            /* 0: not known */
     double input_price, output_price; /* US dollars for a million tokens; NaN: not known; 0
-                                         for a server of one's own */
+                                         for a server of this machine */
 } rag_chat_info;
 
 /* Of one exchange, or of all since the chat was opened. */
@@ -637,7 +638,7 @@ typedef struct rag_chat_options {
     unsigned max_tokens;      /* of the answer; 0: 1024 */
     double temperature;       /* < 0: the server's default; 0 unless set */
     unsigned connect_seconds; /* 0: 10 */
-    unsigned first_seconds;   /* until the first byte; 0: 300, 600 when not streamed */
+    unsigned first_seconds;   /* until the reply's first byte; 0: 300, 600 when not streamed */
     unsigned idle_seconds;    /* between two bytes; 0: 60 */
     unsigned retries;         /* after 429, 5xx or a lost connection */
     rag_text_fn on_text;      /* NULL: not streamed */

@@ -61,7 +61,7 @@ class Usage:
 class ChatInfo:
     """A language model as it was opened: `context_tokens` that it takes, prompt and answer, None
     if not known; prices in US dollars for a million tokens, None if not known, 0 for a server of
-    one's own."""
+    this machine."""
 
     provider: str
     model: str

@@ -294,7 +294,7 @@ class Index:
     `path`: None: RAG_INDEX in the environment, else .rag/index.rag below the current folder.
     `model`: a name or folder, or a Model that is open already (it stays in memory until the index
     is closed); None: the one the index was made with, for a new index the default model.
-    `reranker`: a model, "none", or None / "auto" for late interaction. `chunker`: "structure" or
+    `reranker`: a model, "none", or None / "auto" for an installed cross-encoder, else late interaction. `chunker`: "structure" or
     "window", and `max_tokens` and `overlap` of a chunk, of a new index. `dimension`: of vectors
     that come from outside; `model` is then a name that rag does not know, and every source and
     question must bring its vectors. `must_exist`: a StoreError if there is no such file. `models`,
