@@ -340,6 +340,31 @@ class Handle:
                 self._release()
 
 
+class Closable:
+    """What has a handle is closed by `close`, or by leaving its `with` or `async with` block."""
+
+    handle: Handle
+
+    def close(self) -> None:
+        """Frees it; waits for calls that run in other threads."""
+        self.handle.close()
+
+    def __enter__(self: C) -> C:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    async def __aenter__(self: C) -> C:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await in_thread(lambda cancel: self.close())
+
+
+C = TypeVar("C", bound=Closable)
+
+
 class Owned:
     """A result of librag that views lie in, freed when nothing refers to it any more.
 

@@ -12,6 +12,7 @@ from ._call import (
     AsyncStream,
     Call,
     Cancel,
+    Closable,
     Handle,
     PathLike,
     Progress,
@@ -212,7 +213,7 @@ class AsyncTextStream(AsyncStream[str]):
     cancels it."""
 
 
-class Chat:
+class Chat(Closable):
     """A language model behind an HTTP protocol.
 
     `spec`: "PROVIDER:MODEL", or "PROVIDER" for its default model (`providers()` lists them); None:
@@ -290,6 +291,16 @@ class Chat:
         finally:
             lib.rag_free(reply)
 
+    def _work(
+        self, messages: Union[str, Sequence[MessageLike]], options: Any
+    ) -> Callable[[Callable[[str], None], Cancel], None]:
+        """What a stream of an answer runs."""
+
+        def work(put: Callable[[str], None], cancel: Cancel) -> None:
+            self._complete(messages, options, put, None, cancel)
+
+        return work
+
     def complete(
         self,
         messages: Union[str, Sequence[MessageLike]],
@@ -341,11 +352,7 @@ class Chat:
             idle_timeout=idle_timeout,
             retries=retries,
         )
-
-        def work(put: Callable[[str], None], cancel: Cancel) -> None:
-            self._complete(messages, options, put, None, cancel)
-
-        return TextStream(work)
+        return TextStream(self._work(messages, options))
 
     async def acomplete(
         self,
@@ -392,11 +399,7 @@ class Chat:
             idle_timeout=idle_timeout,
             retries=retries,
         )
-
-        def work(put: Callable[[str], None], cancel: Cancel) -> None:
-            self._complete(messages, options, put, None, cancel)
-
-        return AsyncTextStream(work)
+        return AsyncTextStream(self._work(messages, options))
 
     def _usages(self) -> Tuple[Usage, Usage]:
         last, total = _native.Usage(), _native.Usage()
@@ -413,22 +416,6 @@ class Chat:
     def last_usage(self) -> Usage:
         """Of the last request, whether it succeeded or not."""
         return self._usages()[0]
-
-    def close(self) -> None:
-        """Frees it; waits for a request that runs in another thread."""
-        self.handle.close()
-
-    def __enter__(self) -> Chat:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Chat:
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        await in_thread(lambda cancel: self.close())
 
     def __repr__(self) -> str:
         return f"<rag.Chat {self.info.provider}:{self.info.model}>"

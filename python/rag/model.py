@@ -11,6 +11,7 @@ from . import _native
 from ._call import (
     Call,
     Cancel,
+    Closable,
     Handle,
     Owned,
     PathLike,
@@ -134,7 +135,7 @@ def _numpy() -> Any:
     return numpy
 
 
-class Tokenizer:
+class Tokenizer(Closable):
     """The tokenizer of a model, without its weights.
 
     `name_or_file`: a model's name or folder, or a tokenizer.json, sentencepiece.bpe.model or
@@ -195,18 +196,8 @@ class Tokenizer:
             self._special = len(self.encode(""))
         return len(self.encode(text)) - self._special
 
-    def close(self) -> None:
-        """Frees the tokenizer; waits for calls that run in other threads."""
-        self.handle.close()
 
-    def __enter__(self) -> Tokenizer:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-
-class Model:
+class Model(Closable):
     """A model of the XLM-RoBERTa or BERT family: an embedding model or a cross-encoder.
 
     `name`: as on the hub ("BAAI/bge-m3") if it is installed, or a folder; None: RAG_MODEL in the
@@ -393,22 +384,10 @@ class Model:
     def close(self) -> None:
         """Frees the model; waits for calls that run in other threads. An index that was given it
         can still be used, and vectors that came from it stay valid."""
-        self.handle.close()
+        super().close()
         with self._lock:
             if self._tokenizer is not None:
                 self._tokenizer.close()
-
-    def __enter__(self) -> Model:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Model:
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        await in_thread(lambda cancel: self.close())
 
     def __repr__(self) -> str:
         return f"<rag.Model {self.info.name}>"
