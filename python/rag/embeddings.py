@@ -117,7 +117,7 @@ class LocalEmbedding(BaseEmbeddings):
                 f"({info.max_tokens} tokens): they are embedded in windows and averaged. Smaller "
                 "chunks, such as get_content(max_token_len=400), are found better",
                 RagWarning, stacklevel=3)
-        return [list(map(float, item.dense)) for item in found if item.dense is not None]
+        return [list(item.dense) for item in found if item.dense is not None]
 
 
 class BgeEmbedding(LocalEmbedding):

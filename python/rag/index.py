@@ -13,6 +13,7 @@ from . import _native
 from ._call import (
     Call,
     Cancel,
+    Closable,
     Floats,
     Handle,
     PathLike,
@@ -288,7 +289,7 @@ def _as_source(source: Union[Source, str, Tuple[str, str]], number: int) -> Sour
     return Source(name, text)
 
 
-class Index:
+class Index(Closable):
     """An index: one file with documents, chunks, vectors and words.
 
     `path`: None: RAG_INDEX in the environment, else .rag/index.rag below the current folder.
@@ -362,6 +363,7 @@ class Index:
             opened.value, lib.rag_index_close, "this Index", borrows=borrowed
         )
         self._info_lock = threading.Lock()
+        self._columns = 0
 
     # ---- Documents in and out
 
@@ -428,8 +430,14 @@ class Index:
         given = _Sources(listed, self._known_dimension)
         return self._run_add(lib.rag_index_put, given.items, len(listed), progress, cancel)
 
+    def _own_dimension(self) -> int:
+        """Of the vectors in the file, 0 while it has none; counted once, for it stays."""
+        if not self._columns:
+            self._columns = self.info.dimension
+        return self._columns
+
     def _known_dimension(self) -> int:
-        found = self.info.dimension or self._dimension
+        found = self._own_dimension() or self._dimension
         if found:
             return found
         if isinstance(self._model, Model):
@@ -482,7 +490,7 @@ class Index:
             yield from found
 
     def _chunks_of(self, name: PathLike) -> List[Tuple[Chunk, int, memoryview[float]]]:
-        size = self.info.dimension * ctypes.sizeof(ctypes.c_float)
+        size = self._own_dimension() * ctypes.sizeof(ctypes.c_float)
         found: List[Tuple[Chunk, int, memoryview[float]]] = []
 
         def each(item: Any, chunk_id: int, vector: int, user: Any) -> None:
@@ -514,7 +522,7 @@ class Index:
             return options, None
         floats = Floats(vector, "the question's vector")
         columns = floats.columns * (1 if floats.rows in (None, 1) else 0)
-        dimension = self.info.dimension
+        dimension = self._own_dimension()
         if dimension and columns != dimension:
             raise InputError(
                 f"the question's vector must have {dimension} values, as those of the index, "
@@ -737,22 +745,6 @@ class Index:
 
     def __bool__(self) -> bool:
         return True
-
-    def close(self) -> None:
-        """Frees the index; waits for calls that run in other threads."""
-        self.handle.close()
-
-    def __enter__(self) -> Index:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Index:
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        await in_thread(lambda cancel: self.close())
 
     def __repr__(self) -> str:
         return f"<rag.Index {self.info.path}>" if not self.handle.closed else "<rag.Index closed>"
