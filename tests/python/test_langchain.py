@@ -1,14 +1,12 @@
 """The adapters for LangChain: its own conformance tests (langchain-tests), its in-memory store as
-the reference, its indexing. An argument is a folder of models with the default model, for a test on
-what real vectors find. Needs langchain-core, langchain-tests, pytest and numpy."""
+the reference, its indexing. Needs langchain-core, langchain-tests, pytest and numpy."""
 
 import asyncio
-import json
 import os
-import shutil
 import subprocess
 import sys
 
+from adapter_support import WORDS, main, model, prompted  # noqa: F401  (two are fixtures)
 from support import EMBEDDER, FILES, RERANKER, SOURCE
 
 import pytest
@@ -24,27 +22,6 @@ from langchain_tests.integration_tests import (
 )
 from langchain_tests.unit_tests import EmbeddingsUnitTests
 from rag.langchain import RagEmbeddings, RagReranker, RagRetriever, RagVectorStore
-
-DEFAULT = "intfloat/multilingual-e5-small"
-MODELS = next((path for path in sys.argv[1:] if os.path.isdir(f"{path}/{DEFAULT}")), None)
-WORDS = ["oven", "garden", "tomato", "water", "evening", "deadline", "project", "frost"]
-
-
-@pytest.fixture(scope="module")
-def model():
-    with rag.Model(EMBEDDER) as opened:
-        yield opened
-
-
-@pytest.fixture
-def prompted(tmp_path):
-    """A model with a prefix for queries and one for passages."""
-    folder = tmp_path / "prompted"
-    shutil.copytree(EMBEDDER, folder)
-    prompts = {"prompts": {"query": "water ", "passage": "garden "}}
-    (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
-    with rag.Model(folder) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -361,21 +338,5 @@ def test_without_langchain_the_import_says_what_to_install():
                     "install it with `pip install 'rag[langchain]'`")
 
 
-@pytest.mark.skipif(MODELS is None, reason="no folder of models was given")
-def test_the_default_model_finds_by_meaning_across_languages(tmp_path):
-    embedding = RagEmbeddings(DEFAULT, models=MODELS)
-    texts = ["The oven has to be hot for ten minutes before the bread goes in.",
-             "Cucumbers need water every evening in July.",
-             "The deadline of the project was moved to October."]
-    questions = ["面包放进去之前烤箱要预热多久？", "Wann brauchen Gurken Wasser?",
-                 "Quand le projet doit-il être terminé ?"]
-    with RagVectorStore.from_texts(texts, embedding, path=tmp_path / "s.rag") as store:
-        retriever = RagRetriever(index=rag.Index(tmp_path / "s.rag", model=embedding.model), k=1)
-        for question, text in zip(questions, texts):
-            assert store.similarity_search(question, k=1)[0].page_content == text
-            assert retriever.invoke(question)[0].page_content == text
-
-
 if __name__ == "__main__":
-    sys.exit(pytest.main([__file__, "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto",
-                          "-o", "asyncio_default_fixture_loop_scope=function"]))
+    main(__file__)

@@ -2,13 +2,12 @@
 its in-memory store. Needs llama-index-core, pytest and numpy."""
 
 import asyncio
-import json
 import os
-import shutil
 import subprocess
 import sys
 
-from support import EMBEDDER, FILES, RERANKER, SOURCE
+from adapter_support import WORDS, main, model, prompted  # noqa: F401  (two are fixtures)
+from support import FILES, RERANKER, SOURCE
 
 import pytest
 import rag
@@ -36,25 +35,6 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryMode as Mode,
 )
 from rag.llamaindex import RagEmbedding, RagRerank, RagRetriever, RagVectorStore
-
-WORDS = ["oven", "garden", "tomato", "water", "evening", "deadline", "project", "frost"]
-
-
-@pytest.fixture(scope="module")
-def model():
-    with rag.Model(EMBEDDER) as opened:
-        yield opened
-
-
-@pytest.fixture
-def prompted(tmp_path):
-    """A model with a prefix for queries and one for passages."""
-    folder = tmp_path / "prompted"
-    shutil.copytree(EMBEDDER, folder)
-    prompts = {"prompts": {"query": "water ", "passage": "garden "}}
-    (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
-    with rag.Model(folder) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -348,5 +328,4 @@ def test_without_llamaindex_the_import_says_what_to_install():
 
 
 if __name__ == "__main__":
-    sys.exit(pytest.main([__file__, "-q", "-p", "no:cacheprovider",
-                          "-o", "asyncio_default_fixture_loop_scope=function"]))
+    main(__file__)
