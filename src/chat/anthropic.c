@@ -123,18 +123,12 @@ static rag_status read_event(const json_t *document, struct chat_reply *reply)
     return RAG_OK;
 }
 
-static rag_status read_reply(const char *json, size_t size, bool streamed,
-                             struct chat_reply *reply)
+static rag_status read_reply(const json_t *document, bool streamed, struct chat_reply *reply)
 {
-    json_t *document;
-    rag_status status = failure_parse(&reply->failure, json, size, &document);
-    if (status)
-        return status;
-    if (!streamed)
-        read_usage(document, reply);
-    status = streamed ? read_event(document, reply) : read_message(document, reply);
-    json_decref(document);
-    return status;
+    if (streamed)
+        return read_event(document, reply);
+    read_usage(document, reply);
+    return read_message(document, reply);
 }
 
 const struct protocol anthropic_protocol = {
@@ -143,5 +137,5 @@ const struct protocol anthropic_protocol = {
     .url = url,
     .authorization = authorization,
     .body = body,
-    .reply = read_reply,
+    .read = read_reply,
 };

@@ -56,13 +56,10 @@ struct chat_reply {
     struct failure failure;
 };
 
-/* Notes the tokens that a server counted; what is no number of tokens counts as 0. NULL: not
- * said, and what was noted before stays. */
-void reply_count(struct chat_reply *reply, const json_t *input, const json_t *output);
-
 struct protocol {
     const char *name;
     const char *header; /* a line of its own that every request has; NULL: none */
+    const char *end;    /* what stands for the end of a stream instead of JSON; NULL: nothing */
     bool lines;         /* its stream is a JSON document a line, not events */
     /* Appends the URL of the request, given the base URL without a slash at its end. */
     bool (*url)(const char *base, const struct chat_request *request, struct buf *out);
@@ -70,11 +67,19 @@ struct protocol {
     bool (*authorization)(const char *key, struct buf *out);
     /* Appends the JSON of the request. These three fail only for want of memory. */
     bool (*body)(const struct chat_request *request, struct buf *out);
-    /* Takes one document: a whole reply, or the data of one streamed event. On
+    /* Takes one document that is no refusal: a whole reply, or one streamed event. On
      * RAG_NETWORK reply->failure says what was wrong; other failures have no more to say
      * than their status. */
-    rag_status (*reply)(const char *json, size_t size, bool streamed, struct chat_reply *reply);
+    rag_status (*read)(const json_t *document, bool streamed, struct chat_reply *reply);
 };
+
+/* What the protocol makes of a document as it came; failures as those of `read`. */
+CHECKED rag_status reply_read(const struct protocol *protocol, const char *json, size_t size,
+                              bool streamed, struct chat_reply *reply);
+
+/* Notes the tokens that a server counted; what is no number of tokens counts as 0. NULL: not
+ * said, and what was noted before stays. */
+void reply_count(struct chat_reply *reply, const json_t *input, const json_t *output);
 
 extern const struct protocol openai_protocol, gemini_protocol, anthropic_protocol,
     ollama_protocol;

@@ -5,16 +5,6 @@
 
 #include <math.h>
 
-void reply_count(struct chat_reply *reply, const json_t *input, const json_t *output)
-{
-    json_int_t in = json_integer_value(input), out = json_integer_value(output);
-    reply->counted = true;
-    if (input)
-        reply->input_tokens = in > 0 ? (uint64_t)in : 0;
-    if (output)
-        reply->output_tokens = out > 0 ? (uint64_t)out : 0;
-}
-
 static rag_status text_failure(const struct completion *c, rag_error *error)
 {
     if (c->text.max - c->text.size < c->raw.size)
@@ -40,7 +30,7 @@ static rag_status take_document(struct completion *c, const char *json, size_t s
 {
     buf_clear(&c->raw);
     bool ended = c->reply.done;
-    rag_status status = c->endpoint->protocol->reply(json, size, streamed, &c->reply);
+    rag_status status = reply_read(c->endpoint->protocol, json, size, streamed, &c->reply);
     if (status == RAG_MEMORY)
         return fail_memory(error);
     /* What is wrong behind the end of the text is of no matter to it. */

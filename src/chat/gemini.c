@@ -159,17 +159,10 @@ static rag_status read_candidates(const json_t *document, bool streamed,
     return status;
 }
 
-static rag_status read_reply(const char *json, size_t size, bool streamed,
-                             struct chat_reply *reply)
+static rag_status read_reply(const json_t *document, bool streamed, struct chat_reply *reply)
 {
-    json_t *document;
-    rag_status status = failure_parse(&reply->failure, json, size, &document);
-    if (status)
-        return status;
     read_usage(document, reply);
-    status = read_candidates(document, streamed, reply);
-    json_decref(document);
-    return status;
+    return read_candidates(document, streamed, reply);
 }
 
 const struct protocol gemini_protocol = {
@@ -177,5 +170,5 @@ const struct protocol gemini_protocol = {
     .url = url,
     .authorization = authorization,
     .body = body,
-    .reply = read_reply,
+    .read = read_reply,
 };

@@ -84,23 +84,11 @@ static rag_status read_document(const json_t *document, bool streamed, struct ch
     return RAG_OK;
 }
 
-static rag_status read_reply(const char *json, size_t size, bool streamed,
-                             struct chat_reply *reply)
-{
-    json_t *document;
-    rag_status status = failure_parse(&reply->failure, json, size, &document);
-    if (status)
-        return status;
-    status = read_document(document, streamed, reply);
-    json_decref(document);
-    return status;
-}
-
 const struct protocol ollama_protocol = {
     .name = "ollama",
     .lines = true,
     .url = url,
     .authorization = authorization,
     .body = body,
-    .reply = read_reply,
+    .read = read_document,
 };

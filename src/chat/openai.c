@@ -136,27 +136,17 @@ static rag_status read_choices(const json_t *document, bool streamed, struct cha
     return status;
 }
 
-static rag_status read_reply(const char *json, size_t size, bool streamed,
-                             struct chat_reply *reply)
+static rag_status read_reply(const json_t *document, bool streamed, struct chat_reply *reply)
 {
-    if (streamed && size == 6 && memcmp(json, "[DONE]", 6) == 0) {
-        reply->done = true;
-        return RAG_OK;
-    }
-    json_t *document;
-    rag_status status = failure_parse(&reply->failure, json, size, &document);
-    if (status)
-        return status;
     read_usage(document, reply);
-    status = read_choices(document, streamed, reply);
-    json_decref(document);
-    return status;
+    return read_choices(document, streamed, reply);
 }
 
 const struct protocol openai_protocol = {
     .name = "openai",
+    .end = "[DONE]",
     .url = url,
     .authorization = authorization,
     .body = body,
-    .reply = read_reply,
+    .read = read_reply,
 };

@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct chat_reply reply = {.text = &raw, .failure = FAILURE_INIT};
     struct characters characters = {0};
     const char *json = (const char *)data + 1;
-    rag_status status = protocol->reply(json, size - 1, data[0] & 2, &reply);
+    rag_status status = reply_read(protocol, json, size - 1, data[0] & 2, &reply);
     if (status == RAG_NETWORK)
         check_failure(&reply.failure);
     else if (status)
