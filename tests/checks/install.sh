@@ -35,7 +35,7 @@ find_package(rag REQUIRED)
 add_executable(ask $source/examples/ask.c)
 target_link_libraries(ask PRIVATE rag::rag)
 CMAKE
-cmake -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$prefix" >>"$work/log"
+cmake -G Ninja -S "$work/project" -B "$work/project/build" -DCMAKE_PREFIX_PATH="$prefix" >>"$work/log"
 cmake --build "$work/project/build" >>"$work/log"
 
 if [ -d "$models/intfloat/multilingual-e5-small" ]; then
