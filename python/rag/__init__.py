@@ -14,9 +14,10 @@ child, or start processes with "spawn".
 
 from __future__ import annotations
 
-from ._call import AsyncStream, Event, Stream
+from ._call import Event
 from ._native import VERSION as __version__
 from ._progress import ProgressBar
+from ._stream import AsyncStream, Stream
 from .answer import Answer, AnswerStream, AsyncAnswerStream, Citation, Conversation
 from .chat import (
     AsyncTextStream,
@@ -28,6 +29,7 @@ from .chat import (
     Usage,
     providers,
 )
+from .documents import AddReport, Chunk, Document, Hit, IndexInfo, Source
 from .errors import (
     AuthError,
     Error,
@@ -47,17 +49,7 @@ from .errors import (
     UsageError,
 )
 from .evaluate import EvalReport, evaluate
-from .index import (
-    AddReport,
-    Chunk,
-    Document,
-    Hit,
-    Index,
-    IndexInfo,
-    Source,
-    chunk_paths,
-    nearest,
-)
+from .index import Index, chunk_paths, nearest
 from .model import Embedding, InstalledModel, Model, ModelInfo, Tokenizer, add, models, pull
 
 __all__ = [

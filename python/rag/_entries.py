@@ -7,9 +7,12 @@ import threading
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
-from ._call import Cancel, PathLike, encode, in_thread
+from ._arguments import encode, PathLike
+from ._call import Cancel
+from ._task import in_thread
 from .errors import InputError
-from .index import Chunk, Document, Hit, Index, Source
+from .documents import Chunk, Document, Hit, Source
+from .index import Index
 from .model import Model
 
 #: What one search gives at most.

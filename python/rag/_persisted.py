@@ -25,10 +25,11 @@ import sqlite3
 import tempfile
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from ._call import encode
+from ._arguments import encode
 from ._settings import EMBEDDING_VARIABLE, open_model
 from .errors import InputError, MismatchError, StoreBusyError, StoreError
-from .index import Chunk, Index, Source
+from .documents import Chunk, Source
+from .index import Index
 from .model import Model
 
 

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, Union
 
 from . import _native
-from ._call import AsyncStream, Cancel, PathLike, Stream, decode
+from ._arguments import decode, PathLike
+from ._call import Cancel
+from ._stream import AsyncStream, Stream
 from ._native import lib
 from .chat import Chat, Message, Usage, known, read_usage
+from .documents import Hit, read_hits
 from .errors import UsageError
 
 if TYPE_CHECKING:
-    from .index import Hit, Index
+    from .index import Index
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,6 @@ class Answer:
 
 
 def read_answer(answer: Any) -> Answer:
-    from .index import read_hits
-
     hits = read_hits(lib.rag_answer_hits(answer))
     usage = _native.Usage()
     lib.rag_answer_get_usage(answer, usage)

@@ -8,22 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from . import _native
-from ._call import (
-    AsyncStream,
-    Call,
-    Cancel,
-    Closable,
-    Handle,
-    PathLike,
-    Progress,
-    Stream,
-    at_least,
-    choice,
-    decode,
-    encode,
-    encode_name,
-    in_thread,
-)
+from ._arguments import at_least, choice, decode, encode, encode_name, PathLike
+from ._call import Call, Cancel, Progress
+from ._handle import Handle
+from ._stream import AsyncStream, Stream
+from ._task import Closable, in_thread
 from ._native import lib
 from .errors import UsageError
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Dict, Optional, Type
 
 if TYPE_CHECKING:
-    from .index import AddReport
+    from .documents import AddReport
 
 
 class Error(Exception):

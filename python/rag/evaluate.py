@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Optional
 
 from . import _native
-from ._call import Call, PathLike, Progress, at_least, choice, encode_name
+from ._arguments import at_least, choice, encode_name, PathLike
+from ._call import Call, Progress
 from ._native import lib
 
 

@@ -34,9 +34,10 @@ except ModuleNotFoundError as error:
 
 from pydantic import ConfigDict
 
-from ._call import PathLike
+from ._arguments import PathLike
 from ._entries import Entries, Entry, Keep, unit
-from .index import Hit, Index
+from .documents import Hit
+from .index import Index
 from .model import Model
 
 __all__ = ["Filter", "RagEmbeddings", "RagReranker", "RagRetriever", "RagVectorStore"]

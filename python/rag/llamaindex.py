@@ -48,10 +48,11 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from None
 
-from ._call import PathLike
+from ._arguments import PathLike
 from ._entries import Entries, Entry, Keep, unit
 from .errors import UsageError
-from .index import Document, Hit, Index
+from .documents import Document, Hit
+from .index import Index
 from .model import Model
 
 __all__ = ["RagEmbedding", "RagRerank", "RagRetriever", "RagVectorStore"]

@@ -8,23 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
 from . import _native
-from ._call import (
-    Call,
-    Cancel,
-    Closable,
-    Handle,
-    Owned,
-    PathLike,
-    Progress,
-    at_least,
-    choice,
-    decode,
-    encode,
-    encode_name,
-    in_thread,
-    text,
-    texts_array,
-)
+from ._arguments import at_least, choice, decode, encode, encode_name, PathLike, text, texts_array
+from ._call import Call, Cancel, Progress
+from ._handle import Handle, Owned
+from ._task import Closable, in_thread
 from ._native import lib
 from .errors import UsageError
 

@@ -12,7 +12,8 @@ from typing import Any, List, Union
 
 from ._settings import MissingFileError, open_tokenizer
 from .errors import InputError, UsageError
-from .index import Chunk, chunk_paths
+from .documents import Chunk
+from .index import chunk_paths
 from .model import Tokenizer
 
 

@@ -7,7 +7,7 @@ import numpy
 from support import EMBEDDER, Case, main
 
 import rag
-from rag._call import Floats
+from rag._arguments import Floats
 
 
 class Arrays(Case):

@@ -1,0 +1,278 @@
+"""What goes into an index and comes out of it: sources, chunks, hits, documents, counts."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from dataclasses import dataclass, field
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
+
+from . import _native
+from ._arguments import Floats, decode, encode, encode_name
+from ._native import lib
+from .chat import known
+from .errors import InputError, UsageError
+
+
+class Chunk(str):
+    """A piece of a document: the text itself, which also knows where it is from.
+
+    `document`: its path or name; `heading`: "Chapter > Section", "" if none; `number` within its
+    document, from 0; `begin`, `end`: bytes of the document's text, end exclusive; `line`,
+    `last_line`: from 1, both inclusive; `tokens`: of the text, special ones left out.
+    """
+
+    document: str
+    heading: str
+    number: int
+    begin: int
+    end: int
+    line: int
+    last_line: int
+    tokens: int
+
+    def __new__(
+        cls,
+        text: str = "",
+        document: str = "",
+        heading: str = "",
+        number: int = 0,
+        begin: int = 0,
+        end: int = 0,
+        line: int = 0,
+        last_line: int = 0,
+        tokens: int = 0,
+    ) -> Chunk:
+        chunk = super().__new__(cls, text)
+        chunk.document = document
+        chunk.heading = heading
+        chunk.number = number
+        chunk.begin = begin
+        chunk.end = end
+        chunk.line = line
+        chunk.last_line = last_line
+        chunk.tokens = tokens
+        return chunk
+
+
+def read_chunk(item: Any) -> Chunk:
+    return Chunk(
+        _native.text_str(item.text),
+        decode(item.document),
+        decode(item.heading),
+        item.number,
+        item.begin,
+        item.end,
+        item.line,
+        item.last_line,
+        item.tokens,
+    )
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A chunk that was found.
+
+    `rank` from 1; `score` is what the hits are sorted by; `dense`, `lexical` and `rerank` are None
+    where that leg did not see the chunk; `metadata` of its document.
+    """
+
+    rank: int
+    score: float
+    dense: Optional[float]
+    lexical: Optional[float]
+    rerank: Optional[float]
+    chunk: Chunk
+    chunk_id: int
+    metadata: Dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        return str(self.chunk)
+
+    @property
+    def document(self) -> str:
+        return self.chunk.document
+
+    @property
+    def heading(self) -> str:
+        return self.chunk.heading
+
+
+def read_hits(pointer: Any) -> List[Hit]:
+    return [
+        _read_hit(lib.rag_hits_get(pointer, i).contents)
+        for i in range(lib.rag_hits_count(pointer))
+    ]
+
+
+def _read_hit(item: Any) -> Hit:
+    return Hit(
+        rank=item.rank,
+        score=item.score,
+        dense=known(item.dense),
+        lexical=known(item.lexical),
+        rerank=known(item.rerank),
+        chunk=read_chunk(item.chunk),
+        chunk_id=item.chunk_id,
+        metadata=_read_metadata(item.metadata),
+    )
+
+
+def _read_metadata(data: Optional[bytes]) -> Dict[str, Any]:
+    metadata: Dict[str, Any] = json.loads(data) if data else {}
+    return metadata
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document of an index.
+
+    `name`: the absolute path of a file, or the name of a source; `text` None unless asked for;
+    `size` in bytes; `modified` in nanoseconds since 1970; `chunks`: how many.
+    """
+
+    name: str
+    format: str
+    metadata: Dict[str, Any]
+    text: Optional[str]
+    size: int
+    modified: int
+    chunks: int
+
+
+@dataclass
+class Source:
+    """A document that is no file: a text under a name.
+
+    `name`: unique in the index, not empty. `metadata`: what JSON can hold; it comes back with
+    hits. `format`: "text" or "markdown". `chunks`: cut by the caller; `begin`, `end` (bytes of the
+    text), `line`, `last_line` (0: counted) and `heading` are read, and they may overlap. `vectors`:
+    float32 [chunks x dimension] of these chunks, of the index's own model, each row of L2 norm 1;
+    a C-contiguous ndarray is not copied. None: embedded by the index.
+    """
+
+    name: str
+    text: str
+    metadata: Optional[Dict[str, Any]] = None
+    format: str = "text"
+    chunks: Optional[Sequence[Chunk]] = None
+    vectors: Any = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class AddReport:
+    """What was done: documents, `chunks` of the added and updated ones, how many of these had to be
+    embedded, the tokens embedded, and seconds."""
+
+    added: int
+    updated: int
+    unchanged: int
+    removed: int
+    skipped: int
+    chunks: int
+    chunks_embedded: int
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class IndexInfo:
+    """What an index holds. `model` and `chunker` are "" while it is empty; `format`: version of
+    the file's schema; `bytes` on disk."""
+
+    path: str
+    model: str
+    model_identity: str
+    chunker: str
+    format: int
+    dimension: int
+    max_tokens: int
+    overlap: int
+    documents: int
+    chunks: int
+    tokens: int
+    bytes: int
+
+
+def read_report(report: Any) -> AddReport:
+    return AddReport(**_native.numbers(report))
+
+
+class SourceArray:
+    """[count] of rag_source, and what they point to."""
+
+    def __init__(self, sources: List[Source], dimension: Callable[[], int]) -> None:
+        self.items = (_native.Source * len(sources))()
+        self._keep: List[Any] = []
+        for item, source in zip(self.items, sources):
+            self._fill(item, source, dimension)
+
+    def _fill(self, item: Any, source: Source, dimension: Callable[[], int]) -> None:
+        what = f"source {source.name!r}"
+        data = encode(source.text, f"the text of {what}")
+        item.name = encode_name(source.name, "name of a source")
+        item.text.data = data
+        item.text.size = len(data)
+        item.format = encode_name(source.format, "format")
+        if source.metadata is not None:
+            item.metadata = _metadata(source.metadata, what)
+        if source.chunks is not None:
+            item.chunk_count = len(source.chunks)
+            item.chunks = self._chunks(source.chunks)
+        if source.vectors is not None:
+            item.vectors = self._vectors(source, dimension(), what)
+
+    def _chunks(self, chunks: Sequence[Chunk]) -> Any:
+        # Never a NULL pointer: that would be "cut it for me".
+        items = (_native.Chunk * max(1, len(chunks)))()
+        for item, chunk in zip(items, chunks):
+            item.heading = encode(chunk.heading, "heading")
+            item.begin, item.end = chunk.begin, chunk.end
+            item.line, item.last_line = chunk.line, chunk.last_line
+        return ctypes.cast(items, ctypes.POINTER(_native.Chunk))
+
+    def _vectors(self, source: Source, dimension: int, what: str) -> Optional[int]:
+        if source.chunks is None:
+            raise UsageError(f"{what} has vectors but no chunks that they belong to; give both")
+        if not len(source.chunks):
+            return None
+        floats = Floats(source.vectors, f"the vectors of {what}")
+        if floats.rows != len(source.chunks) or floats.columns != dimension:
+            raise InputError(
+                f"{what}: {len(source.chunks)} chunks need vectors "
+                f"[{len(source.chunks)} x {dimension}], these are "
+                f"[{floats.rows or 1} x {floats.columns}]"
+            )
+        self._keep.append(floats)
+        return floats.address
+
+
+def _metadata(metadata: Dict[str, Any], what: str) -> bytes:
+    try:
+        return json.dumps(metadata, ensure_ascii=True, allow_nan=False).encode("ascii")
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the metadata of {what} cannot be written as JSON: {error}") from None
+
+
+def as_source(source: Union[Source, str, Tuple[str, str]], number: int) -> Source:
+    if isinstance(source, Source):
+        return source
+    if isinstance(source, Chunk):
+        return Source(f"{source.document or 'text'}#{number}", str(source))
+    if isinstance(source, str):
+        return Source(f"text#{number}", source)
+    name, text = source
+    return Source(name, text)
+
+
+def read_document(item: Any, with_text: bool) -> Document:
+    return Document(
+        name=decode(item.name),
+        format=decode(item.format),
+        metadata=_read_metadata(item.metadata),
+        text=_native.text_str(item.text) if with_text else None,
+        size=item.size,
+        modified=item.modified,
+        chunks=item.chunks,
+    )
