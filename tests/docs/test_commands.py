@@ -35,9 +35,9 @@ RUN = {"rag", "cat", "cd", "cp", "echo", "export", "mkdir", "printf"}
 
 #: What cannot run here: the beginning of the command, and why.
 NOT_RUN = {
-    "tools/quickstart": "installs Debian's packages and builds; it is run by hand on a fresh system",
+    "tools/quickstart": "installs Debian's packages and builds; tools/run-tests begins with it",
     "tools/run-tests": "it is what runs this",
-    "tools/install-dependencies": "installs Debian's packages; tools/run-tests begins with it",
+    "tools/install-dependencies": "installs Debian's packages; tools/run-tests does",
     "cmake": "builds; tools/run-tests does, and check_install installs",
     "ctest": "it is what runs this",
     "build/": "programs of other builds; tools/run-tests replays their corpora",
