@@ -25,6 +25,11 @@ add_library(rag_cmark INTERFACE)
 target_link_libraries(rag_cmark INTERFACE ${CMARK_LIBRARY})
 target_include_directories(rag_cmark SYSTEM INTERFACE ${CMARK_INCLUDE_DIR})
 
+# xxHash's functions are compiled in from its header: there is nothing to link.
+find_path(XXHASH_INCLUDE_DIR xxhash.h REQUIRED)
+add_library(rag_xxhash INTERFACE)
+target_include_directories(rag_xxhash SYSTEM INTERFACE ${XXHASH_INCLUDE_DIR})
+
 if(RAG_BUILD_TESTS)
   pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 endif()

@@ -97,8 +97,8 @@ out:
     return status;
 }
 
-static rag_status write_all(int fd, const char *path, const void *data, size_t size,
-                            rag_error *error)
+rag_status file_write_all(int fd, const char *path, const void *data, size_t size,
+                          rag_error *error)
 {
     const char *from = data;
     while (size) {
@@ -113,10 +113,16 @@ static rag_status write_all(int fd, const char *path, const void *data, size_t s
     return RAG_OK;
 }
 
-static rag_status sync_parent(const char *path, rag_error *error)
+/* "." for a bare name; "/" for what lies in the root. NULL: out of memory. */
+static char *parent_of(const char *path)
 {
     const char *name = path_name(path);
-    char *folder = name == path ? strdup(".") : strndup(path, (size_t)(name - path));
+    return name == path ? strdup(".") : strndup(path, (size_t)(name - path));
+}
+
+rag_status file_sync_parent(const char *path, rag_error *error)
+{
+    char *folder = parent_of(path);
     if (!folder)
         return fail_memory(error);
     rag_status status = RAG_OK;
@@ -140,7 +146,7 @@ rag_status file_write(const char *path, const void *data, size_t size, rag_error
         status = fail_errno(error, RAG_INPUT, "%s: cannot be created", temporary.data);
         goto out;
     }
-    status = write_all(fd, temporary.data, data, size, error);
+    status = file_write_all(fd, temporary.data, data, size, error);
     if (!status && fsync(fd) != 0)
         status = fail_errno(error, RAG_INPUT, "%s: cannot be synced", temporary.data);
     if (close(fd) != 0 && !status)
@@ -150,7 +156,7 @@ rag_status file_write(const char *path, const void *data, size_t size, rag_error
     if (status)
         unlink(temporary.data);
     else
-        status = sync_parent(path, error);
+        status = file_sync_parent(path, error);
 out:
     buf_release(&temporary);
     return status;
@@ -184,7 +190,7 @@ rag_status file_copy(const char *from, const char *to, rag_error *error)
         }
         if (got == 0)
             break;
-        if ((status = write_all(out, to, block, (size_t)got, error)))
+        if ((status = file_write_all(out, to, block, (size_t)got, error)))
             goto out;
     }
     if (fsync(out) != 0)
@@ -217,6 +223,14 @@ rag_status directory_make(const char *path, rag_error *error)
         *slash = '/';
     }
     free(partial);
+    return status;
+}
+
+rag_status directory_make_parent(const char *path, rag_error *error)
+{
+    char *folder = parent_of(path);
+    rag_status status = folder ? directory_make(folder, error) : fail_memory(error);
+    free(folder);
     return status;
 }
 

@@ -24,11 +24,21 @@ CHECKED rag_status file_read(const char *path, struct buf *out, rag_error *error
 CHECKED rag_status file_write(const char *path, const void *data, size_t size,
                               rag_error *error);
 
+/* Steps of writing a file, for those who write theirs piece by piece: all bytes to a
+ * descriptor (the path is for the message), and the folder of a path, so that a rename lasts.
+ */
+CHECKED rag_status file_write_all(int fd, const char *path, const void *data, size_t size,
+                                  rag_error *error);
+CHECKED rag_status file_sync_parent(const char *path, rag_error *error);
+
 /* Copies a regular file to a path that is not there yet, fsync'ed. */
 CHECKED rag_status file_copy(const char *from, const char *to, rag_error *error);
 
 /* mkdir -p, mode 0777 less the umask. */
 CHECKED rag_status directory_make(const char *path, rag_error *error);
+
+/* The same for the folder that a file of this path is to lie in. */
+CHECKED rag_status directory_make_parent(const char *path, rag_error *error);
 
 /* Removes a folder and what is in it; symbolic links are not followed. Missing: ok. */
 CHECKED rag_status directory_remove(const char *path, rag_error *error);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the first inputs of the fuzz targets for models and chat: small, of every kind that
+"""Writes the first inputs of the fuzz targets for packed files, models and chat: small, of every kind that
 the readers know, for the fuzzer (and replay.c) to damage.
 
 Made with Python 3.11 (its standard library alone), from this folder; what comes from
@@ -10,6 +10,7 @@ checkpoints and configurations is taken out of ../data:
 import json
 import pathlib
 import pickle
+import struct
 import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -26,6 +27,28 @@ def write(target, name, content):
 
 def text(value):
     return json.dumps(value, ensure_ascii=False)
+
+
+# ---- Packed files
+
+def packed(**sections):
+    """As docs/packed.md has it, but for the checksums, which fuzz_packed sets."""
+    body, entries = bytearray(192), b""
+    for name, content in sorted(sections.items()):
+        body += bytes(-len(body) % 64)
+        entries += struct.pack("<64sQQQQ", name.encode(), len(body), len(content), 0, 0)
+        body += content
+    body += bytes(-len(body) % 64)
+    struct.pack_into("<8sIIQQ32s32s64s", body, 0, b"RAGPACK\x1a", 1, len(sections), len(body),
+                     len(body) + len(entries), b"source", b"0.1.0", b"variant-1")
+    return bytes(body) + entries
+
+
+def packed_files():
+    write("fuzz_packed", "none", packed())
+    write("fuzz_packed", "three", packed(empty=b"", numbers=struct.pack("<3I", 1, 2, 3),
+                                         text=b"a text of an odd number of bytes."))
+    write("fuzz_packed", "large", packed(large=bytes(range(256)) * 40, small=b"x"))
 
 
 # ---- Models
@@ -172,6 +195,7 @@ STREAMS = {
 
 
 def main():
+    packed_files()
     models()
     for name, content in REPLIES.items():
         write("fuzz_reply", name, content)
