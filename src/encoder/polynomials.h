@@ -13,6 +13,14 @@
     }
 enum { EXP2_DEGREE = 6 };
 
+/* The same where bf16 is all that is kept of it. */
+#define EXP2_SHORT_POLYNOMIAL                                                                  \
+    {                                                                                          \
+        9.999992614e-01F, 6.931218149e-01F, 2.402474512e-01F, 5.591785940e-02F,                \
+            9.570090197e-03F                                                                   \
+    }
+enum { EXP2_SHORT_DEGREE = 4 };
+
 /* erf(x) / x in u = x^2 * ERF_SCALE - 1 for |x| <= ERF_BOUND; beyond, erf is 1 to f32. */
 #define ERF_BOUND 3.9F
 #define ERF_SCALE (2.0F / (3.9F * 3.9F))
