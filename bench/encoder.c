@@ -1,6 +1,7 @@
 /* The encoder's speed on a model's shape with random weights:
  *
- *   bench_encoder [-m SHAPE] [-t TOKENS] [-n SEQUENCES] [-j THREADS] [-r REPEATS] [-a] [-1]
+ *   bench_encoder [-m SHAPE] [-t TOKENS] [-n SEQUENCES] [-j THREADS] [-r REPEATS]
+ *                 [-p f32|bf16|int8] [-a] [-1]
  *
  * SHAPE: bge-m3 (the default), bge-reranker-base, e5-small, minilm; TOKENS of each sequence
  * (512). -a wants each token's vector too, as late interaction does; -1 prints one line of
@@ -21,6 +22,7 @@ struct options {
     unsigned threads;
     int repeats;
     bool all_tokens, json;
+    rag_precision precision;
 };
 
 static const struct {
@@ -45,6 +47,14 @@ static const struct model_config *find_shape(const char *name)
         if (strcmp(shapes[i].name, name) == 0)
             return &shapes[i].config;
     return NULL;
+}
+
+static rag_precision find_precision(const char *name)
+{
+    return strcmp(name, "f32") == 0    ? RAG_PRECISION_F32
+           : strcmp(name, "bf16") == 0 ? RAG_PRECISION_BF16
+           : strcmp(name, "int8") == 0 ? RAG_PRECISION_INT8
+                                       : RAG_PRECISION_DEFAULT;
 }
 
 /* Floating-point operations of the matrix products and of attention, all rows counted. */
@@ -100,8 +110,7 @@ static rag_status measure(const struct options *o, const struct model_config *co
 
     double start = clock_seconds(), load;
     if (!status)
-        status =
-            encoder_new(config, checkpoint, RAG_PRECISION_F32, o->threads, &encoder, error);
+        status = encoder_new(config, checkpoint, o->precision, o->threads, &encoder, error);
     load = clock_seconds() - start;
     if (!status) /* warms up */
         status = encoder_run(encoder, sequences, o->sequences, &out, NULL, error);
@@ -131,9 +140,13 @@ static rag_status measure(const struct options *o, const struct model_config *co
 
 int main(int argc, char **argv)
 {
-    struct options o = {
-        .shape = "bge-m3", .tokens = 512, .sequences = 2, .threads = 2, .repeats = 3};
-    for (int option; (option = getopt(argc, argv, "m:t:n:j:r:a1")) != -1;) {
+    struct options o = {.shape = "bge-m3",
+                        .tokens = 512,
+                        .sequences = 2,
+                        .threads = 2,
+                        .repeats = 3,
+                        .precision = RAG_PRECISION_F32};
+    for (int option; (option = getopt(argc, argv, "m:t:n:j:r:p:a1")) != -1;) {
         switch (option) {
         case 'm':
             o.shape = optarg;
@@ -150,6 +163,9 @@ int main(int argc, char **argv)
         case 'r':
             o.repeats = atoi(optarg);
             break;
+        case 'p':
+            o.precision = find_precision(optarg);
+            break;
         case 'a':
             o.all_tokens = true;
             break;
@@ -161,7 +177,8 @@ int main(int argc, char **argv)
         }
     }
     const struct model_config *config = find_shape(o.shape);
-    if (!config || o.tokens == 0 || o.sequences == 0 || o.repeats <= 0 || o.threads == 0) {
+    if (!config || o.tokens == 0 || o.sequences == 0 || o.repeats <= 0 || o.threads == 0 ||
+        o.precision == RAG_PRECISION_DEFAULT) {
         fprintf(stderr, "bench_encoder: bad arguments; see bench/encoder.c\n");
         return 2;
     }

@@ -71,49 +71,47 @@ static void pack_queries(const float *q, size_t count, size_t d, size_t stride, 
 }
 
 /* One tile of queries against all keys. */
-static void attend_tile(const struct kernels *kernels, const struct workspace *w, size_t tokens,
-                        size_t queries, size_t d, float *out, size_t out_stride)
+static void attend_tile(const struct attention *a, const struct workspace *w, size_t queries,
+                        float *out)
 {
-    size_t lanes = kernel_padded(queries), width = kernel_padded(d);
+    size_t lanes = kernel_padded(queries), width = kernel_padded(a->head_size);
+    size_t d = a->head_size;
     for (size_t i = 0; i < lanes; i++) {
         w->max[i] = -INFINITY;
         w->total[i] = 0;
     }
-    for (size_t first = 0; first < tokens; first += KEYS) {
-        size_t keys = tokens - first < KEYS ? tokens - first : KEYS;
-        kernels->outer_product(keys, lanes, d, w->keys + first * d, KEYS, w->query, lanes,
-                               w->scores, lanes, false);
-        kernels->softmax_block(w->scores, keys, lanes, w->max, w->total, w->factors);
+    for (size_t first = 0; first < a->tokens; first += KEYS) {
+        size_t keys = a->tokens - first < KEYS ? a->tokens - first : KEYS;
+        a->kernels->outer_product(keys, lanes, d, w->keys + first * d, KEYS, w->query, lanes,
+                                  w->scores, lanes, false);
+        a->kernels->softmax_block(w->scores, keys, lanes, w->max, w->total, w->factors);
         for (size_t i = 0; first > 0 && i < queries; i++)
-            kernels->scale(w->sums + i * width, w->sums + i * width, w->factors[i], width);
-        kernels->outer_product(queries, width, keys, w->scores, lanes,
-                               w->values + first * width, width, w->sums, width, first > 0);
+            a->kernels->scale(w->sums + i * width, w->sums + i * width, w->factors[i], width);
+        a->kernels->outer_product(queries, width, keys, w->scores, lanes,
+                                  w->values + first * width, width, w->sums, width, first > 0);
     }
     for (size_t i = 0; i < queries; i++)
-        kernels->scale(out + i * out_stride, w->sums + i * width, 1 / w->total[i], d);
+        a->kernels->scale(out + i * a->out_stride, w->sums + i * width, 1 / w->total[i], d);
 }
 
-void attend(const struct kernels *kernels, size_t tokens, size_t queries, size_t head_size,
-            const float *q, const float *k, const float *v, size_t stride, float *out,
-            size_t out_stride, float *scratch)
+void attend(const struct attention *a, size_t queries, float *out, float *scratch)
 {
-    size_t width = kernel_padded(head_size);
+    size_t d = a->head_size, width = kernel_padded(d);
     struct workspace w;
-    w.keys = take(&scratch, key_blocks(tokens) * head_size * KEYS);
-    w.values = take(&scratch, tokens * width);
-    w.query = take(&scratch, head_size * QUERIES);
+    w.keys = take(&scratch, key_blocks(a->tokens) * d * KEYS);
+    w.values = take(&scratch, a->tokens * width);
+    w.query = take(&scratch, d * QUERIES);
     w.scores = take(&scratch, KEYS * QUERIES);
     w.sums = take(&scratch, QUERIES * width);
     w.max = take(&scratch, QUERIES);
     w.total = take(&scratch, QUERIES);
     w.factors = take(&scratch, QUERIES);
-    pack_keys(k, tokens, head_size, stride, w.keys);
-    pack_values(v, tokens, head_size, stride, w.values);
+    pack_keys(a->k, a->tokens, d, a->stride, w.keys);
+    pack_values(a->v, a->tokens, d, a->stride, w.values);
     for (size_t first = 0; first < queries; first += QUERIES) {
         size_t count = queries - first < QUERIES ? queries - first : QUERIES;
-        pack_queries(q + first * stride, count, head_size, stride, kernel_padded(count),
+        pack_queries(a->q + first * a->stride, count, d, a->stride, kernel_padded(count),
                      w.query);
-        attend_tile(kernels, &w, tokens, count, head_size, out + first * out_stride,
-                    out_stride);
+        attend_tile(a, &w, count, out + first * a->out_stride);
     }
 }

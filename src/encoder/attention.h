@@ -1,20 +1,30 @@
 /* attention.h - softmax(Q K^T / sqrt(head_size)) V for one head of one sequence.
  *
  * Tiles of queries and keys with an online softmax (Dao et al., "FlashAttention", NeurIPS
- * 2022): memory grows with the length of the sequence, not with its square. */
+ * 2022): memory grows with the length of the sequence, not with its square. attention.c
+ * computes in f32, attention_bf16.c takes bf16 products with f32 sums. */
 #ifndef RAG_ENCODER_ATTENTION_H
 #define RAG_ENCODER_ATTENTION_H
 
 #include "encoder/kernels.h"
+#include "encoder/tiles.h"
 
-/* Floats of scratch that attend needs. */
+struct attention {
+    const struct kernels *kernels;
+    const struct tile_kernels *tiles; /* of attend_bf16; with fast_bf16, or the reference */
+    size_t tokens, head_size;
+    const float *q, *k, *v; /* [tokens x head_size] each */
+    size_t stride;          /* of their rows */
+    size_t out_stride;
+};
+
+/* Floats of scratch that they need. */
 size_t attention_scratch(size_t tokens, size_t head_size);
+size_t attention_bf16_scratch(size_t tokens, size_t head_size);
 
-/* q, k, v: [tokens x head_size] each, row stride `stride`. The first `queries` rows of the
- * result go to out [queries x head_size], row stride out_stride. A row's bits do not depend
- * on how many are asked for. scratch: 64-byte aligned. */
-void attend(const struct kernels *kernels, size_t tokens, size_t queries, size_t head_size,
-            const float *q, const float *k, const float *v, size_t stride, float *out,
-            size_t out_stride, float *scratch);
+/* The first `queries` rows of the result into out [queries x head_size]. A row's bits do not
+ * depend on how many are asked for. scratch: 64-byte aligned. */
+void attend(const struct attention *attention, size_t queries, float *out, float *scratch);
+void attend_bf16(const struct attention *attention, size_t queries, float *out, float *scratch);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "encoder/attention.h"
 #include "encoder/parts.h"
+#include "encoder/tiles.h"
 
 #include <omp.h>
 
@@ -11,11 +12,13 @@ enum { MAX_THREADS = 256 };
 static rag_status check_config(const struct model_config *c, rag_precision precision,
                                rag_error *error)
 {
-    if (precision == RAG_PRECISION_BF16 || precision == RAG_PRECISION_INT8)
-        return fail_with(error, RAG_USAGE,
-                         "precision %s: this version of rag computes in f32 only; leave the "
-                         "precision out",
-                         precision == RAG_PRECISION_BF16 ? "bf16" : "int8");
+    if (precision != RAG_PRECISION_F32 &&
+        (c->hidden % TILE_COLUMNS || c->feed_forward % TILE_COLUMNS))
+        return fail_with(error, RAG_MODEL,
+                         "precision %s needs a hidden size and a feed-forward size that are "
+                         "multiples of %d, not %u and %u; use the precision f32",
+                         precision == RAG_PRECISION_INT8 ? "int8" : "bf16", TILE_COLUMNS,
+                         c->hidden, c->feed_forward);
     if (c->heads == 0 || c->hidden % c->heads != 0)
         return fail_with(error, RAG_MODEL, "a hidden size of %u cannot be cut into %u heads",
                          c->hidden, c->heads);
@@ -26,6 +29,24 @@ static rag_status check_config(const struct model_config *c, rag_precision preci
     return RAG_OK;
 }
 
+/* In f32 the layers and the heads have one provider. */
+static rag_status start_providers(struct encoder *e, rag_error *error)
+{
+    rag_status status =
+        matmul_provider_new(e->kernels, e->tiles, e->precision, &e->provider, error);
+    e->heads = e->provider;
+    if (!status && e->precision != RAG_PRECISION_F32)
+        status = matmul_provider_new(e->kernels, NULL, RAG_PRECISION_F32, &e->heads, error);
+    for (size_t i = 0; i < e->threads && !status; i++) {
+        struct worker *worker = &e->workers[i];
+        status = matmul_worker_new(e->provider, &worker->matmul, error);
+        worker->heads = worker->matmul;
+        if (!status && e->heads != e->provider)
+            status = matmul_worker_new(e->heads, &worker->heads, error);
+    }
+    return status;
+}
+
 static rag_status start(struct encoder *encoder, unsigned threads, rag_error *error)
 {
     enum cpu_level level;
@@ -33,22 +54,22 @@ static rag_status start(struct encoder *encoder, unsigned threads, rag_error *er
     if (status)
         return status;
     encoder->kernels = kernels_for(level);
+    encoder->tiles = tile_kernels_for(level);
+    encoder->bf16_attention =
+        encoder->precision != RAG_PRECISION_F32 && encoder->tiles->fast_bf16;
     encoder->threads = threads ? threads : (size_t)omp_get_num_procs();
     if (encoder->threads > MAX_THREADS)
         encoder->threads = MAX_THREADS;
     encoder->workers = alloc_zeroed(encoder->threads, sizeof *encoder->workers);
-    if (!encoder->workers)
-        return fail_memory(error);
-    status = matmul_provider_new(encoder->kernels, &encoder->provider, error);
-    for (size_t i = 0; i < encoder->threads && !status; i++)
-        status = matmul_worker_new(encoder->provider, &encoder->workers[i].matmul, error);
-    return status;
+    return encoder->workers ? start_providers(encoder, error) : fail_memory(error);
 }
 
-rag_status encoder_new(const struct model_config *config, const struct checkpoint *checkpoint,
-                       rag_precision precision, unsigned threads, struct encoder **out,
-                       rag_error *error)
+static rag_status create(const struct model_config *config, const struct checkpoint *checkpoint,
+                         const struct encoder_weights *weights, rag_precision precision,
+                         unsigned threads, struct encoder **out, rag_error *error)
 {
+    if (precision == RAG_PRECISION_DEFAULT)
+        precision = RAG_PRECISION_F32;
     rag_status status = check_config(config, precision, error);
     if (status)
         return status;
@@ -56,14 +77,40 @@ rag_status encoder_new(const struct model_config *config, const struct checkpoin
     if (!encoder)
         return fail_memory(error);
     encoder->config = *config;
+    encoder->precision = precision;
     status = start(encoder, threads, error);
     if (!status)
-        status = encoder_load(encoder, checkpoint, error);
+        status = encoder_load(encoder, checkpoint, weights, error);
     if (status)
         encoder_free(encoder);
     else
         *out = encoder;
     return status;
+}
+
+rag_status encoder_new(const struct model_config *config, const struct checkpoint *checkpoint,
+                       rag_precision precision, unsigned threads, struct encoder **out,
+                       rag_error *error)
+{
+    static const struct encoder_weights plain = {0};
+    return create(config, checkpoint, &plain, precision, threads, out, error);
+}
+
+rag_status encoder_new_smoothed(const struct model_config *config,
+                                const struct checkpoint *checkpoint, const float *magnitudes,
+                                unsigned threads, struct encoder **out, rag_error *error)
+{
+    struct encoder_weights weights = {.magnitudes = magnitudes};
+    return create(config, checkpoint, &weights, RAG_PRECISION_INT8, threads, out, error);
+}
+
+rag_status encoder_new_packed(const struct model_config *config,
+                              const struct checkpoint *checkpoint, const struct packed *packed,
+                              rag_precision precision, unsigned threads, struct encoder **out,
+                              rag_error *error)
+{
+    struct encoder_weights weights = {.packed = packed};
+    return create(config, checkpoint, &weights, precision, threads, out, error);
 }
 
 void encoder_free(struct encoder *encoder)
@@ -74,6 +121,8 @@ void encoder_free(struct encoder *encoder)
         worker_release(&encoder->workers[i]);
     free(encoder->workers);
     encoder_unload(encoder);
+    if (encoder->heads != encoder->provider)
+        matmul_provider_free(encoder->heads);
     matmul_provider_free(encoder->provider);
     free(encoder);
 }
@@ -99,6 +148,16 @@ static size_t wide_columns(const struct encoder *encoder)
     return wide < multi ? multi : wide;
 }
 
+size_t encoder_operand_bytes(const struct encoder *encoder)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < PRODUCTS; i++) {
+        size_t bytes = matmul_operand_bytes(encoder->layers[0].products[i]);
+        most = bytes > most ? bytes : most;
+    }
+    return most;
+}
+
 /* Rows beyond a batch's last are computed with it, so that they must hold numbers. */
 static float *alloc_rows(size_t rows, size_t columns)
 {
@@ -115,6 +174,7 @@ static void activations_release(struct activations *a)
     free(a->context);
     free(a->sum);
     free(a->wide);
+    free(a->operand);
     *a = (struct activations){0};
 }
 
@@ -129,7 +189,9 @@ static rag_status activations_reserve(const struct encoder *encoder, struct acti
     a->context = alloc_rows(rows, encoder->config.hidden);
     a->sum = alloc_rows(rows, encoder->config.hidden);
     a->wide = alloc_rows(rows, wide_columns(encoder));
-    if (!a->hidden || !a->context || !a->sum || !a->wide) {
+    size_t operand = encoder_operand_bytes(encoder);
+    a->operand = (char *)alloc_rows(rows, operand / sizeof(float));
+    if (!a->hidden || !a->context || !a->sum || !a->wide || !a->operand) {
         activations_release(a);
         return fail_memory(error);
     }
@@ -140,7 +202,9 @@ static rag_status activations_reserve(const struct encoder *encoder, struct acti
 rag_status worker_reserve(const struct encoder *encoder, struct worker *worker, size_t rows,
                           size_t longest, rag_error *error)
 {
-    size_t scratch = attention_scratch(longest, encoder->config.hidden / encoder->config.heads);
+    size_t size = encoder->config.hidden / encoder->config.heads;
+    size_t scratch = encoder->bf16_attention ? attention_bf16_scratch(longest, size)
+                                             : attention_scratch(longest, size);
     if (scratch > worker->attention_size) {
         free(worker->attention);
         worker->attention = alloc_aligned(scratch, sizeof *worker->attention);
@@ -153,6 +217,8 @@ rag_status worker_reserve(const struct encoder *encoder, struct worker *worker, 
 
 void worker_release(struct worker *worker)
 {
+    if (worker->heads != worker->matmul)
+        matmul_worker_free(worker->heads);
     matmul_worker_free(worker->matmul);
     free(worker->attention);
     activations_release(&worker->activations);

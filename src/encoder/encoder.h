@@ -9,17 +9,37 @@
 #define RAG_ENCODER_ENCODER_H
 
 #include "base/event.h"
+#include "base/packed.h"
 #include "model/checkpoint.h"
 #include "model/config.h"
 
 struct encoder;
 
 /* Packs the weights; the checkpoint must stay open as long as the encoder (the embedding
- * table is read from it row by row). threads 0: all cores. RAG_MODEL: a tensor is missing
- * or has another shape than the config says. */
+ * table is read from it row by row). precision: RAG_PRECISION_F32, _BF16 or _INT8; heads are
+ * always computed in f32. threads 0: all cores. RAG_MODEL: a tensor is missing or has another
+ * shape than the config says, or the model's shape does not allow the precision. */
 CHECKED rag_status encoder_new(const struct model_config *config,
                                const struct checkpoint *checkpoint, rag_precision precision,
                                unsigned threads, struct encoder **out, rag_error *error);
+
+/* For int8, with what magnitudes_measure found. */
+CHECKED rag_status encoder_new_smoothed(const struct model_config *config,
+                                        const struct checkpoint *checkpoint,
+                                        const float *magnitudes, unsigned threads,
+                                        struct encoder **out, rag_error *error);
+
+/* From the matrices that encoder_store has put into a file, which must stay open too. */
+CHECKED rag_status encoder_new_packed(const struct model_config *config,
+                                      const struct checkpoint *checkpoint,
+                                      const struct packed *packed, rag_precision precision,
+                                      unsigned threads, struct encoder **out, rag_error *error);
+
+/* Puts the packed matrices of an encoder in bf16 or int8 into a file: a section
+ * "layer.N.qkv", ".out", ".up" and ".down" for each product (matmul_reduced.c). */
+CHECKED rag_status encoder_store(const struct encoder *encoder, struct packed_writer *writer,
+                                 rag_error *error);
+
 void encoder_free(struct encoder *encoder);
 
 /* RAG_DENSE | RAG_SPARSE | RAG_MULTI | RAG_LOGIT, as the checkpoint has them. RAG_MULTI is

@@ -1,6 +1,7 @@
 /* A batch through the layers. Every function here is called by all threads of a team, which
  * share out its loops and meet at each loop's end. */
 #include "encoder/attention.h"
+#include "encoder/magnitudes.h"
 #include "encoder/parts.h"
 
 #include <omp.h>
@@ -23,37 +24,65 @@ static void pass_fail(struct pass *pass, rag_status status, const rag_error *err
     }
 }
 
-void pass_linear(struct pass *pass, const struct matmul *matmul, const float *x, float *y,
-                 void (*after)(float *x, size_t n))
+/* Tasks of one panel follow each other: its weights stay in the cache for all rows. */
+void pass_linear(struct pass *pass, const struct matmul *matmul, const void *x, float *y)
 {
-    size_t inputs = matmul_inputs(matmul), outputs = matmul_outputs(matmul);
+    const struct encoder *e = pass->run->encoder;
+    size_t outputs = matmul_outputs(matmul), row_bytes = matmul_operand_bytes(matmul);
     size_t panels = matmul_panels(matmul);
     size_t blocks = (pass->rows + MATMUL_ROWS - 1) / MATMUL_ROWS;
+    if (!row_bytes)
+        row_bytes = matmul_inputs(matmul) * sizeof(float);
 #pragma omp for schedule(dynamic)
     for (size_t task = 0; task < blocks * panels; task++) {
-        size_t first = task / panels * MATMUL_ROWS, panel = task % panels;
+        size_t first = task % blocks * MATMUL_ROWS, panel = task / blocks;
         size_t rows = pass->rows - first < MATMUL_ROWS ? pass->rows - first : MATMUL_ROWS;
+        struct matmul_worker *worker =
+            matmul_is_of(matmul, e->provider) ? self(pass)->matmul : self(pass)->heads;
         rag_error error;
-        rag_status status = matmul_run(matmul, self(pass)->matmul, panel, x + first * inputs,
-                                       rows, y + first * outputs, &error);
+        rag_status status =
+            matmul_run(matmul, worker, panel, (const char *)x + first * row_bytes, rows,
+                       y + first * outputs, &error);
         if (status)
             pass_fail(pass, status, &error);
-        size_t begin = matmul_panel_begin(matmul, panel), end = matmul_panel_end(matmul, panel);
-        for (size_t i = first; after && i < first + rows; i++)
-            after(y + i * outputs + begin, end - begin);
     }
 }
 
-/* hidden = LayerNorm(hidden + sum) */
-static void add_norm(struct pass *pass, const struct norm *norm)
+/* Row i of x, as long as it is in the first cache, for the product that takes it next. */
+static void give(struct pass *pass, size_t layer, size_t product, const float *x, size_t i)
+{
+    const struct encoder *e = pass->run->encoder;
+    const struct matmul *matmul = e->layers[layer].products[product];
+    size_t bytes = matmul_operand_bytes(matmul);
+    if (bytes)
+        matmul_operand(matmul, x, pass->workers->activations.operand + i * bytes);
+    if (e->magnitudes)
+        magnitudes_note(e, layer, product, x);
+}
+
+/* y = x W^T + bias of a layer's product, whose rows were given. */
+static void layer_product(struct pass *pass, size_t layer, size_t product, const float *x,
+                          float *y)
+{
+    const struct matmul *matmul = pass->run->encoder->layers[layer].products[product];
+    bool floats = matmul_operand_bytes(matmul) == 0;
+    pass_linear(pass, matmul, floats ? (const void *)x : pass->workers->activations.operand, y);
+}
+
+/* hidden = LayerNorm(hidden + sum), for the product of layer `next` (none behind the last). */
+static void add_norm(struct pass *pass, const struct norm *norm, size_t next, size_t product)
 {
     const struct encoder *e = pass->run->encoder;
     struct activations *a = &pass->workers->activations;
     size_t d = e->config.hidden;
 #pragma omp for schedule(static)
-    for (size_t i = 0; i < pass->rows; i++)
-        e->kernels->layer_norm(a->sum + i * d, a->hidden + i * d, norm->scale, norm->shift,
-                               e->config.layer_norm_epsilon, d, a->hidden + i * d);
+    for (size_t i = 0; i < pass->rows; i++) {
+        float *row = a->hidden + i * d;
+        e->kernels->layer_norm(a->sum + i * d, row, norm->scale, norm->shift,
+                               e->config.layer_norm_epsilon, d, row);
+        if (next < e->config.layers)
+            give(pass, next, product, row, i);
+    }
 }
 
 /* hidden [T x D] = LayerNorm(word + type + position). XLM-RoBERTa does not count padding
@@ -81,13 +110,14 @@ static void embed(struct pass *pass)
             tensor_read_f32(e->positions, (uint64_t)position * d, d, part);
             e->kernels->layer_norm(x, part, e->embedding_norm.scale, e->embedding_norm.shift,
                                    c->layer_norm_epsilon, d, x);
+            give(pass, 0, QKV, x, row);
         }
     }
 }
 
 /* context [T x D] from wide [T x 3D]. With `first_only`, context [n x D] of the sequences'
  * first tokens alone, and hidden [n x D] is brought into the same order. */
-static void attention(struct pass *pass, bool first_only)
+static void attention(struct pass *pass, size_t layer, bool first_only)
 {
     const struct encoder *e = pass->run->encoder;
     struct activations *a = &pass->workers->activations;
@@ -98,9 +128,13 @@ static void attention(struct pass *pass, bool first_only)
         size_t tokens = pass->run->sequences[item->index].count;
         size_t column = task % heads * size;
         const float *q = a->wide + item->row * 3 * d + column;
-        size_t row = first_only ? task / heads : item->row;
-        attend(e->kernels, tokens, first_only ? 1 : tokens, size, q, q + d, q + 2 * d, 3 * d,
-               a->context + row * d + column, d, self(pass)->attention);
+        float *out = a->context + (first_only ? task / heads : item->row) * d + column;
+        struct attention head = {e->kernels, e->tiles,  tokens, size, q,
+                                 q + d,      q + 2 * d, 3 * d,  d};
+        if (e->bf16_attention)
+            attend_bf16(&head, first_only ? 1 : tokens, out, self(pass)->attention);
+        else
+            attend(&head, first_only ? 1 : tokens, out, self(pass)->attention);
     }
     if (first_only) {
 #pragma omp single
@@ -110,6 +144,35 @@ static void attention(struct pass *pass, bool first_only)
                         d * sizeof *a->hidden);
             pass->rows = pass->count;
         }
+    }
+#pragma omp for schedule(static)
+    for (size_t i = 0; i < pass->rows; i++)
+        give(pass, layer, OUT, a->context + i * d, i);
+}
+
+static void (*activation_of(const struct encoder *e))(float *, size_t)
+{
+    switch (e->config.activation) {
+    case ACTIVATION_GELU_TANH:
+        return e->kernels->gelu_tanh;
+    case ACTIVATION_RELU:
+        return e->kernels->relu;
+    default:
+        return e->kernels->gelu;
+    }
+}
+
+/* wide [T x F] = activation(wide) */
+static void activate(struct pass *pass, size_t layer)
+{
+    const struct encoder *e = pass->run->encoder;
+    struct activations *a = &pass->workers->activations;
+    size_t f = e->config.feed_forward;
+    void (*activation)(float *, size_t) = activation_of(e);
+#pragma omp for schedule(static)
+    for (size_t i = 0; i < pass->rows; i++) {
+        activation(a->wide + i * f, f);
+        give(pass, layer, DOWN, a->wide + i * f, i);
     }
 }
 
@@ -127,18 +190,6 @@ static void report(struct pass *pass)
         pass->stop = atomic_load(&run->interrupted) || atomic_load(&run->failed);
     }
 #pragma omp barrier
-}
-
-static void (*activation(const struct encoder *e))(float *, size_t)
-{
-    switch (e->config.activation) {
-    case ACTIVATION_GELU_TANH:
-        return e->kernels->gelu_tanh;
-    case ACTIVATION_RELU:
-        return e->kernels->relu;
-    default:
-        return e->kernels->gelu;
-    }
 }
 
 /* Whether the last layer must be computed for more than each sequence's first token. */
@@ -160,13 +211,14 @@ void pass_forward(struct pass *pass)
         const struct layer *layer = &e->layers[i];
         bool last = i + 1 == e->config.layers;
 
-        pass_linear(pass, layer->qkv, a->hidden, a->wide, NULL);         /* wide [T x 3D] */
-        attention(pass, last && !all);                                   /* context [T x D] */
-        pass_linear(pass, layer->out, a->context, a->sum, NULL);         /* sum [T x D] */
-        add_norm(pass, &layer->attention_norm);                          /* hidden */
-        pass_linear(pass, layer->up, a->hidden, a->wide, activation(e)); /* wide [T x F] */
-        pass_linear(pass, layer->down, a->wide, a->sum, NULL);           /* sum [T x D] */
-        add_norm(pass, &layer->output_norm);                             /* hidden */
+        layer_product(pass, i, QKV, a->hidden, a->wide); /* wide [T x 3D] */
+        attention(pass, i, last && !all);                /* context [T x D] */
+        layer_product(pass, i, OUT, a->context, a->sum); /* sum [T x D] */
+        add_norm(pass, &layer->attention_norm, i, UP);   /* hidden */
+        layer_product(pass, i, UP, a->hidden, a->wide);  /* wide [T x F] */
+        activate(pass, i);                               /* wide */
+        layer_product(pass, i, DOWN, a->wide, a->sum);   /* sum [T x D] */
+        add_norm(pass, &layer->output_norm, i + 1, QKV); /* hidden */
         report(pass);
     }
 }

@@ -1,9 +1,11 @@
 /* matmul.h - products with the model's weight matrices: y = x W^T + bias.
  *
- * One interface, one file a provider: matmul_onednn.c (Intel oneDNN's brgemm kernels, where
- * the machine has AVX-512), matmul_tiled.c (our own kernels, everywhere else: there oneDNN's
- * products depend on a row's place among the others).
+ * One interface, one file a provider: in f32 matmul_onednn.c (Intel oneDNN's brgemm kernels,
+ * where the machine has AVX-512) and matmul_tiled.c (our own kernels, everywhere else: there
+ * oneDNN's products depend on a row's place among the others); in bf16 and int8
+ * matmul_reduced.c, whose packed matrices can be stored and mapped.
  *
+ * Rows of x are floats, or operands that are made of them row by row (matmul_operand).
  * Weights are packed once. A product is cut into tasks that threads share out among them:
  * blocks of at most MATMUL_ROWS rows, and panels of at most MATMUL_PANEL columns. An element of
  * y depends on its row of x and its row of W alone: the same bits wherever the row stands, in
@@ -14,6 +16,7 @@
 #define RAG_ENCODER_MATMUL_H
 
 #include "encoder/kernels.h"
+#include "encoder/tiles.h"
 
 enum {
     MATMUL_ROWS = 128,
@@ -25,8 +28,11 @@ struct matmul_provider;
 struct matmul_worker;
 struct matmul;
 
+/* precision: RAG_PRECISION_F32, _BF16 or _INT8. tiles: of the last two; may be NULL in f32. */
 CHECKED rag_status matmul_provider_new(const struct kernels *kernels,
-                                       struct matmul_provider **out, rag_error *error);
+                                       const struct tile_kernels *tiles,
+                                       rag_precision precision, struct matmul_provider **out,
+                                       rag_error *error);
 void matmul_provider_free(struct matmul_provider *provider);
 const char *matmul_provider_name(const struct matmul_provider *provider);
 
@@ -41,6 +47,29 @@ CHECKED rag_status matmul_new(struct matmul_provider *provider, const float *wei
                               struct matmul **out, rag_error *error);
 void matmul_free(struct matmul *matmul);
 
+/* How great the inputs of a product are, before it is packed for int8: [inputs] the greatest
+ * magnitude seen in each column of x. Columns that are far greater than others would take all
+ * of a row's 255 steps: part of their size goes into the weights (Xiao et al., "SmoothQuant",
+ * ICML 2023, with alpha = 1/2). Other precisions need none. */
+CHECKED rag_status matmul_new_smoothed(struct matmul_provider *provider, const float *weights,
+                                       const float *bias, const float *magnitudes,
+                                       size_t outputs, size_t inputs, struct matmul **out,
+                                       rag_error *error);
+
+/* A packed matrix of bf16 or int8 as bytes, valid as long as it is; NULL in f32. */
+const void *matmul_stored(const struct matmul *matmul, size_t *size);
+/* A matrix from such bytes, 64-byte aligned, which stay where they are. RAG_MODEL: they are
+ * not those of a matrix of this shape and precision. */
+CHECKED rag_status matmul_from_stored(struct matmul_provider *provider, const void *data,
+                                      size_t size, size_t outputs, size_t inputs,
+                                      struct matmul **out, rag_error *error);
+
+/* Bytes from a row of x to the next; 0 if x is floats as they are, [rows x inputs]. */
+size_t matmul_operand_bytes(const struct matmul *matmul);
+/* A row of x as matmul_run reads it; only where matmul_operand_bytes is not 0. */
+void matmul_operand(const struct matmul *matmul, const float *x, void *operand);
+
+bool matmul_is_of(const struct matmul *matmul, const struct matmul_provider *provider);
 size_t matmul_inputs(const struct matmul *matmul);
 size_t matmul_outputs(const struct matmul *matmul);
 size_t matmul_panels(const struct matmul *matmul);
@@ -49,10 +78,10 @@ size_t matmul_panels(const struct matmul *matmul);
 size_t matmul_panel_begin(const struct matmul *matmul, size_t panel);
 size_t matmul_panel_end(const struct matmul *matmul, size_t panel);
 
-/* The panel's columns of y [rows x outputs] from x [rows x inputs], rows <= MATMUL_ROWS; what
- * stands in the rows up to the next multiple of MATMUL_STEP is computed too. */
+/* The panel's columns of y [rows x outputs] from x, floats or operands, rows <= MATMUL_ROWS;
+ * what stands in the rows up to the next multiple of MATMUL_STEP is computed too. */
 CHECKED rag_status matmul_run(const struct matmul *matmul, struct matmul_worker *worker,
-                              size_t panel, const float *x, size_t rows, float *y,
+                              size_t panel, const void *x, size_t rows, float *y,
                               rag_error *error);
 
 #endif

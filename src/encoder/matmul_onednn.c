@@ -291,9 +291,10 @@ static rag_status pack(struct onednn_provider *provider, struct panel *panel, co
 }
 
 static rag_status onednn_matrix_new(struct matmul_provider *base, const float *weights,
-                                    const float *bias, size_t outputs, size_t inputs,
-                                    struct matmul **out, rag_error *error)
+                                    const float *bias, const float *magnitudes, size_t outputs,
+                                    size_t inputs, struct matmul **out, rag_error *error)
 {
+    (void)magnitudes;
     struct onednn_provider *provider = (struct onednn_provider *)base;
     struct matmul made = matmul_make(base, outputs, inputs);
     size_t panels = matmul_panels(&made);
@@ -348,7 +349,7 @@ static dnnl_status_t bind(dnnl_exec_arg_t *argument, int name, const struct prod
 }
 
 static rag_status onednn_run(const struct matmul *matmul, struct matmul_worker *base,
-                             size_t panel, const float *x, size_t rows, float *y,
+                             size_t panel, const void *x, size_t rows, float *y,
                              rag_error *error)
 {
     enum { ARGUMENTS = 5 };

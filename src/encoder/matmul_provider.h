@@ -12,11 +12,18 @@ struct matmul_operations {
                              rag_error *error);
     void (*worker_free)(struct matmul_worker *worker);
     rag_status (*matrix_new)(struct matmul_provider *provider, const float *weights,
-                             const float *bias, size_t outputs, size_t inputs,
-                             struct matmul **out, rag_error *error);
+                             const float *bias, const float *magnitudes, size_t outputs,
+                             size_t inputs, struct matmul **out, rag_error *error);
     void (*matrix_free)(struct matmul *matmul);
     rag_status (*run)(const struct matmul *matmul, struct matmul_worker *worker, size_t panel,
-                      const float *x, size_t rows, float *y, rag_error *error);
+                      const void *x, size_t rows, float *y, rag_error *error);
+    /* NULL in f32. */
+    const void *(*stored)(const struct matmul *matmul, size_t *size);
+    rag_status (*from_stored)(struct matmul_provider *provider, const void *data, size_t size,
+                              size_t outputs, size_t inputs, struct matmul **out,
+                              rag_error *error);
+    size_t (*operand_bytes)(const struct matmul *matmul);
+    void (*operand)(const struct matmul *matmul, const float *x, void *operand);
 };
 
 struct matmul_provider {
@@ -38,6 +45,9 @@ struct matmul matmul_make(struct matmul_provider *provider, size_t outputs, size
 
 CHECKED rag_status matmul_tiled_new(const struct kernels *kernels, struct matmul_provider **out,
                                     rag_error *error);
+
+CHECKED rag_status matmul_reduced_new(const struct tile_kernels *tiles, rag_precision precision,
+                                      struct matmul_provider **out, rag_error *error);
 
 /* *out is NULL if oneDNN has no brgemm kernels for this machine. */
 CHECKED rag_status matmul_onednn_new(const struct kernels *kernels,

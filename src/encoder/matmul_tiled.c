@@ -61,9 +61,10 @@ static void pack_weights(const float *weights, size_t outputs, size_t inputs, fl
 }
 
 static rag_status tiled_matrix_new(struct matmul_provider *provider, const float *weights,
-                                   const float *bias, size_t outputs, size_t inputs,
-                                   struct matmul **out, rag_error *error)
+                                   const float *bias, const float *magnitudes, size_t outputs,
+                                   size_t inputs, struct matmul **out, rag_error *error)
 {
+    (void)magnitudes;
     struct tiled_matmul *tiled = alloc_zeroed(1, sizeof *tiled);
     if (!tiled)
         return fail_memory(error);
@@ -108,10 +109,11 @@ static void add_product(const struct kernels *kernels, const float *x, size_t ro
 }
 
 static rag_status tiled_run(const struct matmul *matmul, struct matmul_worker *base,
-                            size_t panel, const float *x, size_t rows, float *y,
+                            size_t panel, const void *operand, size_t rows, float *y,
                             rag_error *error)
 {
     (void)error;
+    const float *x = operand;
     const struct tiled_matmul *tiled = (const struct tiled_matmul *)matmul;
     const struct kernels *kernels = matmul->provider->kernels;
     struct tiled_worker *worker = (struct tiled_worker *)base;

@@ -4,6 +4,7 @@
  *   batches.c   sequences into batches, batches onto threads
  *   forward.c   a batch through the layers
  *   heads.c     what is wanted of the last hidden state
+ *   magnitudes.c, agreement.c   what reduced precisions are packed and judged by
  *
  * D = hidden, F = feed_forward, T = tokens of a batch, n = its sequences. */
 #ifndef RAG_ENCODER_PARTS_H
@@ -18,11 +19,12 @@ struct norm {
     float *scale, *shift; /* [D] */
 };
 
+/* The products of a layer, in their order: queries, keys and values [3D x D]; what attention
+ * gives [D x D]; the feed-forward, up [F x D] and down [D x F]. */
+enum { QKV, OUT, UP, DOWN, PRODUCTS };
+
 struct layer {
-    struct matmul *qkv;  /* [3D x D]: queries, keys, values */
-    struct matmul *out;  /* [D x D] */
-    struct matmul *up;   /* [F x D] */
-    struct matmul *down; /* [D x F] */
+    struct matmul *products[PRODUCTS];
     struct norm attention_norm, output_norm;
 };
 
@@ -41,20 +43,25 @@ struct activations {
     float *context; /* [rows x D] what attention gives */
     float *sum;     /* [rows x D] what a half of a layer adds */
     float *wide;    /* [rows x max(3D, F, multi)] queries, keys, values; inside of the FFN */
+    char *operand;  /* [rows x matmul_operand_bytes] what the next product takes; NULL in f32 */
 };
 
 /* What one thread needs. The first one's thread is that of the caller. */
 struct worker {
-    struct matmul_worker *matmul;
-    float *attention; /* scratch */
+    struct matmul_worker *matmul, *heads; /* of the encoder's two providers */
+    float *attention;                     /* scratch */
     size_t attention_size;
     struct activations activations;
 };
 
 struct encoder {
     struct model_config config;
+    rag_precision precision; /* F32, BF16 or INT8 */
     const struct kernels *kernels;
-    struct matmul_provider *provider;
+    const struct tile_kernels *tiles;
+    bool bf16_attention;
+    struct matmul_provider *provider;               /* of the layers */
+    struct matmul_provider *heads;                  /* in f32; the same in f32 */
     const struct tensor *words, *positions, *types; /* embeddings, in the checkpoint */
     struct norm embedding_norm;
     struct layer *layers;
@@ -64,10 +71,20 @@ struct encoder {
     struct matmul *multi; /* colbert_linear, NULL: none */
     size_t threads;
     struct worker *workers; /* [threads] */
+    float *magnitudes;      /* NULL, or where a run notes what products take (magnitudes.h) */
+};
+
+/* Bytes of an operand of the layers' widest product; 0 in f32. */
+size_t encoder_operand_bytes(const struct encoder *encoder);
+
+/* Where the layers' matrices come from: a packed file, or the checkpoint, packed now. */
+struct encoder_weights {
+    const struct packed *packed;
+    const float *magnitudes; /* NULL: not known */
 };
 
 CHECKED rag_status encoder_load(struct encoder *encoder, const struct checkpoint *checkpoint,
-                                rag_error *error);
+                                const struct encoder_weights *weights, rag_error *error);
 void encoder_unload(struct encoder *encoder);
 
 /* A sequence in a batch. */
@@ -112,10 +129,8 @@ CHECKED bool run_report(struct run *run, size_t done);
 void pass_forward(struct pass *pass);
 void pass_heads(struct pass *pass);
 
-/* Shares out y [rows x outputs] = x W^T + bias among the team, then `after` (NULL: nothing)
- * over each piece. */
-void pass_linear(struct pass *pass, const struct matmul *matmul, const float *x, float *y,
-                 void (*after)(float *x, size_t n));
+/* Shares out y [rows x outputs] = x W^T + bias among the team; x: floats or operands. */
+void pass_linear(struct pass *pass, const struct matmul *matmul, const void *x, float *y);
 
 CHECKED rag_status worker_reserve(const struct encoder *encoder, struct worker *worker,
                                   size_t rows, size_t longest, rag_error *error);

@@ -1,5 +1,6 @@
 /* Weights by the names that Hugging Face transformers gives them. */
 #include "base/memory.h"
+#include "encoder/magnitudes.h"
 #include "encoder/parts.h"
 
 #include <omp.h>
@@ -68,36 +69,46 @@ static void norm_release(struct norm *norm)
     free(norm->shift);
 }
 
-/* Packs the linear layers prefix + parts[i], one below the other: [count * outputs x inputs].
- * parts ends with NULL. */
-static rag_status load_linear(const struct encoder *encoder,
-                              const struct checkpoint *checkpoint, const char *prefix,
-                              const char *const *parts, size_t outputs, size_t inputs,
-                              struct matmul **out, rag_error *error)
+/* The linear layers prefix + parts[i] as floats, one below the other: weights [outputs x
+ * inputs], bias [outputs], outputs = count * part_outputs. parts ends with NULL. */
+struct linear {
+    const char *prefix;
+    const char *const *parts;
+    size_t part_outputs, inputs;
+    float *weights, *bias;
+    size_t outputs;
+};
+
+static void linear_release(struct linear *linear)
+{
+    free(linear->weights);
+    free(linear->bias);
+}
+
+static rag_status linear_read(struct linear *l, const struct checkpoint *checkpoint,
+                              rag_error *error)
 {
     char name[NAME_SIZE];
     size_t count = 0, elements;
     rag_status status = RAG_OK;
-    while (parts[count])
+    while (l->parts[count])
         count++;
-    float *weights = NULL, *bias = alloc_array(count * outputs, sizeof *bias);
-    if (size_mul(count * outputs, inputs, &elements))
-        weights = alloc_array(elements, sizeof *weights);
-    if (!weights || !bias)
+    l->outputs = count * l->part_outputs;
+    l->weights = NULL;
+    l->bias = alloc_array(l->outputs, sizeof *l->bias);
+    if (size_mul(l->outputs, l->inputs, &elements))
+        l->weights = alloc_array(elements, sizeof *l->weights);
+    if (!l->weights || !l->bias)
         status = fail_memory(error);
     for (size_t i = 0; i < count && !status; i++) {
-        snprintf(name, sizeof name, "%s%s.weight", prefix, parts[i]);
-        status =
-            read_into(checkpoint, name, outputs, inputs, weights + i * outputs * inputs, error);
-        snprintf(name, sizeof name, "%s%s.bias", prefix, parts[i]);
+        size_t first = i * l->part_outputs;
+        snprintf(name, sizeof name, "%s%s.weight", l->prefix, l->parts[i]);
+        status = read_into(checkpoint, name, l->part_outputs, l->inputs,
+                           l->weights + first * l->inputs, error);
+        snprintf(name, sizeof name, "%s%s.bias", l->prefix, l->parts[i]);
         if (!status)
-            status = read_into(checkpoint, name, outputs, 0, bias + i * outputs, error);
+            status = read_into(checkpoint, name, l->part_outputs, 0, l->bias + first, error);
     }
-    if (!status)
-        status =
-            matmul_new(encoder->provider, weights, bias, count * outputs, inputs, out, error);
-    free(weights);
-    free(bias);
     return status;
 }
 
@@ -107,25 +118,86 @@ static rag_status load_linear(const struct encoder *encoder,
         __VA_ARGS__, NULL                                                                      \
     }
 
-static rag_status load_layer(const struct encoder *encoder, const struct checkpoint *checkpoint,
-                             size_t index, struct layer *out, rag_error *error)
+/* A linear layer of a head. */
+static rag_status load_head(const struct encoder *encoder, const struct checkpoint *checkpoint,
+                            const char *name, size_t outputs, struct matmul **out,
+                            rag_error *error)
 {
-    size_t d = encoder->config.hidden, f = encoder->config.feed_forward;
-    char prefix[NAME_SIZE], name[NAME_SIZE];
-    snprintf(prefix, sizeof prefix, "encoder.layer.%zu.", index);
-    rag_status status =
-        load_linear(encoder, checkpoint, prefix,
-                    PARTS("attention.self.query", "attention.self.key", "attention.self.value"),
-                    d, d, &out->qkv, error);
+    struct linear linear = {.prefix = "",
+                            .parts = PARTS(name),
+                            .part_outputs = outputs,
+                            .inputs = encoder->config.hidden};
+    rag_status status = linear_read(&linear, checkpoint, error);
     if (!status)
-        status = load_linear(encoder, checkpoint, prefix, PARTS("attention.output.dense"), d, d,
-                             &out->out, error);
+        status = matmul_new(encoder->heads, linear.weights, linear.bias, linear.outputs,
+                            linear.inputs, out, error);
+    linear_release(&linear);
+    return status;
+}
+
+static const char *const product_names[PRODUCTS] = {"qkv", "out", "up", "down"};
+
+static void section_name(char name[NAME_SIZE], size_t layer, size_t product)
+{
+    snprintf(name, NAME_SIZE, "layer.%zu.%s", layer, product_names[product]);
+}
+
+static rag_status map_product(const struct encoder *encoder, const struct packed *packed,
+                              size_t layer, size_t product, const struct linear *shape,
+                              struct matmul **out, rag_error *error)
+{
+    char name[NAME_SIZE];
+    const void *data;
+    size_t size, outputs = shape->part_outputs * (product == QKV ? 3 : 1);
+    section_name(name, layer, product);
+    if (!packed_section(packed, name, &data, &size))
+        return fail_with(error, RAG_MODEL, "there is no section %s", name);
+    return matmul_from_stored(encoder->provider, data, size, outputs, shape->inputs, out,
+                              error);
+}
+
+static rag_status load_product(const struct encoder *encoder,
+                               const struct checkpoint *checkpoint,
+                               const struct encoder_weights *weights, size_t layer,
+                               size_t product, struct matmul **out, rag_error *error)
+{
+    static const char *const parts[PRODUCTS][4] = {
+        {"attention.self.query", "attention.self.key", "attention.self.value", NULL},
+        {"attention.output.dense", NULL},
+        {"intermediate.dense", NULL},
+        {"output.dense", NULL},
+    };
+    const struct model_config *c = &encoder->config;
+    char prefix[NAME_SIZE];
+    snprintf(prefix, sizeof prefix, "encoder.layer.%zu.", layer);
+    struct linear linear = {
+        .prefix = prefix,
+        .parts = parts[product],
+        .part_outputs = product == UP ? c->feed_forward : c->hidden,
+        .inputs = product == DOWN ? c->feed_forward : c->hidden,
+    };
+    if (weights->packed)
+        return map_product(encoder, weights->packed, layer, product, &linear, out, error);
+    rag_status status = linear_read(&linear, checkpoint, error);
+    const float *magnitudes = weights->magnitudes;
+    if (magnitudes)
+        magnitudes += magnitudes_at(c, layer, product);
     if (!status)
-        status = load_linear(encoder, checkpoint, prefix, PARTS("intermediate.dense"), f, d,
-                             &out->up, error);
-    if (!status)
-        status = load_linear(encoder, checkpoint, prefix, PARTS("output.dense"), d, f,
-                             &out->down, error);
+        status = matmul_new_smoothed(encoder->provider, linear.weights, linear.bias, magnitudes,
+                                     linear.outputs, linear.inputs, out, error);
+    linear_release(&linear);
+    return status;
+}
+
+static rag_status load_layer(const struct encoder *encoder, const struct checkpoint *checkpoint,
+                             const struct encoder_weights *weights, size_t index,
+                             struct layer *out, rag_error *error)
+{
+    size_t d = encoder->config.hidden;
+    char name[NAME_SIZE];
+    rag_status status = RAG_OK;
+    for (size_t i = 0; i < PRODUCTS && !status; i++)
+        status = load_product(encoder, checkpoint, weights, index, i, &out->products[i], error);
     if (status)
         return status;
     snprintf(name, sizeof name, "encoder.layer.%zu.attention.output.", index);
@@ -136,19 +208,35 @@ static rag_status load_layer(const struct encoder *encoder, const struct checkpo
     return load_norm(checkpoint, name, d, &out->output_norm, error);
 }
 
+rag_status encoder_store(const struct encoder *encoder, struct packed_writer *writer,
+                         rag_error *error)
+{
+    rag_status status = RAG_OK;
+    for (size_t i = 0; i < encoder->config.layers; i++)
+        for (size_t j = 0; j < PRODUCTS && !status; j++) {
+            char name[NAME_SIZE];
+            size_t size;
+            const void *data = matmul_stored(encoder->layers[i].products[j], &size);
+            section_name(name, i, j);
+            if (!data)
+                status = fail_with(error, RAG_INTERNAL, "f32 has no packed form");
+            else
+                status = packed_put(writer, name, data, size, error);
+        }
+    return status;
+}
+
 static void layer_release(struct layer *layer)
 {
-    matmul_free(layer->qkv);
-    matmul_free(layer->out);
-    matmul_free(layer->up);
-    matmul_free(layer->down);
+    for (size_t i = 0; i < PRODUCTS; i++)
+        matmul_free(layer->products[i]);
     norm_release(&layer->attention_norm);
     norm_release(&layer->output_norm);
 }
 
 /* Layers are packed side by side; of several failures the first layer's is told. */
 static rag_status load_layers(struct encoder *encoder, const struct checkpoint *checkpoint,
-                              rag_error *error)
+                              const struct encoder_weights *weights, rag_error *error)
 {
     size_t count = encoder->config.layers, failed = count;
     rag_status status = RAG_OK;
@@ -158,7 +246,7 @@ static rag_status load_layers(struct encoder *encoder, const struct checkpoint *
 #pragma omp parallel for schedule(dynamic) num_threads((int)encoder->threads)
     for (size_t i = 0; i < count; i++) {
         rag_error own;
-        rag_status s = load_layer(encoder, checkpoint, i, &encoder->layers[i], &own);
+        rag_status s = load_layer(encoder, checkpoint, weights, i, &encoder->layers[i], &own);
 #pragma omp critical(rag_encoder_load)
         if (s && i < failed) {
             failed = i;
@@ -208,9 +296,8 @@ static rag_status load_classifier(struct encoder *encoder, const struct checkpoi
     bool xlmr = encoder->config.family == FAMILY_XLM_ROBERTA;
     struct classifier *c = &encoder->classifier;
     size_t d = encoder->config.hidden;
-    rag_status status = load_linear(encoder, checkpoint, "",
-                                    xlmr ? PARTS("classifier.dense") : PARTS("pooler.dense"), d,
-                                    d, &c->dense, error);
+    rag_status status = load_head(
+        encoder, checkpoint, xlmr ? "classifier.dense" : "pooler.dense", d, &c->dense, error);
     return status ? status
                   : load_single(checkpoint, xlmr ? "classifier.out_proj" : "classifier", d,
                                 &c->weights, &c->bias, error);
@@ -227,16 +314,15 @@ static rag_status load_multi(struct encoder *encoder, const struct checkpoint *c
             error, RAG_MODEL,
             "tensor \"colbert_linear.weight\" has %llu outputs; 1 to %d can be used",
             (unsigned long long)outputs, MODEL_MAX_HIDDEN);
-    return load_linear(encoder, checkpoint, "", PARTS("colbert_linear"), outputs,
-                       encoder->config.hidden, &encoder->multi, error);
+    return load_head(encoder, checkpoint, "colbert_linear", outputs, &encoder->multi, error);
 }
 
 rag_status encoder_load(struct encoder *encoder, const struct checkpoint *checkpoint,
-                        rag_error *error)
+                        const struct encoder_weights *weights, rag_error *error)
 {
     rag_status status = load_embeddings(encoder, checkpoint, error);
     if (!status)
-        status = load_layers(encoder, checkpoint, error);
+        status = load_layers(encoder, checkpoint, weights, error);
     if (!status && encoder->config.classifier)
         status = load_classifier(encoder, checkpoint, error);
     if (!status && checkpoint_find(checkpoint, "sparse_linear.weight"))

@@ -1,6 +1,7 @@
 /* Tiled attention against the formula in double precision. */
 #include "base/memory.h"
 #include "encoder/attention.h"
+#include "encoder/bf16.h"
 #include "support/test.h"
 
 #include <math.h>
@@ -21,7 +22,8 @@ static float *random_rows(size_t rows, size_t columns, float width)
 /* Row `query` of softmax(Q K^T / sqrt(d)) V; q, k, v stand side by side in rows of 3d. */
 static void exact(const float *qkv, size_t tokens, size_t d, size_t query, double *out)
 {
-    double scores[400], greatest = -INFINITY, total = 0;
+    static double scores[1200];
+    double greatest = -INFINITY, total = 0;
     for (size_t t = 0; t < tokens; t++) {
         scores[t] = 0;
         for (size_t i = 0; i < d; i++)
@@ -41,69 +43,118 @@ static void exact(const float *qkv, size_t tokens, size_t d, size_t query, doubl
         out[i] /= total;
 }
 
-static float *run(const struct kernels *kernels, const float *qkv, size_t tokens,
+/* What is checked: f32 on each instruction set, bf16 where it is fast and in the reference. */
+struct variant {
+    const struct kernels *kernels;
+    const struct tile_kernels *tiles; /* NULL: f32 */
+};
+
+static float *run(const struct variant *variant, const float *qkv, size_t tokens,
                   size_t queries, size_t d)
 {
+    bool bf16 = variant->tiles != NULL;
     float *out = random_rows(queries, d, 1);
-    float *scratch = random_rows(attention_scratch(tokens, d), 1, 1e30F); /* of a former use */
-    attend(kernels, tokens, queries, d, qkv, qkv + d, qkv + 2 * d, 3 * d, out, d, scratch);
+    size_t size = bf16 ? attention_bf16_scratch(tokens, d) : attention_scratch(tokens, d);
+    float *scratch = random_rows(size, 1, 1e30F); /* of a former use */
+    struct attention a = {.kernels = variant->kernels,
+                          .tiles = variant->tiles,
+                          .tokens = tokens,
+                          .head_size = d,
+                          .q = qkv,
+                          .k = qkv + d,
+                          .v = qkv + 2 * d,
+                          .stride = 3 * d,
+                          .out_stride = d};
+    (bf16 ? attend_bf16 : attend)(&a, queries, out, scratch);
     free(scratch);
     return out;
 }
 
-static void check(const struct kernels *kernels, size_t tokens, size_t d)
+static void each_variant(void (*check)(const struct variant *variant))
 {
-    double expected[128];
-    float *qkv = random_rows(tokens, 3 * d, 4);
-    float *out = run(kernels, qkv, tokens, tokens, d);
+    for (int level = CPU_SCALAR; level < CPU_LEVELS; level++)
+        if (cpu_has((enum cpu_level)level)) {
+            const struct kernels *kernels = kernels_for((enum cpu_level)level);
+            const struct tile_kernels *tiles = tile_kernels_for((enum cpu_level)level);
+            if ((int)kernels->level == level)
+                check(&(struct variant){kernels, NULL});
+            if (tiles->fast_bf16 || level == CPU_SCALAR)
+                check(&(struct variant){kernels, tiles});
+        }
+}
+
+/* bf16 has 8 bits: the values' rounding, and that of scores around the size of 10. */
+static void check_sizes(const struct variant *variant, size_t tokens, size_t d)
+{
+    double expected[128], tolerance = variant->tiles ? 0.1 : 2e-5, squares = 0;
+    size_t count = 0;
+    float *qkv = random_rows(tokens, 3 * d, variant->tiles ? 1 : 4);
+    float *out = run(variant, qkv, tokens, tokens, d);
     for (size_t query = 0; query < tokens; query += 1 + tokens / 40) {
         exact(qkv, tokens, d, query, expected);
-        for (size_t i = 0; i < d; i++)
-            assert_true(fabs(out[query * d + i] - expected[i]) < 2e-5);
+        for (size_t i = 0; i < d; i++, count++) {
+            double difference = out[query * d + i] - expected[i];
+            assert_true(fabs(difference) < tolerance);
+            squares += difference * difference;
+        }
     }
-    float *first = run(kernels, qkv, tokens, 1, d);
+    assert_true(sqrt(squares / (double)count) < (variant->tiles ? 3e-3 : 2e-5));
+    float *first = run(variant, qkv, tokens, 1, d);
     assert_memory_equal(first, out, d * sizeof *first);
     free(first);
     free(out);
     free(qkv);
 }
 
-static const struct kernels *levels(int level)
+static void check_all_sizes(const struct variant *variant)
 {
-    return cpu_has((enum cpu_level)level) ? kernels_for((enum cpu_level)level) : NULL;
+    static const size_t lengths[] = {1,  2,   15,  16,  17,  95,  96,
+                                     97, 192, 193, 333, 512, 513, 1100};
+    static const size_t widths[] = {1, 8, 12, 32, 64, 96};
+    size_t lengths_count = sizeof lengths / sizeof *lengths;
+    if (variant->kernels->level == CPU_SCALAR)
+        lengths_count -= 3; /* they take long */
+    for (size_t i = 0; i < lengths_count; i++)
+        for (size_t j = 0; j < sizeof widths / sizeof *widths; j++)
+            check_sizes(variant, lengths[i], widths[j]);
 }
 
 static void tiled_attention_agrees_with_the_formula(void **state)
 {
     (void)state;
-    static const size_t lengths[] = {1, 2, 15, 16, 17, 95, 96, 97, 192, 193, 333};
-    static const size_t widths[] = {1, 8, 12, 32, 64, 96};
-    for (int level = CPU_SCALAR; level <= CPU_AVX512; level++)
-        for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++)
-            for (size_t j = 0; j < sizeof widths / sizeof *widths; j++)
-                if (levels(level))
-                    check(levels(level), lengths[i], widths[j]);
+    each_variant(check_all_sizes);
 }
 
 /* One key far ahead of all others, in each place: the running maximum must move. */
+static void check_maximum(const struct variant *variant)
+{
+    enum { TOKENS = 700, D = 16 };
+    for (size_t at = 0; at < TOKENS; at += 133) {
+        float *qkv = random_rows(TOKENS, 3 * D, 1);
+        for (size_t t = 0; t < TOKENS; t++)
+            for (size_t i = 0; i < D; i++) {
+                qkv[t * 3 * D + i] = 10;
+                qkv[t * 3 * D + D + i] = t == at ? 10 : -10;
+            }
+        float *out = run(variant, qkv, TOKENS, TOKENS, D);
+        for (size_t t = 0; t < TOKENS; t++)
+            for (size_t i = 0; i < D; i++) {
+                float value = qkv[at * 3 * D + 2 * D + i];
+                if (variant->tiles) /* its power of 0 is 1 within 1e-6 */
+                    assert_true(fabsf(out[t * D + i] - bf16_to_f32(bf16_from_f32(value))) <
+                                1e-6F);
+                else
+                    assert_true(out[t * D + i] == value);
+            }
+        free(out);
+        free(qkv);
+    }
+}
+
 static void a_maximum_may_stand_anywhere(void **state)
 {
     (void)state;
-    enum { TOKENS = 200, D = 16 };
-    for (int level = CPU_SCALAR; level <= CPU_AVX512; level++)
-        for (size_t at = 0; levels(level) && at < TOKENS; at += 33) {
-            float *qkv = random_rows(TOKENS, 3 * D, 1);
-            for (size_t t = 0; t < TOKENS; t++)
-                for (size_t i = 0; i < D; i++) {
-                    qkv[t * 3 * D + i] = 10;
-                    qkv[t * 3 * D + D + i] = t == at ? 10 : -10;
-                }
-            float *out = run(levels(level), qkv, TOKENS, TOKENS, D);
-            for (size_t t = 0; t < TOKENS; t++)
-                assert_memory_equal(out + t * D, qkv + at * 3 * D + 2 * D, D * sizeof *out);
-            free(out);
-            free(qkv);
-        }
+    each_variant(check_maximum);
 }
 
 int main(void)

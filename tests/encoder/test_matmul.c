@@ -31,7 +31,9 @@ static void product_open(struct product *p, enum cpu_level level, size_t outputs
     rag_error error;
     p->weights = random_rows(outputs, inputs);
     p->bias = random_rows(1, outputs);
-    assert_ok(matmul_provider_new(kernels_for(level), &p->provider, &error), &error);
+    assert_ok(
+        matmul_provider_new(kernels_for(level), NULL, RAG_PRECISION_F32, &p->provider, &error),
+        &error);
     assert_ok(matmul_worker_new(p->provider, &p->worker, &error), &error);
     assert_ok(matmul_new(p->provider, p->weights, p->bias, outputs, inputs, &p->matmul, &error),
               &error);
