@@ -110,8 +110,8 @@ void attend(const struct attention *a, size_t queries, float *out, float *scratc
     pack_values(a->v, a->tokens, d, a->stride, w.values);
     for (size_t first = 0; first < queries; first += QUERIES) {
         size_t count = queries - first < QUERIES ? queries - first : QUERIES;
-        pack_queries(a->q + first * a->stride, count, d, a->stride, kernel_padded(count),
-                     w.query);
+        pack_queries((const float *)a->q + first * a->stride, count, d, a->stride,
+                     kernel_padded(count), w.query);
         attend_tile(a, &w, count, out + first * a->out_stride);
     }
 }

@@ -13,8 +13,9 @@ struct attention {
     const struct kernels *kernels;
     const struct tile_kernels *tiles; /* of attend_bf16; with fast_bf16, or the reference */
     size_t tokens, head_size;
-    const float *q, *k, *v; /* [tokens x head_size] each */
-    size_t stride;          /* of their rows */
+    const void *q, *k, *v; /* [tokens x head_size] each: floats; attend_bf16: bf16, with room
+                              behind their rows for a tile's (tiles.h) */
+    size_t stride;         /* of their rows, in elements */
     size_t out_stride;
 };
 

@@ -40,7 +40,6 @@ static size_t lay_out(struct workspace *w, size_t tokens, size_t head_size, char
     used += tile_padded((count) * sizeof *w->member, TILE_BYTES);
     TAKE(keys, tile_padded(tokens, TILE_COLUMNS) * depth)
     TAKE(values, tile_padded(tokens, TILE_BYTES / 2) * width)
-    TAKE(query, QUERIES * depth)
     TAKE(powers, QUERIES * KEYS)
     TAKE(scores, QUERIES * KEYS)
     TAKE(part, QUERIES * width)
@@ -60,61 +59,62 @@ size_t attention_bf16_scratch(size_t tokens, size_t head_size)
 
 /* One block of keys: its scores, their powers, and the values weighted with them into `to`. */
 static void attend_block(const struct attention *a, const struct workspace *w, size_t first,
-                         size_t queries, float *to)
+                         const struct tile_rows *queries, float *to)
 {
     size_t d = a->head_size, width = width_of(d);
     size_t keys = a->tokens - first < KEYS ? a->tokens - first : KEYS;
     size_t columns = tile_padded(keys, TILE_COLUMNS);
-    struct tile_rows query = {w->query, depth_of(d) * sizeof *w->query, queries, NULL};
     struct tile_matrix k = {.data = w->keys + first * depth_of(d), .units = depth_of(d) / 2};
-    struct tile_rows powers = {w->powers, KEYS * sizeof *w->powers, queries, NULL};
+    struct tile_rows powers = {w->powers, KEYS * sizeof *w->powers, queries->count, NULL};
     struct tile_matrix v = {.data = w->values + first * width,
                             .units = tile_padded(keys, TILE_BYTES / 2) / 2};
 
-    a->tiles->bf16_product(&query, &k, 0, columns, w->scores, KEYS);
-    a->tiles->softmax(w->scores, KEYS, queries, keys, w->max, w->total, w->factors, w->powers,
-                      KEYS);
-    a->tiles->bf16_product(&powers, &v, 0, width, to, width);
+    struct tile_result scores = {w->scores, KEYS, TILE_F32}, sums = {to, width, TILE_F32};
+    a->tiles->bf16_product(queries, &k, 0, columns, &scores);
+    a->tiles->softmax(w->scores, KEYS, LOG2_E / sqrtf((float)d), queries->count, keys, w->max,
+                      w->total, w->factors, w->powers, KEYS);
+    a->tiles->bf16_product(&powers, &v, 0, width, &sums);
 }
 
 /* One tile of queries against all keys. */
-static void attend_tile(const struct attention *a, const struct workspace *w, size_t queries,
-                        float *out)
+static void attend_tile(const struct attention *a, const struct workspace *w,
+                        const struct tile_rows *queries, float *out)
 {
     size_t d = a->head_size, width = width_of(d);
-    for (size_t i = 0; i < queries; i++) {
+    for (size_t i = 0; i < queries->count; i++) {
         w->max[i] = -INFINITY;
         w->total[i] = 0;
     }
     attend_block(a, w, 0, queries, w->sums);
     for (size_t first = KEYS; first < a->tokens; first += KEYS) {
         attend_block(a, w, first, queries, w->part);
-        for (size_t i = 0; i < queries; i++) {
+        for (size_t i = 0; i < queries->count; i++) {
             float *sums = w->sums + i * width;
             a->kernels->scale(sums, sums, w->factors[i], width);
             a->kernels->add(sums, w->part + i * width, width);
         }
     }
-    for (size_t i = 0; i < queries; i++)
+    for (size_t i = 0; i < queries->count; i++)
         a->kernels->scale(out + i * a->out_stride, w->sums + i * width, 1 / w->total[i], d);
 }
 
 void attend_bf16(const struct attention *a, size_t queries, float *out, float *scratch)
 {
+    const uint16_t *q = a->q, *k = a->k, *v = a->v;
     struct workspace w;
-    size_t d = a->head_size, depth = depth_of(d);
-    float factor = LOG2_E / sqrtf((float)d);
+    size_t d = a->head_size;
     lay_out(&w, a->tokens, d, (char *)scratch);
-    a->tiles->pack_keys(a->k, a->stride, a->tokens, d, w.keys);
+    a->tiles->pack_keys(k, a->stride, a->tokens, d, w.keys);
     for (size_t first = 0; first < a->tokens; first += KEYS) {
         size_t keys = a->tokens - first < KEYS ? a->tokens - first : KEYS;
-        a->tiles->pack_values(a->v + first * a->stride, a->stride, keys, d,
+        a->tiles->pack_values(v + first * a->stride, a->stride, keys, d,
                               w.values + first * width_of(d));
     }
     for (size_t first = 0; first < queries; first += QUERIES) {
-        size_t count = queries - first < QUERIES ? queries - first : QUERIES;
-        for (size_t i = 0; i < count; i++)
-            a->tiles->to_bf16(a->q + (first + i) * a->stride, factor, d, w.query + i * depth);
-        attend_tile(a, &w, count, out + first * a->out_stride);
+        struct tile_rows rows = {.data = q + first * a->stride,
+                                 .stride = a->stride * sizeof *q,
+                                 .count =
+                                     queries - first < QUERIES ? queries - first : QUERIES};
+        attend_tile(a, &w, &rows, out + first * a->out_stride);
     }
 }

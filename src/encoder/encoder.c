@@ -55,8 +55,7 @@ static rag_status start(struct encoder *encoder, unsigned threads, rag_error *er
         return status;
     encoder->kernels = kernels_for(level);
     encoder->tiles = tile_kernels_for(level);
-    encoder->bf16_attention =
-        encoder->precision != RAG_PRECISION_F32 && encoder->tiles->fast_bf16;
+    encoder->half = encoder->precision != RAG_PRECISION_F32 && encoder->tiles->fast_bf16;
     encoder->threads = threads ? threads : (size_t)omp_get_num_procs();
     if (encoder->threads > MAX_THREADS)
         encoder->threads = MAX_THREADS;
@@ -203,8 +202,8 @@ rag_status worker_reserve(const struct encoder *encoder, struct worker *worker, 
                           size_t longest, rag_error *error)
 {
     size_t size = encoder->config.hidden / encoder->config.heads;
-    size_t scratch = encoder->bf16_attention ? attention_bf16_scratch(longest, size)
-                                             : attention_scratch(longest, size);
+    size_t scratch = encoder->half ? attention_bf16_scratch(longest, size)
+                                   : attention_scratch(longest, size);
     if (scratch > worker->attention_size) {
         free(worker->attention);
         worker->attention = alloc_aligned(scratch, sizeof *worker->attention);

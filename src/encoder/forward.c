@@ -25,12 +25,14 @@ static void pass_fail(struct pass *pass, rag_status status, const rag_error *err
 }
 
 /* Tasks of one panel follow each other: its weights stay in the cache for all rows. */
-void pass_linear(struct pass *pass, const struct matmul *matmul, const void *x, float *y)
+void pass_linear(struct pass *pass, const struct matmul *matmul, const void *x, void *y,
+                 enum tile_form form)
 {
     const struct encoder *e = pass->run->encoder;
     size_t outputs = matmul_outputs(matmul), row_bytes = matmul_operand_bytes(matmul);
     size_t panels = matmul_panels(matmul);
     size_t blocks = (pass->rows + MATMUL_ROWS - 1) / MATMUL_ROWS;
+    size_t element = form == TILE_F32 ? sizeof(float) : sizeof(uint16_t);
     if (!row_bytes)
         row_bytes = matmul_inputs(matmul) * sizeof(float);
 #pragma omp for schedule(dynamic)
@@ -39,10 +41,10 @@ void pass_linear(struct pass *pass, const struct matmul *matmul, const void *x, 
         size_t rows = pass->rows - first < MATMUL_ROWS ? pass->rows - first : MATMUL_ROWS;
         struct matmul_worker *worker =
             matmul_is_of(matmul, e->provider) ? self(pass)->matmul : self(pass)->heads;
+        struct tile_result result = {(char *)y + first * outputs * element, outputs, form};
         rag_error error;
-        rag_status status =
-            matmul_run(matmul, worker, panel, (const char *)x + first * row_bytes, rows,
-                       y + first * outputs, &error);
+        rag_status status = matmul_run(
+            matmul, worker, panel, (const char *)x + first * row_bytes, rows, &result, &error);
         if (status)
             pass_fail(pass, status, &error);
     }
@@ -62,11 +64,12 @@ static void give(struct pass *pass, size_t layer, size_t product, const float *x
 
 /* y = x W^T + bias of a layer's product, whose rows were given. */
 static void layer_product(struct pass *pass, size_t layer, size_t product, const float *x,
-                          float *y)
+                          float *y, enum tile_form form)
 {
     const struct matmul *matmul = pass->run->encoder->layers[layer].products[product];
     bool floats = matmul_operand_bytes(matmul) == 0;
-    pass_linear(pass, matmul, floats ? (const void *)x : pass->workers->activations.operand, y);
+    pass_linear(pass, matmul, floats ? (const void *)x : pass->workers->activations.operand, y,
+                form);
 }
 
 /* hidden = LayerNorm(hidden + sum), for the product of layer `next` (none behind the last). */
@@ -127,14 +130,20 @@ static void attention(struct pass *pass, size_t layer, bool first_only)
         const struct item *item = &pass->items[task / heads];
         size_t tokens = pass->run->sequences[item->index].count;
         size_t column = task % heads * size;
-        const float *q = a->wide + item->row * 3 * d + column;
+        size_t at = item->row * 3 * d + column, queries = first_only ? 1 : tokens;
+        const float *q = a->wide + at;
+        const uint16_t *half = (const uint16_t *)a->wide + at;
         float *out = a->context + (first_only ? task / heads : item->row) * d + column;
         struct attention head = {e->kernels, e->tiles,  tokens, size, q,
                                  q + d,      q + 2 * d, 3 * d,  d};
-        if (e->bf16_attention)
-            attend_bf16(&head, first_only ? 1 : tokens, out, self(pass)->attention);
-        else
-            attend(&head, first_only ? 1 : tokens, out, self(pass)->attention);
+        if (e->half) {
+            head.q = half;
+            head.k = half + d;
+            head.v = half + 2 * d;
+            attend_bf16(&head, queries, out, self(pass)->attention);
+        } else {
+            attend(&head, queries, out, self(pass)->attention);
+        }
     }
     if (first_only) {
 #pragma omp single
@@ -162,17 +171,31 @@ static void (*activation_of(const struct encoder *e))(float *, size_t)
     }
 }
 
-/* wide [T x F] = activation(wide) */
+/* The product that gives wide [T x F] may have taken GELU with it. */
+static enum tile_form up_form(const struct encoder *e)
+{
+    bool gelu = e->config.activation == ACTIVATION_GELU;
+    return e->half && gelu ? TILE_GELU_BF16 : TILE_F32;
+}
+
+/* wide = activation(wide), where that is still to be done, for the next product. */
 static void activate(struct pass *pass, size_t layer)
 {
     const struct encoder *e = pass->run->encoder;
     struct activations *a = &pass->workers->activations;
     size_t f = e->config.feed_forward;
+    const struct matmul *down = e->layers[layer].products[DOWN];
+    bool done = up_form(e) == TILE_GELU_BF16;
     void (*activation)(float *, size_t) = activation_of(e);
 #pragma omp for schedule(static)
     for (size_t i = 0; i < pass->rows; i++) {
-        activation(a->wide + i * f, f);
-        give(pass, layer, DOWN, a->wide + i * f, i);
+        if (done) {
+            matmul_operand_bf16(down, (const uint16_t *)a->wide + i * f,
+                                a->operand + i * matmul_operand_bytes(down));
+        } else {
+            activation(a->wide + i * f, f);
+            give(pass, layer, DOWN, a->wide + i * f, i);
+        }
     }
 }
 
@@ -211,14 +234,17 @@ void pass_forward(struct pass *pass)
         const struct layer *layer = &e->layers[i];
         bool last = i + 1 == e->config.layers;
 
-        layer_product(pass, i, QKV, a->hidden, a->wide); /* wide [T x 3D] */
-        attention(pass, i, last && !all);                /* context [T x D] */
-        layer_product(pass, i, OUT, a->context, a->sum); /* sum [T x D] */
-        add_norm(pass, &layer->attention_norm, i, UP);   /* hidden */
-        layer_product(pass, i, UP, a->hidden, a->wide);  /* wide [T x F] */
-        activate(pass, i);                               /* wide */
-        layer_product(pass, i, DOWN, a->wide, a->sum);   /* sum [T x D] */
-        add_norm(pass, &layer->output_norm, i + 1, QKV); /* hidden */
+        /* wide [T x 3D], then context, sum [T x D] */
+        layer_product(pass, i, QKV, a->hidden, a->wide, e->half ? TILE_BF16 : TILE_F32);
+        attention(pass, i, last && !all);
+        layer_product(pass, i, OUT, a->context, a->sum, TILE_F32);
+        add_norm(pass, &layer->attention_norm, i, UP);
+
+        /* wide [T x F], then sum [T x D] */
+        layer_product(pass, i, UP, a->hidden, a->wide, up_form(e));
+        activate(pass, i);
+        layer_product(pass, i, DOWN, a->wide, a->sum, TILE_F32);
+        add_norm(pass, &layer->output_norm, i + 1, QKV);
         report(pass);
     }
 }

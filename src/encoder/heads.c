@@ -88,7 +88,7 @@ static void classify(struct pass *pass)
                d * sizeof *a->context);
 #pragma omp single
     pass->rows = pass->count;
-    pass_linear(pass, e->classifier.dense, a->context, a->sum);
+    pass_linear(pass, e->classifier.dense, a->context, a->sum, TILE_F32);
 #pragma omp for schedule(static)
     for (size_t s = 0; s < pass->count; s++) {
         float *x = a->sum + s * d, *logit = pass->run->out->logits + pass->items[s].index;
@@ -119,7 +119,7 @@ void pass_heads(struct pass *pass)
             copy_hidden(pass, s, hidden, tokens);
     }
     if (out->multi && e->multi) {
-        pass_linear(pass, e->multi, a->hidden, a->wide);
+        pass_linear(pass, e->multi, a->hidden, a->wide, TILE_F32);
         write_multi(pass, a->wide, matmul_outputs(e->multi));
     } else if (out->multi) {
         write_multi(pass, a->hidden, d);

@@ -92,6 +92,11 @@ struct matmul matmul_make(struct matmul_provider *provider, size_t outputs, size
     return (struct matmul){provider, outputs, inputs, panel};
 }
 
+void matmul_operand_bf16(const struct matmul *matmul, const uint16_t *x, void *operand)
+{
+    matmul->provider->operations->operand_bf16(matmul, x, operand);
+}
+
 bool matmul_is_of(const struct matmul *matmul, const struct matmul_provider *provider)
 {
     return matmul->provider == provider;
@@ -124,7 +129,7 @@ size_t matmul_panel_end(const struct matmul *matmul, size_t panel)
 }
 
 rag_status matmul_run(const struct matmul *matmul, struct matmul_worker *worker, size_t panel,
-                      const void *x, size_t rows, float *y, rag_error *error)
+                      const void *x, size_t rows, const struct tile_result *y, rag_error *error)
 {
     return matmul->provider->operations->run(matmul, worker, panel, x, rows, y, error);
 }

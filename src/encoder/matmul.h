@@ -68,6 +68,7 @@ CHECKED rag_status matmul_from_stored(struct matmul_provider *provider, const vo
 size_t matmul_operand_bytes(const struct matmul *matmul);
 /* A row of x as matmul_run reads it; only where matmul_operand_bytes is not 0. */
 void matmul_operand(const struct matmul *matmul, const float *x, void *operand);
+void matmul_operand_bf16(const struct matmul *matmul, const uint16_t *x, void *operand);
 
 bool matmul_is_of(const struct matmul *matmul, const struct matmul_provider *provider);
 size_t matmul_inputs(const struct matmul *matmul);
@@ -79,9 +80,10 @@ size_t matmul_panel_begin(const struct matmul *matmul, size_t panel);
 size_t matmul_panel_end(const struct matmul *matmul, size_t panel);
 
 /* The panel's columns of y [rows x outputs] from x, floats or operands, rows <= MATMUL_ROWS;
- * what stands in the rows up to the next multiple of MATMUL_STEP is computed too. */
+ * what stands in the rows up to the next multiple of MATMUL_STEP is computed too. In f32 y is
+ * floats in rows of `outputs`; other forms are for tiles with fast_bf16. */
 CHECKED rag_status matmul_run(const struct matmul *matmul, struct matmul_worker *worker,
-                              size_t panel, const void *x, size_t rows, float *y,
-                              rag_error *error);
+                              size_t panel, const void *x, size_t rows,
+                              const struct tile_result *y, rag_error *error);
 
 #endif

@@ -349,8 +349,8 @@ static dnnl_status_t bind(dnnl_exec_arg_t *argument, int name, const struct prod
 }
 
 static rag_status onednn_run(const struct matmul *matmul, struct matmul_worker *base,
-                             size_t panel, const void *x, size_t rows, float *y,
-                             rag_error *error)
+                             size_t panel, const void *x, size_t rows,
+                             const struct tile_result *out, rag_error *error)
 {
     enum { ARGUMENTS = 5 };
     const struct onednn_matmul *m = (const struct onednn_matmul *)matmul;
@@ -358,7 +358,7 @@ static rag_status onednn_run(const struct matmul *matmul, struct matmul_worker *
     struct onednn_worker *worker = (struct onednn_worker *)base;
     size_t begin = matmul_panel_begin(matmul, panel);
     size_t columns = matmul_panel_end(matmul, panel) - begin;
-    float *result = columns == matmul->outputs ? y : worker->result;
+    float *y = out->data, *result = columns == matmul->outputs ? y : worker->result;
     struct product *product;
     int threads = omp_get_max_threads();
     omp_set_num_threads(1);

@@ -16,7 +16,8 @@ struct matmul_operations {
                              size_t inputs, struct matmul **out, rag_error *error);
     void (*matrix_free)(struct matmul *matmul);
     rag_status (*run)(const struct matmul *matmul, struct matmul_worker *worker, size_t panel,
-                      const void *x, size_t rows, float *y, rag_error *error);
+                      const void *x, size_t rows, const struct tile_result *y,
+                      rag_error *error);
     /* NULL in f32. */
     const void *(*stored)(const struct matmul *matmul, size_t *size);
     rag_status (*from_stored)(struct matmul_provider *provider, const void *data, size_t size,
@@ -24,6 +25,7 @@ struct matmul_operations {
                               rag_error *error);
     size_t (*operand_bytes)(const struct matmul *matmul);
     void (*operand)(const struct matmul *matmul, const float *x, void *operand);
+    void (*operand_bf16)(const struct matmul *matmul, const uint16_t *x, void *operand);
 };
 
 struct matmul_provider {

@@ -243,9 +243,24 @@ static void reduced_operand(const struct matmul *matmul, const float *x, void *o
         provider->tiles->to_bf16(x, 1, matmul->inputs, (uint16_t *)row);
 }
 
+static void reduced_operand_bf16(const struct matmul *matmul, const uint16_t *x, void *operand)
+{
+    const struct reduced_matmul *m = (const struct reduced_matmul *)matmul;
+    const struct reduced_provider *provider = (const struct reduced_provider *)matmul->provider;
+    char *row = (char *)operand + TILE_BYTES;
+    size_t inputs = matmul->inputs;
+    if (provider->kind == KIND_INT8) {
+        *(float *)operand =
+            provider->tiles->quantise_bf16(x, m->factor, inputs, (uint8_t *)row);
+    } else {
+        memcpy(row, x, inputs * sizeof *x);
+        memset(row + inputs * sizeof *x, 0, m->matrix.units * 4 - inputs * sizeof *x);
+    }
+}
+
 static rag_status reduced_run(const struct matmul *matmul, struct matmul_worker *worker,
-                              size_t panel, const void *x, size_t rows, float *y,
-                              rag_error *error)
+                              size_t panel, const void *x, size_t rows,
+                              const struct tile_result *y, rag_error *error)
 {
     (void)worker;
     (void)error;
@@ -255,9 +270,9 @@ static rag_status reduced_run(const struct matmul *matmul, struct matmul_worker 
                              x};
     size_t first = matmul_panel_begin(matmul, panel), end = matmul_panel_end(matmul, panel);
     if (provider->kind == KIND_INT8)
-        provider->tiles->int8_product(&left, &m->matrix, first, end, y, matmul->outputs);
+        provider->tiles->int8_product(&left, &m->matrix, first, end, y);
     else
-        provider->tiles->bf16_product(&left, &m->matrix, first, end, y, matmul->outputs);
+        provider->tiles->bf16_product(&left, &m->matrix, first, end, y);
     return RAG_OK;
 }
 
@@ -293,6 +308,7 @@ static const struct matmul_operations operations = {
     .from_stored = reduced_from_stored,
     .operand_bytes = reduced_operand_bytes,
     .operand = reduced_operand,
+    .operand_bf16 = reduced_operand_bf16,
 };
 
 rag_status matmul_reduced_new(const struct tile_kernels *tiles, rag_precision precision,

@@ -109,11 +109,12 @@ static void add_product(const struct kernels *kernels, const float *x, size_t ro
 }
 
 static rag_status tiled_run(const struct matmul *matmul, struct matmul_worker *base,
-                            size_t panel, const void *operand, size_t rows, float *y,
-                            rag_error *error)
+                            size_t panel, const void *operand, size_t rows,
+                            const struct tile_result *out, rag_error *error)
 {
     (void)error;
     const float *x = operand;
+    float *y = out->data;
     const struct tiled_matmul *tiled = (const struct tiled_matmul *)matmul;
     const struct kernels *kernels = matmul->provider->kernels;
     struct tiled_worker *worker = (struct tiled_worker *)base;

@@ -42,7 +42,8 @@ struct activations {
     float *hidden;  /* [rows x D] what a layer takes and gives */
     float *context; /* [rows x D] what attention gives */
     float *sum;     /* [rows x D] what a half of a layer adds */
-    float *wide;    /* [rows x max(3D, F, multi)] queries, keys, values; inside of the FFN */
+    float *wide;    /* [rows x max(3D, F, multi)] queries, keys, values; inside of the FFN; as
+                       bf16 with `half` */
     char *operand;  /* [rows x matmul_operand_bytes] what the next product takes; NULL in f32 */
 };
 
@@ -59,7 +60,7 @@ struct encoder {
     rag_precision precision; /* F32, BF16 or INT8 */
     const struct kernels *kernels;
     const struct tile_kernels *tiles;
-    bool bf16_attention;
+    bool half;                                      /* wide is bf16, and so is attention */
     struct matmul_provider *provider;               /* of the layers */
     struct matmul_provider *heads;                  /* in f32; the same in f32 */
     const struct tensor *words, *positions, *types; /* embeddings, in the checkpoint */
@@ -130,7 +131,8 @@ void pass_forward(struct pass *pass);
 void pass_heads(struct pass *pass);
 
 /* Shares out y [rows x outputs] = x W^T + bias among the team; x: floats or operands. */
-void pass_linear(struct pass *pass, const struct matmul *matmul, const void *x, float *y);
+void pass_linear(struct pass *pass, const struct matmul *matmul, const void *x, void *y,
+                 enum tile_form form);
 
 CHECKED rag_status worker_reserve(const struct encoder *encoder, struct worker *worker,
                                   size_t rows, size_t longest, rag_error *error);

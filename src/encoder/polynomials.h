@@ -33,6 +33,15 @@ enum { EXP2_SHORT_DEGREE = 4 };
     }
 enum { ERF_DEGREE = 15 };
 
+/* The same where bf16 is all that is kept of a GELU. */
+#define ERF_SHORT_POLYNOMIAL                                                                   \
+    {                                                                                          \
+        3.625815909e-01F, -1.810180564e-01F, 1.348761524e-01F, -1.094246575e-01F,              \
+            8.838325470e-02F, -7.399169154e-02F, 6.798434644e-02F, -4.429904523e-02F,          \
+            9.915792918e-03F, -1.384554010e-02F, 2.863305417e-02F, -1.338671537e-02F           \
+    }
+enum { ERF_SHORT_DEGREE = 11 };
+
 #define SQRT_HALF 0.70710678118654752F
 #define LOG2_E    1.44269504088896341F
 /* 2 log2(e) sqrt(2 / pi): tanh(y) = 1 - 2 / (2^(2 log2(e) y) + 1). */

@@ -27,7 +27,8 @@ enum {
     TILE_COLUMNS = 16,
     TILE_UNITS = 16,
     TILE_BYTES = 4 * TILE_UNITS, /* of a row */
-    TILE_ROWS = 16, /* rows of operands and results have room up to a multiple of this */
+    TILE_ROWS = 16,       /* rows of operands and results have room up to a multiple of this */
+    TILE_MOST_ROWS = 128, /* of a product */
 };
 
 static inline size_t tile_padded(size_t n, size_t multiple)
@@ -40,8 +41,8 @@ static inline size_t tile_padded(size_t n, size_t multiple)
  * behind the last row has no effect on others. */
 struct tile_rows {
     const void *data;
-    size_t stride; /* bytes, a multiple of TILE_BYTES */
-    size_t count;
+    size_t stride;      /* bytes */
+    size_t count;       /* at most TILE_MOST_ROWS */
     const float *scale; /* int8: of row 0; row i's is `stride` bytes behind row i - 1's */
 };
 
@@ -55,21 +56,33 @@ struct tile_matrix {
     const int32_t *offset; /* -128 * the sum of the column's weights */
 };
 
+/* Where a product goes: [rows x columns], in rows of `stride` elements. Room as for rows. */
+enum tile_form {
+    TILE_F32,
+    TILE_BF16,      /* rounded to the nearest */
+    TILE_GELU_BF16, /* x/2 (1 + erf(x/sqrt 2)) of it, within 1e-5 |x|, and rounded */
+};
+
+struct tile_result {
+    void *data;
+    size_t stride;
+    enum tile_form form;
+};
+
 struct tile_kernels {
     enum cpu_level level;
-    /* bf16 products are faster than f32 ones. Without it softmax and the packing of keys and
-     * values are NULL but in the reference: attention stays in f32. */
+    /* bf16 products are faster than f32 ones. Without it products have f32 results alone
+     * and attention stays in f32; what else is here for them is NULL but in the reference. */
     bool fast_bf16;
 
-    /* The columns [first, end), multiples of TILE_COLUMNS, of y [rows x columns], row stride
-     * `stride` floats:
+    /* The columns [first, end), multiples of TILE_COLUMNS, of
      *   y = (offset + sum over the row of q * w) * (row's scale * column's scale) + bias */
     void (*int8_product)(const struct tile_rows *x, const struct tile_matrix *w, size_t first,
-                         size_t end, float *y, size_t stride);
+                         size_t end, const struct tile_result *y);
 
-    /* y = x w + bias (NULL: 0), in f32. */
+    /* y = x w + bias (NULL: 0), added up in f32. */
     void (*bf16_product)(const struct tile_rows *x, const struct tile_matrix *w, size_t first,
-                         size_t end, float *y, size_t stride);
+                         size_t end, const struct tile_result *y);
 
     /* The row x[i] * factor[i] (NULL: x) as q [n], filled up with 128 to a multiple of
      * TILE_BYTES; returns its scale, |x|'s maximum / 127. NaN if any is not finite. */
@@ -79,22 +92,25 @@ struct tile_kernels {
      * TILE_BYTES. NaN stays NaN. */
     void (*to_bf16)(const float *x, float factor, size_t n, uint16_t *y);
 
+    /* The same of a row of bf16. */
+    float (*quantise_bf16)(const uint16_t *x, const float *factor, size_t n, uint8_t *q);
+
     /* One block of keys of an online softmax, base 2 (Milakov, Gimelshein, "Online normalizer
      * calculation for softmax", 2018), of `rows` queries. s: [rows x keys], row stride
-     * s_stride floats; p: 2^(s - max) as bf16, row stride p_stride, filled up with 0 to a
-     * multiple of TILE_BYTES. max, sum [rows] are brought up to date (start: -inf, 0);
-     * factor [rows] is what earlier sums are to be multiplied by. */
-    void (*softmax)(const float *s, size_t s_stride, size_t rows, size_t keys, float *max,
-                    float *sum, float *factor, uint16_t *p, size_t p_stride);
+     * s_stride floats, to be multiplied by `scale` > 0; p: 2^(s - max) as bf16, row stride
+     * p_stride, filled up with 0 to a multiple of TILE_BYTES. max, sum [rows] are brought up
+     * to date (start: -inf, 0); factor [rows] is what earlier sums are to be multiplied by. */
+    void (*softmax)(const float *s, size_t s_stride, float scale, size_t rows, size_t keys,
+                    float *max, float *sum, float *factor, uint16_t *p, size_t p_stride);
 
-    /* Keys k [count x size], row stride `stride` floats, as the columns of a bf16 matrix of
+    /* Keys k [count x size], bf16 rows of `stride`, as the columns of a bf16 matrix of
      * padded(size / 2) units. */
-    void (*pack_keys)(const float *k, size_t stride, size_t count, size_t size,
+    void (*pack_keys)(const uint16_t *k, size_t stride, size_t count, size_t size,
                       uint16_t *packed);
 
     /* Values v [count x size] as a bf16 matrix of padded(count / 2) units and `size` columns.
      */
-    void (*pack_values)(const float *v, size_t stride, size_t count, size_t size,
+    void (*pack_values)(const uint16_t *v, size_t stride, size_t count, size_t size,
                         uint16_t *packed);
 };
 

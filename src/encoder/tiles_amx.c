@@ -15,29 +15,30 @@ static const struct {
     .rows = {16, 16, 16, 16, 16, 16, 16, 16},
 };
 
-enum { TILE_SUMS = TILE_ROWS * TILE_COLUMNS };
-
-/* The places of a tile in memory. */
-struct operands {
-    const char *rows, *columns;
-    size_t row_stride;  /* bytes from a row to the next */
-    size_t next_column; /* bytes from 16 columns to the next */
-    size_t depth;       /* tiles */
+/* A block of results is 32 x 32. While a block is multiplied, the one before is finished row by
+ * row: the tiles' unit and the vectors' work side by side. */
+enum {
+    BLOCK = 2 * TILE_ROWS,
+    SUMS_STRIDE = BLOCK * 4,
+    SUMS = BLOCK * SUMS_STRIDE, /* bytes of a block's sums */
 };
 
-static struct operands operands_at(const struct tile_rows *x, size_t row,
-                                   const struct tile_matrix *w, size_t column)
-{
-    return (struct operands){
-        .rows = (const char *)x->data + row * x->stride,
-        .columns = (const char *)w->data + column * w->units * 4,
-        .row_stride = x->stride,
-        .next_column = w->units * TILE_BYTES,
-        .depth = w->units / TILE_UNITS,
-    };
-}
+/* The product in hand. */
+struct product {
+    const struct tile_rows *x;
+    const struct tile_matrix *w;
+    const struct tile_result *y;
+    struct tile_sums pending; /* of the block before */
+    size_t pending_row, pending_rows;
+};
 
 enum operation { INT8, BF16 };
+
+ALWAYS_INLINE void finish(struct product *p, size_t rows)
+{
+    for (; rows && p->pending_row < p->pending_rows; rows--, p->pending_row++)
+        tile_finish_row(&p->pending, p->pending_row, p->x, p->w, p->y);
+}
 
 #define MULTIPLY(sum, row, column)                                                             \
     do {                                                                                       \
@@ -50,42 +51,46 @@ enum operation { INT8, BF16 };
 /* Tiles 0 and 1 are the upper rows' sums, 2 and 3 the lower ones'. operation, rows and vecs
  * are constants where it is inlined. */
 ALWAYS_INLINE void multiply_tiles(enum operation operation, size_t rows, size_t vecs,
-                                  const struct operands *o)
+                                  struct product *p, size_t row, size_t column)
 {
-    for (size_t k = 0; k < o->depth; k++) {
-        const char *column = o->columns + k * TILE_UNITS * TILE_BYTES;
-        const char *row = o->rows + k * TILE_BYTES;
-        _tile_loadd(6, column, TILE_BYTES);
-        _tile_loadd(4, row, o->row_stride);
+    size_t stride = p->x->stride, next = p->w->units * TILE_BYTES;
+    size_t depth = p->w->units / TILE_UNITS;
+    const char *x = (const char *)p->x->data + row * stride;
+    const char *w = (const char *)p->w->data + column * p->w->units * 4;
+    size_t share = (BLOCK + depth - 1) / depth;
+    for (size_t k = 0; k < depth; k++, x += TILE_BYTES, w += TILE_UNITS * TILE_BYTES) {
+        _tile_loadd(6, w, TILE_BYTES);
+        _tile_loadd(4, x, stride);
         MULTIPLY(0, 4, 6);
         if (vecs == 2) {
-            _tile_loadd(7, column + o->next_column, TILE_BYTES);
+            _tile_loadd(7, w + next, TILE_BYTES);
             MULTIPLY(1, 4, 7);
         }
         if (rows == 2) {
-            _tile_loadd(5, row + TILE_ROWS * o->row_stride, o->row_stride);
+            _tile_loadd(5, x + TILE_ROWS * stride, stride);
             MULTIPLY(2, 5, 6);
             if (vecs == 2)
                 MULTIPLY(3, 5, 7);
         }
+        finish(p, share);
     }
 }
 
 ALWAYS_INLINE void multiply(enum operation operation, size_t rows, size_t vecs,
-                            const struct operands *o)
+                            struct product *p, size_t row, size_t column)
 {
     if (rows == 2 && vecs == 2)
-        multiply_tiles(operation, 2, 2, o);
+        multiply_tiles(operation, 2, 2, p, row, column);
     else if (rows == 2)
-        multiply_tiles(operation, 2, 1, o);
+        multiply_tiles(operation, 2, 1, p, row, column);
     else if (vecs == 2)
-        multiply_tiles(operation, 1, 2, o);
+        multiply_tiles(operation, 1, 2, p, row, column);
     else
-        multiply_tiles(operation, 1, 1, o);
+        multiply_tiles(operation, 1, 1, p, row, column);
 }
 
 /* A stride of 0 gives each row of sums the same start. */
-static void start_sums(const void *start, size_t vecs)
+static void start_sums(const char *start, size_t vecs)
 {
     if (!start) {
         _tile_zero(0);
@@ -97,73 +102,62 @@ static void start_sums(const void *start, size_t vecs)
     _tile_loadd(0, start, 0);
     _tile_loadd(2, start, 0);
     if (vecs == 2) {
-        _tile_loadd(1, (const char *)start + TILE_BYTES, 0);
-        _tile_loadd(3, (const char *)start + TILE_BYTES, 0);
+        _tile_loadd(1, start + TILE_BYTES, 0);
+        _tile_loadd(3, start + TILE_BYTES, 0);
     }
 }
 
-/* Sums of 16 rows into y. */
-static void unscale_tile(const int32_t *sums, const struct tile_rows *x, size_t row,
-                         const struct tile_matrix *w, size_t column, float *y, size_t stride)
+static void store_sums(char *sums)
 {
-    size_t end = x->count - row < TILE_ROWS ? x->count : row + TILE_ROWS;
-    for (; row < end; row++, sums += TILE_COLUMNS)
-        _mm512_storeu_ps(
-            y + row * stride + column,
-            tile_unscale(_mm512_load_si512(sums), w, column, tile_row_scale(x, row)));
+    _tile_stored(0, sums, SUMS_STRIDE);
+    _tile_stored(1, sums + TILE_BYTES, SUMS_STRIDE);
+    _tile_stored(2, sums + TILE_ROWS * SUMS_STRIDE, SUMS_STRIDE);
+    _tile_stored(3, sums + TILE_ROWS * SUMS_STRIDE + TILE_BYTES, SUMS_STRIDE);
 }
 
-static void int8_block(const struct tile_rows *x, size_t row, const struct tile_matrix *w,
-                       size_t column, size_t vecs, float *y, size_t stride)
+/* The block of results at (row, column). */
+ALWAYS_INLINE void block(enum operation operation, struct product *p, size_t row, size_t column,
+                         size_t end, char *sums)
 {
-    _Alignas(64) int32_t sums[4 * TILE_SUMS];
-    size_t rows = x->count - row > TILE_ROWS ? 2 : 1;
-    struct operands o = operands_at(x, row, w, column);
-    start_sums(w->offset + column, vecs);
-    multiply(INT8, rows, vecs, &o);
-    _tile_stored(0, sums, TILE_BYTES);
-    _tile_stored(1, sums + TILE_SUMS, TILE_BYTES);
-    _tile_stored(2, sums + 2 * TILE_SUMS, TILE_BYTES);
-    _tile_stored(3, sums + 3 * TILE_SUMS, TILE_BYTES);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < vecs; j++)
-            unscale_tile(sums + (2 * i + j) * TILE_SUMS, x, row + i * TILE_ROWS, w,
-                         column + j * TILE_COLUMNS, y, stride);
+    size_t rows = p->x->count - row < BLOCK ? p->x->count - row : BLOCK;
+    size_t vecs = end - column > TILE_COLUMNS ? 2 : 1;
+    start_sums(operation == INT8 ? (const char *)(p->w->offset + column)
+               : p->w->bias      ? (const char *)(p->w->bias + column)
+                                 : NULL,
+               vecs);
+    multiply(operation, rows > TILE_ROWS ? 2 : 1, vecs, p, row, column);
+    finish(p, BLOCK);
+    store_sums(sums);
+    p->pending = (struct tile_sums){sums, SUMS_STRIDE, row, column, vecs, operation == INT8};
+    p->pending_row = 0;
+    p->pending_rows = rows;
 }
 
-static void bf16_block(const struct tile_rows *x, size_t row, const struct tile_matrix *w,
-                       size_t column, size_t vecs, float *y, size_t stride)
+ALWAYS_INLINE void product(enum operation operation, const struct tile_rows *x,
+                           const struct tile_matrix *w, size_t first, size_t end,
+                           const struct tile_result *y)
 {
-    size_t rows = x->count - row > TILE_ROWS ? 2 : 1;
-    struct operands o = operands_at(x, row, w, column);
-    start_sums(w->bias ? w->bias + column : NULL, vecs);
-    multiply(BF16, rows, vecs, &o);
-    y += row * stride + column;
-    _tile_stored(0, y, stride * sizeof *y);
-    if (vecs == 2)
-        _tile_stored(1, y + TILE_COLUMNS, stride * sizeof *y);
-    if (rows == 2) {
-        y += TILE_ROWS * stride;
-        _tile_stored(2, y, stride * sizeof *y);
-        if (vecs == 2)
-            _tile_stored(3, y + TILE_COLUMNS, stride * sizeof *y);
-    }
+    _Alignas(64) char sums[SUMS];
+    struct product p = {.x = x, .w = w, .y = y};
+    _tile_loadconfig(&configuration);
+    for (size_t row = 0; row < x->count; row += BLOCK)
+        for (size_t column = first; column < end; column += BLOCK)
+            block(operation, &p, row, column, end, sums);
+    finish(&p, BLOCK);
+    _tile_release();
 }
 
-#define PRODUCT(name, block)                                                                   \
-    static void name(const struct tile_rows *x, const struct tile_matrix *w, size_t first,     \
-                     size_t end, float *y, size_t stride)                                      \
-    {                                                                                          \
-        _tile_loadconfig(&configuration);                                                      \
-        for (size_t column = first; column < end; column += 2 * TILE_COLUMNS) {                \
-            size_t vecs = end - column > TILE_COLUMNS ? 2 : 1;                                 \
-            for (size_t row = 0; row < x->count; row += 2 * TILE_ROWS)                         \
-                block(x, row, w, column, vecs, y, stride);                                     \
-        }                                                                                      \
-        _tile_release();                                                                       \
-    }
-PRODUCT(int8_product, int8_block)
-PRODUCT(bf16_product, bf16_block)
+static void int8_product(const struct tile_rows *x, const struct tile_matrix *w, size_t first,
+                         size_t end, const struct tile_result *y)
+{
+    product(INT8, x, w, first, end, y);
+}
+
+static void bf16_product(const struct tile_rows *x, const struct tile_matrix *w, size_t first,
+                         size_t end, const struct tile_result *y)
+{
+    product(BF16, x, w, first, end, y);
+}
 
 const struct tile_kernels tiles_amx = {
     .level = CPU_AMX,
@@ -171,6 +165,7 @@ const struct tile_kernels tiles_amx = {
     .int8_product = int8_product,
     .bf16_product = bf16_product,
     .quantise = tiles_avx512_quantise,
+    .quantise_bf16 = tiles_avx512_quantise_bf16,
     .to_bf16 = tiles_avx512_to_bf16,
     .softmax = tiles_avx512_softmax,
     .pack_keys = tiles_avx512_pack_keys,

@@ -17,6 +17,12 @@ enum { LANES = 8 };
 #define UNROLLED _Pragma("GCC unroll 16")
 #endif
 
+/* Eight elements of a result; only f32 is asked for where bf16 is not fast. */
+ALWAYS_INLINE void put(const struct tile_result *y, size_t row, size_t column, __m256 x)
+{
+    _mm256_storeu_ps((float *)y->data + row * y->stride + column, x);
+}
+
 /* The four bytes of a unit as 16 bits each, four times. */
 ALWAYS_INLINE __m256i wide_unit(const uint8_t *unit)
 {
@@ -33,8 +39,8 @@ ALWAYS_INLINE __m256i join_sums(__m256i low, __m256i high)
 
 /* `rows` rows and 16 columns; rows is a constant where it is inlined. */
 ALWAYS_INLINE void int8_tile(size_t rows, const struct tile_rows *x, size_t first,
-                             const struct tile_matrix *w, size_t column, float *y,
-                             size_t stride)
+                             const struct tile_matrix *w, size_t column,
+                             const struct tile_result *y)
 {
     __m256i sums[2][4];
     const uint8_t *row = (const uint8_t *)x->data + first * x->stride;
@@ -70,22 +76,21 @@ ALWAYS_INLINE void int8_tile(size_t rows, const struct tile_rows *x, size_t firs
             __m256i sum =
                 _mm256_add_epi32(offset, join_sums(sums[i][2 * j], sums[i][2 * j + 1]));
             __m256 scale = _mm256_mul_ps(row_scale, _mm256_loadu_ps(w->scale + at));
-            _mm256_storeu_ps(
-                y + (first + i) * stride + at,
+            put(y, first + i, at,
                 _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), scale, _mm256_loadu_ps(w->bias + at)));
         }
     }
 }
 
 static void int8_product(const struct tile_rows *x, const struct tile_matrix *w, size_t first,
-                         size_t end, float *y, size_t stride)
+                         size_t end, const struct tile_result *y)
 {
     for (size_t column = first; column < end; column += TILE_COLUMNS) {
         size_t i = 0;
         for (; i + 2 <= x->count; i += 2)
-            int8_tile(2, x, i, w, column, y, stride);
+            int8_tile(2, x, i, w, column, y);
         if (i < x->count)
-            int8_tile(1, x, i, w, column, y, stride);
+            int8_tile(1, x, i, w, column, y);
     }
 }
 
@@ -102,8 +107,8 @@ ALWAYS_INLINE __m256 upper_half(__m256i pairs)
 }
 
 ALWAYS_INLINE void bf16_tile(size_t rows, const struct tile_rows *x, size_t first,
-                             const struct tile_matrix *w, size_t column, float *y,
-                             size_t stride)
+                             const struct tile_matrix *w, size_t column,
+                             const struct tile_result *y)
 {
     __m256 sums[4][2];
     const char *row = (const char *)x->data + first * x->stride;
@@ -139,19 +144,19 @@ ALWAYS_INLINE void bf16_tile(size_t rows, const struct tile_rows *x, size_t firs
     for (size_t i = 0; i < rows; i++) {
         UNROLLED
         for (size_t j = 0; j < 2; j++)
-            _mm256_storeu_ps(y + (first + i) * stride + column + j * LANES, sums[i][j]);
+            put(y, first + i, column + j * LANES, sums[i][j]);
     }
 }
 
 void tiles_avx2_bf16_product(const struct tile_rows *x, const struct tile_matrix *w,
-                             size_t first, size_t end, float *y, size_t stride)
+                             size_t first, size_t end, const struct tile_result *y)
 {
     for (size_t column = first; column < end; column += TILE_COLUMNS) {
         size_t i = 0;
         for (; i + 4 <= x->count; i += 4)
-            bf16_tile(4, x, i, w, column, y, stride);
+            bf16_tile(4, x, i, w, column, y);
         for (; i < x->count; i++)
-            bf16_tile(1, x, i, w, column, y, stride);
+            bf16_tile(1, x, i, w, column, y);
     }
 }
 

@@ -5,7 +5,7 @@
 #include "encoder/tiles.h"
 
 void tiles_avx2_bf16_product(const struct tile_rows *x, const struct tile_matrix *w,
-                             size_t first, size_t end, float *y, size_t stride);
+                             size_t first, size_t end, const struct tile_result *y);
 void tiles_avx2_to_bf16(const float *x, float factor, size_t n, uint16_t *y);
 
 #endif

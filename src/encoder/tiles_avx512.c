@@ -45,53 +45,35 @@ ALWAYS_INLINE void add_units(enum operation operation, size_t rows, size_t vecs,
     }
 }
 
-ALWAYS_INLINE void tile_int8(size_t rows, size_t vecs, const struct tile_rows *x, size_t first,
-                             const struct tile_matrix *w, size_t column, float *y,
-                             size_t stride)
+/* The sums leave the registers before they are finished: unrolled for each number of rows that
+ * code would be many times as long, and a store and a load are little after so many units. */
+ALWAYS_INLINE void tile(enum operation operation, size_t rows, size_t vecs,
+                        const struct tile_rows *x, size_t first, const struct tile_matrix *w,
+                        size_t column, const struct tile_result *y)
 {
-    __m512i sums[ROWS][VECS];
+    __m512i sums[ROWS][VECS], stored[ROWS][VECS];
+    const void *start = operation == INT8 ? (const void *)(w->offset + column)
+                        : w->bias         ? (const void *)(w->bias + column)
+                                          : NULL;
     UNROLLED
     for (size_t i = 0; i < rows; i++) {
         UNROLLED
         for (size_t j = 0; j < vecs; j++)
-            sums[i][j] = _mm512_loadu_si512(w->offset + column + j * TILE_COLUMNS);
+            sums[i][j] = start ? _mm512_loadu_si512((const char *)start + j * TILE_BYTES)
+                               : _mm512_setzero_si512();
     }
-    add_units(INT8, rows, vecs, w->units, (const char *)x->data + first * x->stride, x->stride,
-              (const char *)w->data + column * w->units * 4, sums);
-    UNROLLED
-    for (size_t i = 0; i < rows; i++) {
-        __m512 scale = tile_row_scale(x, first + i);
-        UNROLLED
-        for (size_t j = 0; j < vecs; j++) {
-            size_t at = column + j * TILE_COLUMNS;
-            _mm512_storeu_ps(y + (first + i) * stride + at,
-                             tile_unscale(sums[i][j], w, at, scale));
-        }
-    }
-}
-
-ALWAYS_INLINE void tile_bf16(size_t rows, size_t vecs, const struct tile_rows *x, size_t first,
-                             const struct tile_matrix *w, size_t column, float *y,
-                             size_t stride)
-{
-    __m512i sums[ROWS][VECS];
-    y += first * stride + column;
+    add_units(operation, rows, vecs, w->units, (const char *)x->data + first * x->stride,
+              x->stride, (const char *)w->data + column * w->units * 4, sums);
     UNROLLED
     for (size_t i = 0; i < rows; i++) {
         UNROLLED
         for (size_t j = 0; j < vecs; j++)
-            sums[i][j] = w->bias ? _mm512_loadu_si512(w->bias + column + j * TILE_COLUMNS)
-                                 : _mm512_setzero_si512();
+            _mm512_store_si512(&stored[i][j], sums[i][j]);
     }
-    add_units(BF16, rows, vecs, w->units, (const char *)x->data + first * x->stride, x->stride,
-              (const char *)w->data + column * w->units * 4, sums);
-    UNROLLED
-    for (size_t i = 0; i < rows; i++) {
-        UNROLLED
-        for (size_t j = 0; j < vecs; j++)
-            _mm512_storeu_ps(y + i * stride + j * TILE_COLUMNS,
-                             _mm512_castsi512_ps(sums[i][j]));
-    }
+    struct tile_sums finished = {(const char *)stored, sizeof stored[0], first, column, vecs,
+                                 operation == INT8};
+    for (size_t i = 0; i < rows; i++)
+        tile_finish_row(&finished, i, x, w, y);
 }
 
 #define EACH_ROWS(CASE)                                                                        \
@@ -99,54 +81,41 @@ ALWAYS_INLINE void tile_bf16(size_t rows, size_t vecs, const struct tile_rows *x
     CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
 
 /* All rows by one or two vectors of columns, which stay in the first cache. */
-#define STRIP(name, each)                                                                      \
+#define STRIP(name, operation, vecs)                                                           \
     static void name(const struct tile_rows *x, const struct tile_matrix *w, size_t column,    \
-                     float *y, size_t stride)                                                  \
+                     const struct tile_result *y)                                              \
     {                                                                                          \
+        enum { OPERATION = operation, WIDTH = vecs };                                          \
         for (size_t i = 0; i < x->count; i += ROWS)                                            \
             switch (x->count - i < ROWS ? x->count - i : ROWS) {                               \
-                EACH_ROWS(each)                                                                \
+                EACH_ROWS(TILE_CASE)                                                           \
             }                                                                                  \
     }
-#define CASE_INT8_1(n)                                                                         \
-    case n:                                                                                    \
-        tile_int8(n, 1, x, i, w, column, y, stride);                                           \
+#define TILE_CASE(rows)                                                                        \
+    case rows:                                                                                 \
+        tile((enum operation)OPERATION, rows, WIDTH, x, i, w, column, y);                      \
         break;
-#define CASE_INT8_2(n)                                                                         \
-    case n:                                                                                    \
-        tile_int8(n, 2, x, i, w, column, y, stride);                                           \
-        break;
-#define CASE_BF16_1(n)                                                                         \
-    case n:                                                                                    \
-        tile_bf16(n, 1, x, i, w, column, y, stride);                                           \
-        break;
-#define CASE_BF16_2(n)                                                                         \
-    case n:                                                                                    \
-        tile_bf16(n, 2, x, i, w, column, y, stride);                                           \
-        break;
-STRIP(strip_int8_1, CASE_INT8_1)
-STRIP(strip_int8_2, CASE_INT8_2)
-STRIP(strip_bf16_1, CASE_BF16_1)
-STRIP(strip_bf16_2, CASE_BF16_2)
+STRIP(int8_strip, INT8, 1)
+STRIP(int8_wide_strip, INT8, 2)
+STRIP(bf16_strip, BF16, 1)
+STRIP(bf16_wide_strip, BF16, 2)
 
 static void int8_product(const struct tile_rows *x, const struct tile_matrix *w, size_t first,
-                         size_t end, float *y, size_t stride)
+                         size_t end, const struct tile_result *y)
 {
-    size_t column = first;
-    for (; column + VECS * TILE_COLUMNS <= end; column += VECS * TILE_COLUMNS)
-        strip_int8_2(x, w, column, y, stride);
-    if (column < end)
-        strip_int8_1(x, w, column, y, stride);
+    for (; first + VECS * TILE_COLUMNS <= end; first += VECS * TILE_COLUMNS)
+        int8_wide_strip(x, w, first, y);
+    if (first < end)
+        int8_strip(x, w, first, y);
 }
 
 static void bf16_product(const struct tile_rows *x, const struct tile_matrix *w, size_t first,
-                         size_t end, float *y, size_t stride)
+                         size_t end, const struct tile_result *y)
 {
-    size_t column = first;
-    for (; column + VECS * TILE_COLUMNS <= end; column += VECS * TILE_COLUMNS)
-        strip_bf16_2(x, w, column, y, stride);
-    if (column < end)
-        strip_bf16_1(x, w, column, y, stride);
+    for (; first + VECS * TILE_COLUMNS <= end; first += VECS * TILE_COLUMNS)
+        bf16_wide_strip(x, w, first, y);
+    if (first < end)
+        bf16_strip(x, w, first, y);
 }
 
 const struct tile_kernels tiles_avx512vnni = {
@@ -163,6 +132,7 @@ const struct tile_kernels tiles_avx512bf16 = {
     .int8_product = int8_product,
     .bf16_product = bf16_product,
     .quantise = tiles_avx512_quantise,
+    .quantise_bf16 = tiles_avx512_quantise_bf16,
     .to_bf16 = tiles_avx512_to_bf16,
     .softmax = tiles_avx512_softmax,
     .pack_keys = tiles_avx512_pack_keys,

@@ -1,5 +1,4 @@
 /* Rows into operands with AVX-512 and AVX512-BF16. */
-#include "encoder/polynomials.h"
 #include "encoder/tiles_avx512.h"
 
 #include <math.h>
@@ -13,10 +12,19 @@ static inline __mmask16 lanes(size_t i, size_t n)
     return i >= n ? 0 : n - i >= LANES ? 0xffff : (__mmask16)((1U << (n - i)) - 1);
 }
 
-static inline __m512 load_scaled(const float *x, const float *factor, size_t i, size_t n)
+/* 16 elements of a row of floats or of bf16. */
+static inline __m512 load_element(const void *x, bool half, const float *factor, size_t i,
+                                  size_t n)
 {
     __mmask16 mask = lanes(i, n);
-    __m512 v = _mm512_maskz_loadu_ps(mask, x + i);
+    __m512 v;
+    if (half) {
+        __m512i wide =
+            _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, (const uint16_t *)x + i));
+        v = _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+    } else {
+        v = _mm512_maskz_loadu_ps(mask, (const float *)x + i);
+    }
     return factor ? _mm512_mul_ps(v, _mm512_maskz_loadu_ps(mask, factor + i)) : v;
 }
 
@@ -29,11 +37,12 @@ static inline __m512i narrow(const __m512i v[4])
     return _mm512_permutexvar_epi32(order, _mm512_packs_epi16(low, high));
 }
 
-float tiles_avx512_quantise(const float *x, const float *factor, size_t n, uint8_t *q)
+static inline float quantise(const void *x, bool half, const float *factor, size_t n,
+                             uint8_t *q)
 {
     __m512 greatest = _mm512_setzero_ps(), finite = _mm512_setzero_ps();
     for (size_t i = 0; i < n; i += LANES) {
-        __m512 v = load_scaled(x, factor, i, n);
+        __m512 v = load_element(x, half, factor, i, n);
         greatest = _mm512_max_ps(greatest, _mm512_abs_ps(v));
         finite = _mm512_fmadd_ps(v, _mm512_setzero_ps(), finite);
     }
@@ -45,12 +54,23 @@ float tiles_avx512_quantise(const float *x, const float *factor, size_t n, uint8
     }
     for (size_t i = 0; i < n; i += TILE_BYTES) {
         __m512i v[4];
-        for (size_t j = 0; j < 4; j++)
-            v[j] = _mm512_cvtps_epi32(_mm512_mul_ps(load_scaled(x, factor, i + j * LANES, n),
-                                                    _mm512_set1_ps(inverse)));
+        for (size_t j = 0; j < 4; j++) {
+            __m512 e = load_element(x, half, factor, i + j * LANES, n);
+            v[j] = _mm512_cvtps_epi32(_mm512_mul_ps(e, _mm512_set1_ps(inverse)));
+        }
         _mm512_storeu_si512(q + i, _mm512_xor_si512(narrow(v), _mm512_set1_epi8(-128)));
     }
     return scale;
+}
+
+float tiles_avx512_quantise(const float *x, const float *factor, size_t n, uint8_t *q)
+{
+    return quantise(x, false, factor, n, q);
+}
+
+float tiles_avx512_quantise_bf16(const uint16_t *x, const float *factor, size_t n, uint8_t *q)
+{
+    return quantise(x, true, factor, n, q);
 }
 
 void tiles_avx512_to_bf16(const float *x, float factor, size_t n, uint16_t *y)
@@ -80,18 +100,21 @@ static inline __m512 load_scores(const float *s, size_t i, size_t keys)
     return _mm512_mask_loadu_ps(_mm512_set1_ps(-INFINITY), lanes(i, keys), s + i);
 }
 
-void tiles_avx512_softmax(const float *s, size_t s_stride, size_t rows, size_t keys, float *max,
-                          float *sum, float *factor, uint16_t *p, size_t p_stride)
+void tiles_avx512_softmax(const float *s, size_t s_stride, float scale, size_t rows,
+                          size_t keys, float *max, float *sum, float *factor, uint16_t *p,
+                          size_t p_stride)
 {
+    __m512 scales = _mm512_set1_ps(scale);
     for (size_t row = 0; row < rows; row++, s += s_stride, p += p_stride) {
-        __m512 most = _mm512_set1_ps(max[row]);
+        __m512 most = _mm512_set1_ps(-INFINITY);
         for (size_t i = 0; i < keys; i += LANES)
             most = _mm512_max_ps(most, load_scores(s, i, keys));
-        float greatest = _mm512_reduce_max_ps(most);
+        float greatest = fmaxf(max[row], _mm512_reduce_max_ps(most) * scale);
         __m512 minus = _mm512_set1_ps(-greatest), total = _mm512_setzero_ps();
         for (size_t i = 0; i < keys; i += 2 * LANES) {
-            __m512 low = exp2_short(_mm512_add_ps(load_scores(s, i, keys), minus));
-            __m512 high = exp2_short(_mm512_add_ps(load_scores(s, i + LANES, keys), minus));
+            __m512 low = exp2_short(_mm512_fmadd_ps(load_scores(s, i, keys), scales, minus));
+            __m512 high =
+                exp2_short(_mm512_fmadd_ps(load_scores(s, i + LANES, keys), scales, minus));
             total = _mm512_add_ps(total, _mm512_add_ps(low, high));
             _mm512_storeu_si512(p + i, (__m512i)_mm512_cvtne2ps_pbh(high, low));
         }
@@ -128,41 +151,40 @@ static void transpose(__m512i r[LANES])
     memcpy(r, t, sizeof t);
 }
 
-void tiles_avx512_pack_keys(const float *k, size_t stride, size_t count, size_t size,
+/* 32 bf16 of a row, none where it is not there. */
+static inline __m512i load_bf16(const uint16_t *row, size_t i, size_t n, bool there)
+{
+    size_t count = !there || i >= n ? 0 : n - i < 2 * LANES ? n - i : 2 * LANES;
+    __mmask32 mask = (__mmask32)((1ULL << count) - 1);
+    return _mm512_maskz_loadu_epi16(mask, row + i);
+}
+
+void tiles_avx512_pack_keys(const uint16_t *k, size_t stride, size_t count, size_t size,
                             uint16_t *packed)
 {
     for (size_t first = 0; first < count; first += TILE_COLUMNS)
         for (size_t i = 0; i < size; i += 2 * LANES) {
             __m512i rows[TILE_COLUMNS];
-            for (size_t j = 0; j < TILE_COLUMNS; j++) {
-                const float *row = k + (first + j) * stride;
-                bool there = first + j < count;
-                __m512 low = _mm512_maskz_loadu_ps(there ? lanes(i, size) : 0, row + i);
-                __m512 high =
-                    _mm512_maskz_loadu_ps(there ? lanes(i + LANES, size) : 0, row + i + LANES);
-                rows[j] = (__m512i)_mm512_cvtne2ps_pbh(high, low);
-            }
+            for (size_t j = 0; j < TILE_COLUMNS; j++)
+                rows[j] = load_bf16(k + (first + j) * stride, i, size, first + j < count);
             transpose(rows);
             for (size_t u = 0; u < LANES; u++, packed += 2 * TILE_COLUMNS)
                 _mm512_store_si512(packed, rows[u]);
         }
 }
 
-void tiles_avx512_pack_values(const float *v, size_t stride, size_t count, size_t size,
+void tiles_avx512_pack_values(const uint16_t *v, size_t stride, size_t count, size_t size,
                               uint16_t *packed)
 {
-    __m512i interleave = _mm512_setzero_si512();
-    for (int i = 0; i < LANES; i++) /* word 2 i from the lower half, 2 i + 1 from the upper */
-        interleave =
-            _mm512_mask_set1_epi32(interleave, (__mmask16)(1U << i), i | (i + LANES) << 16);
     size_t units = tile_padded(count, TILE_BYTES / 2) / 2;
     for (size_t j = 0; j < size; j += TILE_COLUMNS)
         for (size_t u = 0; u < units; u++, packed += 2 * TILE_COLUMNS) {
-            const float *row = v + 2 * u * stride + j;
+            const uint16_t *row = v + 2 * u * stride + j;
             __mmask16 mask = lanes(j, size);
-            __m512 even = _mm512_maskz_loadu_ps(2 * u < count ? mask : 0, row);
-            __m512 odd = _mm512_maskz_loadu_ps(2 * u + 1 < count ? mask : 0, row + stride);
-            __m512i both = (__m512i)_mm512_cvtne2ps_pbh(odd, even);
-            _mm512_store_si512(packed, _mm512_permutexvar_epi16(interleave, both));
+            __m256i even = _mm256_maskz_loadu_epi16(2 * u < count ? mask : 0, row);
+            __m256i odd = _mm256_maskz_loadu_epi16(2 * u + 1 < count ? mask : 0, row + stride);
+            _mm512_store_si512(
+                packed, _mm512_or_si512(_mm512_cvtepu16_epi32(even),
+                                        _mm512_slli_epi32(_mm512_cvtepu16_epi32(odd), 16)));
         }
 }

@@ -1,12 +1,28 @@
 /* The reference: each kernel as its formula is written. */
 #include "encoder/bf16.h"
+#include "encoder/polynomials.h"
 #include "encoder/tiles.h"
 
 #include <math.h>
 #include <string.h>
 
+static float gelu(float x)
+{
+    return 0.5F * x * (1 + erff(x * SQRT_HALF));
+}
+
+/* y[row][column] = x in the form that is asked for. */
+static void put(const struct tile_result *y, size_t row, size_t column, float x)
+{
+    size_t at = row * y->stride + column;
+    if (y->form == TILE_F32)
+        ((float *)y->data)[at] = x;
+    else
+        ((uint16_t *)y->data)[at] = bf16_from_f32(y->form == TILE_GELU_BF16 ? gelu(x) : x);
+}
+
 static void int8_product(const struct tile_rows *x, const struct tile_matrix *w, size_t first,
-                         size_t end, float *y, size_t stride)
+                         size_t end, const struct tile_result *y)
 {
     for (size_t i = 0; i < x->count; i++) {
         const uint8_t *row = (const uint8_t *)x->data + i * x->stride;
@@ -20,14 +36,13 @@ static void int8_product(const struct tile_rows *x, const struct tile_matrix *w,
                     for (size_t b = 0; b < 4; b++)
                         sum[j] += row[u * 4 + b] * column[(u * TILE_COLUMNS + j) * 4 + b];
             for (size_t j = 0; j < TILE_COLUMNS; j++)
-                y[i * stride + g + j] =
-                    fmaf((float)sum[j], scale * w->scale[g + j], w->bias[g + j]);
+                put(y, i, g + j, fmaf((float)sum[j], scale * w->scale[g + j], w->bias[g + j]));
         }
     }
 }
 
 static void bf16_product(const struct tile_rows *x, const struct tile_matrix *w, size_t first,
-                         size_t end, float *y, size_t stride)
+                         size_t end, const struct tile_result *y)
 {
     for (size_t i = 0; i < x->count; i++) {
         const uint16_t *row = (const uint16_t *)((const char *)x->data + i * x->stride);
@@ -39,28 +54,46 @@ static void bf16_product(const struct tile_rows *x, const struct tile_matrix *w,
                     for (size_t b = 0; b < 2; b++)
                         sum += bf16_to_f32(row[u * 2 + b]) *
                                bf16_to_f32(column[(u * TILE_COLUMNS + j) * 2 + b]);
-                y[i * stride + g + j] = sum;
+                put(y, i, g + j, sum);
             }
         }
     }
 }
 
-static float quantise(const float *x, const float *factor, size_t n, uint8_t *q)
+/* Element i, before it is quantised. */
+static float element(const float *x, const uint16_t *half, const float *factor, size_t i)
+{
+    float v = x ? x[i] : bf16_to_f32(half[i]);
+    return factor ? v * factor[i] : v;
+}
+
+static float quantise_any(const float *x, const uint16_t *half, const float *factor, size_t n,
+                          uint8_t *q)
 {
     float greatest = 0, finite = 0;
     for (size_t i = 0; i < n; i++) {
-        float v = fabsf(factor ? x[i] * factor[i] : x[i]);
+        float v = fabsf(element(x, half, factor, i));
         greatest = v > greatest ? v : greatest;
         finite += v * 0;
     }
     /* A row of numbers too small for their inverse counts as 0. */
     float scale = greatest / 127, inverse = greatest > 1e-30F ? 127 / greatest : 0;
     for (size_t i = 0; i < n; i++) {
-        float v = (factor ? x[i] * factor[i] : x[i]) * inverse;
+        float v = element(x, half, factor, i) * inverse;
         q[i] = finite == 0 ? (uint8_t)((int)nearbyintf(v) + 128) : 128;
     }
     memset(q + n, 128, tile_padded(n, TILE_BYTES) - n);
     return scale + finite;
+}
+
+static float quantise(const float *x, const float *factor, size_t n, uint8_t *q)
+{
+    return quantise_any(x, NULL, factor, n, q);
+}
+
+static float quantise_bf16(const uint16_t *x, const float *factor, size_t n, uint8_t *q)
+{
+    return quantise_any(NULL, x, factor, n, q);
 }
 
 static void to_bf16(const float *x, float factor, size_t n, uint16_t *y)
@@ -70,15 +103,15 @@ static void to_bf16(const float *x, float factor, size_t n, uint16_t *y)
     memset(y + n, 0, (tile_padded(n, TILE_BYTES / 2) - n) * sizeof *y);
 }
 
-static void softmax(const float *s, size_t s_stride, size_t rows, size_t keys, float *max,
-                    float *sum, float *factor, uint16_t *p, size_t p_stride)
+static void softmax(const float *s, size_t s_stride, float scale, size_t rows, size_t keys,
+                    float *max, float *sum, float *factor, uint16_t *p, size_t p_stride)
 {
     for (size_t i = 0; i < rows; i++, s += s_stride, p += p_stride) {
         float greatest = max[i], total = 0;
         for (size_t j = 0; j < keys; j++)
-            greatest = s[j] > greatest ? s[j] : greatest;
+            greatest = s[j] * scale > greatest ? s[j] * scale : greatest;
         for (size_t j = 0; j < keys; j++) {
-            float power = exp2f(s[j] - greatest);
+            float power = exp2f(s[j] * scale - greatest);
             p[j] = bf16_from_f32(power);
             total += power;
         }
@@ -95,24 +128,24 @@ static size_t place(size_t units, size_t column, size_t u, size_t b)
     return ((column / TILE_COLUMNS * units + u) * TILE_COLUMNS + column % TILE_COLUMNS) * 2 + b;
 }
 
-static void pack_keys(const float *k, size_t stride, size_t count, size_t size,
+static void pack_keys(const uint16_t *k, size_t stride, size_t count, size_t size,
                       uint16_t *packed)
 {
     size_t units = tile_padded(size, TILE_BYTES / 2) / 2;
     for (size_t j = 0; j < tile_padded(count, TILE_COLUMNS); j++)
         for (size_t i = 0; i < units * 2; i++)
             packed[place(units, j, i / 2, i % 2)] =
-                j < count && i < size ? bf16_from_f32(k[j * stride + i]) : 0;
+                j < count && i < size ? k[j * stride + i] : 0;
 }
 
-static void pack_values(const float *v, size_t stride, size_t count, size_t size,
+static void pack_values(const uint16_t *v, size_t stride, size_t count, size_t size,
                         uint16_t *packed)
 {
     size_t units = tile_padded(count, TILE_BYTES / 2) / 2;
     for (size_t j = 0; j < tile_padded(size, TILE_COLUMNS); j++)
         for (size_t i = 0; i < units * 2; i++)
             packed[place(units, j, i / 2, i % 2)] =
-                i < count && j < size ? bf16_from_f32(v[i * stride + j]) : 0;
+                i < count && j < size ? v[i * stride + j] : 0;
 }
 
 const struct tile_kernels tiles_scalar = {
@@ -120,6 +153,7 @@ const struct tile_kernels tiles_scalar = {
     .int8_product = int8_product,
     .bf16_product = bf16_product,
     .quantise = quantise,
+    .quantise_bf16 = quantise_bf16,
     .to_bf16 = to_bf16,
     .softmax = softmax,
     .pack_keys = pack_keys,

@@ -53,7 +53,10 @@ static void run(const struct product *p, struct matmul_worker *worker, const flo
 {
     rag_error error;
     for (size_t panel = 0; panel < matmul_panels(p->matmul); panel++)
-        assert_ok(matmul_run(p->matmul, worker, panel, x, rows, y, &error), &error);
+        assert_ok(matmul_run(p->matmul, worker, panel, x, rows,
+                             &(struct tile_result){y, matmul_outputs(p->matmul), TILE_F32},
+                             &error),
+                  &error);
 }
 
 /* Odd shapes, and those of the default model and of bge-m3. */
@@ -147,7 +150,9 @@ static void threads_share_a_matrix_and_its_generated_code(void **state)
     for (size_t i = 0; i < THREADS; i++) {
         rag_error own;
         for (size_t panel = 0; panel < matmul_panels(p.matmul); panel++)
-            failures += matmul_run(p.matmul, workers[i], panel, x, ROWS, y[i], &own) != RAG_OK;
+            failures +=
+                matmul_run(p.matmul, workers[i], panel, x, ROWS,
+                           &(struct tile_result){y[i], OUTPUTS, TILE_F32}, &own) != RAG_OK;
     }
     assert_int_equal(failures, 0);
     for (size_t i = 0; i < THREADS; i++) {

@@ -126,8 +126,9 @@ static void check_int8(const struct tile_kernels *tiles)
         problem_make(&p, rows, columns, shapes[s][2], true);
         size_t count = tile_padded(rows, TILE_ROWS) * stride;
         float *y = room(count, sizeof *y), *reference = room(count, sizeof *y);
-        tiles->int8_product(&p.x, &p.w, 0, columns, y, stride);
-        tiles_scalar.int8_product(&p.x, &p.w, 0, columns, reference, stride);
+        tiles->int8_product(&p.x, &p.w, 0, columns, &(struct tile_result){y, stride, TILE_F32});
+        tiles_scalar.int8_product(&p.x, &p.w, 0, columns,
+                                  &(struct tile_result){reference, stride, TILE_F32});
         for (size_t i = 0; i < rows; i++) {
             assert_memory_equal(y + i * stride, reference + i * stride, columns * sizeof *y);
             for (size_t j = 0; j < columns; j += 7) {
@@ -154,7 +155,7 @@ static void check_bf16(const struct tile_kernels *tiles)
         struct problem p;
         problem_make(&p, rows, columns, shapes[s][2], false);
         float *y = room(tile_padded(rows, TILE_ROWS) * stride, sizeof *y);
-        tiles->bf16_product(&p.x, &p.w, 0, columns, y, stride);
+        tiles->bf16_product(&p.x, &p.w, 0, columns, &(struct tile_result){y, stride, TILE_F32});
         for (size_t i = 0; i < rows; i++)
             for (size_t j = 0; j < columns; j++)
                 assert_true(fabs(y[i * stride + j] - expected_bf16(&p, i, j)) < 1e-4);
@@ -184,9 +185,10 @@ static void check_parts(const struct tile_kernels *tiles)
         lone.scale = (const float *)((const char *)lone.scale + LONE * lone.stride);
         lone.count = 1;
         void (*product)(const struct tile_rows *, const struct tile_matrix *, size_t, size_t,
-                        float *, size_t) = int8 ? tiles->int8_product : tiles->bf16_product;
-        product(&p.x, &p.w, 0, COLUMNS, whole, COLUMNS);
-        product(&lone, &p.w, FIRST, END, part, COLUMNS);
+                        const struct tile_result *) =
+            int8 ? tiles->int8_product : tiles->bf16_product;
+        product(&p.x, &p.w, 0, COLUMNS, &(struct tile_result){whole, COLUMNS, TILE_F32});
+        product(&lone, &p.w, FIRST, END, &(struct tile_result){part, COLUMNS, TILE_F32});
         assert_memory_equal(part + FIRST, whole + (size_t)LONE * COLUMNS + FIRST,
                             (END - FIRST) * sizeof *part);
         for (size_t j = 0; j < COLUMNS; j++)
@@ -204,6 +206,43 @@ static void a_row_has_the_same_bits_alone_and_in_other_columns(void **state)
     each_level(check_parts);
 }
 
+/* bf16 results are those in f32, rounded, with GELU or without. */
+static void check_forms(const struct tile_kernels *tiles)
+{
+    enum { ROWS = 45, COLUMNS = 80, ROOM = 48 * COLUMNS };
+    if (!tiles->fast_bf16 && tiles->level != CPU_SCALAR)
+        return;
+    for (int int8 = 0; int8 < 2; int8++) {
+        struct problem p;
+        problem_make(&p, ROWS, COLUMNS, 2, int8);
+        for (size_t j = 0; j < COLUMNS; j++) {
+            p.scale[j] *= 1e-3F; /* results around GELU's bend */
+            p.offset[j] = -128;
+        }
+        static float exact[ROOM];
+        static uint16_t rounded[ROOM], gelu[ROOM];
+        void (*product)(const struct tile_rows *, const struct tile_matrix *, size_t, size_t,
+                        const struct tile_result *) =
+            int8 ? tiles->int8_product : tiles->bf16_product;
+        product(&p.x, &p.w, 0, COLUMNS, &(struct tile_result){exact, COLUMNS, TILE_F32});
+        product(&p.x, &p.w, 0, COLUMNS, &(struct tile_result){rounded, COLUMNS, TILE_BF16});
+        product(&p.x, &p.w, 0, COLUMNS, &(struct tile_result){gelu, COLUMNS, TILE_GELU_BF16});
+        for (size_t i = 0; i < (size_t)ROWS * COLUMNS; i++) {
+            double x = exact[i], y = 0.5 * x * (1 + erf(x / sqrt(2)));
+            assert_int_equal(rounded[i], bf16_from_f32(exact[i]));
+            assert_true(fabs(bf16_to_f32(gelu[i]) - y) <=
+                        fabs(y) / 256 + 1e-5 * fabs(x) + 1e-30);
+        }
+        problem_release(&p);
+    }
+}
+
+static void results_are_rounded_to_bf16_with_gelu_or_without(void **state)
+{
+    (void)state;
+    each_level(check_forms);
+}
+
 static const size_t sizes[] = {1,  2,  7,  8,  15, 16,  17,  31,  32,  33,
                                48, 63, 64, 65, 96, 100, 127, 384, 511, 1024};
 enum { SIZES = sizeof sizes / sizeof *sizes, MOST = 1024 };
@@ -212,6 +251,7 @@ static void check_quantise(const struct tile_kernels *tiles)
 {
     static float x[MOST], factor[MOST];
     static uint8_t q[MOST + TILE_BYTES], reference[MOST + TILE_BYTES];
+    static uint16_t half[MOST];
     for (size_t s = 0; s < SIZES; s++)
         for (int with = 0; with < 2; with++) {
             size_t n = sizes[s], padded = tile_padded(n, TILE_BYTES);
@@ -225,6 +265,15 @@ static void check_quantise(const struct tile_kernels *tiles)
             assert_true(scale == same);
             assert_memory_equal(q, reference, padded);
             assert_int_equal(q[padded], 7);
+            for (size_t i = 0; i < n; i++)
+                half[i] = bf16_from_f32(x[i]);
+            if (tiles->quantise_bf16) {
+                static uint8_t q_half[MOST + TILE_BYTES];
+                assert_true(
+                    tiles->quantise_bf16(half, with ? factor : NULL, n, q_half) ==
+                    tiles_scalar.quantise_bf16(half, with ? factor : NULL, n, reference));
+                assert_memory_equal(q_half, reference, padded);
+            }
             for (size_t i = 0; i < n; i++) {
                 float v = with ? x[i] * factor[i] : x[i];
                 assert_true(fabsf((float)(q[i] - 128) * scale - v) <= scale * 0.5001F);
@@ -310,7 +359,7 @@ static void check_softmax(const struct tile_kernels *tiles)
         for (int block = 0; block < 2; block++) {
             for (size_t i = 0; i < ROWS * STRIDE; i++)
                 s[block][i] = any(30);
-            tiles->softmax(s[block], STRIDE, ROWS, keys, max, sum, factor, p[block], STRIDE);
+            tiles->softmax(s[block], STRIDE, 1, ROWS, keys, max, sum, factor, p[block], STRIDE);
         }
         for (size_t i = 0; i < ROWS; i++) {
             double greatest = -INFINITY, total = 0;
@@ -333,7 +382,7 @@ static void check_softmax(const struct tile_kernels *tiles)
         }
     }
     s[0][STRIDE] = NAN;
-    tiles->softmax(s[0], STRIDE, 2, KEYS, max, sum, factor, p[0], STRIDE);
+    tiles->softmax(s[0], STRIDE, 1, 2, KEYS, max, sum, factor, p[0], STRIDE);
     assert_true(isfinite(sum[0]) && isnan(sum[1]));
 }
 
@@ -346,12 +395,12 @@ static void an_online_softmax_agrees_with_exact_powers_of_two(void **state)
 static void check_packing(const struct tile_kernels *tiles)
 {
     enum { COUNT = 70, SIZE = 100, STRIDE = 104, ROOM = 128 * 128 };
-    static float rows[COUNT * STRIDE];
+    static uint16_t rows[COUNT * STRIDE];
     static _Alignas(64) uint16_t packed[ROOM], reference[ROOM];
     if (!tiles->pack_keys)
         return;
     for (size_t i = 0; i < COUNT * STRIDE; i++)
-        rows[i] = any(2);
+        rows[i] = bf16_from_f32(any(2));
     for (size_t count = 1; count <= COUNT; count += 3)
         for (size_t size = 1; size <= SIZE; size += 9) {
             memset(packed, 7, sizeof packed);
@@ -377,6 +426,7 @@ int main(void)
         cmocka_unit_test(int8_products_are_the_same_to_the_bit),
         cmocka_unit_test(bf16_products_agree_with_double_precision),
         cmocka_unit_test(a_row_has_the_same_bits_alone_and_in_other_columns),
+        cmocka_unit_test(results_are_rounded_to_bf16_with_gelu_or_without),
         cmocka_unit_test(quantising_is_the_same_to_the_bit_and_within_half_a_step),
         cmocka_unit_test(nothing_and_what_is_not_finite_are_quantised_safely),
         cmocka_unit_test(bf16_is_rounded_to_the_nearest),
