@@ -191,15 +191,29 @@ rag_status packed_array(const struct packed *packed, const char *name, size_t co
     return RAG_OK;
 }
 
+static rag_status verify(const struct packed *packed, const struct packed_entry *entry,
+                         rag_error *error)
+{
+    if (checksum_bytes(packed->data + entry->offset, entry->size) == entry->checksum)
+        return RAG_OK;
+    return fail_with(error, RAG_MODEL, "damaged: section %s does not match its checksum",
+                     entry->name);
+}
+
+rag_status packed_verify_section(const struct packed *packed, const char *name,
+                                 rag_error *error)
+{
+    const struct packed_entry *entry = find(packed, name);
+    return entry ? verify(packed, entry, error)
+                 : fail_with(error, RAG_MODEL, "damaged: it has no section %s", name);
+}
+
 rag_status packed_verify(const struct packed *packed, rag_error *error)
 {
-    for (size_t i = 0; i < packed->header->section_count; i++) {
-        const struct packed_entry *entry = &packed->entries[i];
-        if (checksum_bytes(packed->data + entry->offset, entry->size) != entry->checksum)
-            return fail_with(error, RAG_MODEL,
-                             "damaged: section %s does not match its checksum", entry->name);
-    }
-    return RAG_OK;
+    rag_status status = RAG_OK;
+    for (size_t i = 0; !status && i < packed->header->section_count; i++)
+        status = verify(packed, &packed->entries[i], error);
+    return status;
 }
 
 void packed_get_info(const struct packed *packed, struct packed_info *info)

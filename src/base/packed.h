@@ -11,7 +11,7 @@
  *       12     4  number of sections n, at most PACKED_MAX_SECTIONS
  *       16     8  offset of the table, a multiple of 64: the table is the end of the file
  *       24     8  size of the file: the table's offset + 96 n
- *       32    32  source: a SHA-256 that stands for what the file was made of
+ *       32    32  source: what tells apart what files were made of, such as a hash
  *       64    32  version of the rag that wrote it, padded with zeros; for information
  *       96    64  variant, padded with at least one zero: the layout of the sections with its
  *                 number and, where they depend on it, the instruction set
@@ -83,6 +83,10 @@ CHECKED bool packed_section(const struct packed *packed, const char *name, const
  * or of another size. */
 CHECKED rag_status packed_array(const struct packed *packed, const char *name, size_t count,
                                 size_t item_size, const void **data, rag_error *error);
+
+/* Reads a section and compares its checksum. RAG_MODEL if it is missing or damaged. */
+CHECKED rag_status packed_verify_section(const struct packed *packed, const char *name,
+                                         rag_error *error);
 
 /* Reads every section and compares its checksum. RAG_MODEL names the first damaged one. */
 CHECKED rag_status packed_verify(const struct packed *packed, rag_error *error);

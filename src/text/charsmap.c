@@ -36,6 +36,20 @@ static uint32_t unit_label(uint32_t unit)
     return unit & (UINT32_C(1) << 31 | 0xFF);
 }
 
+rag_status charsmap_check(const char *strings, size_t size, rag_error *error)
+{
+    if (utf8_valid_prefix(strings, size) != size)
+        return fail_with(error, RAG_MODEL, "the charsmap's replacements are not UTF-8");
+    for (size_t at = 0; at < size;) {
+        const char *end = memchr(strings + at, 0, size - at);
+        size_t length = end ? (size_t)(end - strings) - at : size - at;
+        if (length > CHARSMAP_MAX_REPLACEMENT)
+            return fail_with(error, RAG_MODEL, "a charsmap's replacement of %zu bytes", length);
+        at += length + 1;
+    }
+    return RAG_OK;
+}
+
 rag_status charsmap_parse(const void *data, size_t size, struct charsmap *map, rag_error *error)
 {
     const unsigned char *bytes = data;
@@ -51,15 +65,9 @@ rag_status charsmap_parse(const void *data, size_t size, struct charsmap *map, r
                          trie_size, size);
     const char *strings = (const char *)bytes + 4 + trie_size;
     size_t strings_size = size - 4 - trie_size;
-    if (utf8_valid_prefix(strings, strings_size) != strings_size)
-        return fail_with(error, RAG_MODEL, "the charsmap's replacements are not UTF-8");
-    for (size_t at = 0; at < strings_size;) {
-        const char *end = memchr(strings + at, 0, strings_size - at);
-        size_t length = end ? (size_t)(end - strings) - at : strings_size - at;
-        if (length > CHARSMAP_MAX_REPLACEMENT)
-            return fail_with(error, RAG_MODEL, "a charsmap's replacement of %zu bytes", length);
-        at += length + 1;
-    }
+    rag_status status = charsmap_check(strings, strings_size, error);
+    if (status)
+        return status;
     map->unit_count = trie_size / 4;
     map->units = alloc_array(map->unit_count, sizeof *map->units);
     map->strings = alloc_array(strings_size + 1, 1);

@@ -22,6 +22,8 @@ struct charsmap {
 /* RAG_MODEL: not a precompiled charsmap. */
 CHECKED rag_status charsmap_parse(const void *data, size_t size, struct charsmap *map,
                                   rag_error *error);
+/* The strings alone; the units need no check, for each step through them is bounded. */
+CHECKED rag_status charsmap_check(const char *strings, size_t size, rag_error *error);
 void charsmap_release(struct charsmap *map);
 
 /* The replacement (UTF-8, *size bytes) of the shortest rule that text begins with, or NULL. */

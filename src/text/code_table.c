@@ -70,3 +70,23 @@ bool code_table_mark(struct code_table *table, const struct code_ranges *ranges,
     }
     return true;
 }
+
+bool code_table_borrow(struct code_table *table, const uint16_t *pages, const uint32_t *values,
+                       size_t page_count)
+{
+    *table =
+        (struct code_table){.values = (uint32_t *)(uintptr_t)values, .page_count = page_count};
+    memcpy(table->pages, pages, sizeof table->pages);
+    for (size_t i = 0; i < CODE_TABLE_PAGES; i++)
+        if (pages[i] >= page_count)
+            return false;
+    return true;
+}
+
+bool code_table_check(const struct code_table *table, uint32_t most)
+{
+    bool good = true;
+    for (size_t i = 0; i < table->page_count * 256; i++)
+        good &= table->values[i] <= most;
+    return good;
+}

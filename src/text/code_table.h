@@ -34,6 +34,14 @@ CHECKED bool code_table_set(struct code_table *table, uint32_t code, uint32_t va
 CHECKED bool code_table_mark(struct code_table *table, const struct code_ranges *ranges,
                              uint32_t bits);
 
+/* The pages and values of a table that comes from a file; values stay the caller's. Only
+ * code_table_get may be used on it, when code_table_borrow has said true: each page is there.
+ */
+CHECKED bool code_table_borrow(struct code_table *table, const uint16_t *pages,
+                               const uint32_t *values, size_t page_count);
+/* Whether no value is above `most`. */
+bool code_table_check(const struct code_table *table, uint32_t most);
+
 /* code must be below 0x110000. */
 static inline uint32_t code_table_get(const struct code_table *table, uint32_t code)
 {

@@ -2,6 +2,7 @@
 #ifndef RAG_TEXT_MODEL_H
 #define RAG_TEXT_MODEL_H
 
+#include "base/packed.h"
 #include "text/added_tokens.h"
 #include "text/charsmap.h"
 #include "text/piece_trie.h"
@@ -74,6 +75,10 @@ struct wordpiece {
 struct tokenizer {
     enum tokenizer_model model;
     char *path;
+    /* NULL if it was parsed. Else the vocabulary, the trie, the entries, expansions and
+     * charsmap lie in this file and belong to it. */
+    struct packed *packed;
+    struct hash file_hash;        /* of the file at `path`, where it comes from a packed file */
     struct vocabulary vocabulary; /* of the model, and behind it what was added */
     size_t model_pieces;
     struct piece_trie trie;
@@ -84,6 +89,16 @@ struct tokenizer {
     struct unigram unigram;
     struct wordpiece wordpiece;
 };
+
+/* Empty; NULL: out of memory. */
+CHECKED struct tokenizer *tokenizer_new(void);
+
+/* The search for added tokens, and which ids are special; RAG_MODEL if a template has an id
+ * that is none. */
+CHECKED rag_status tokenizer_prepare_added(struct tokenizer *tokenizer, rag_error *error);
+
+/* Closes the packed file, and forgets what lies in it. */
+void tokenizer_return_packed(struct tokenizer *tokenizer);
 
 /* The loaders fill the vocabulary, added, single, pair, unknown and the settings; errors
  * are RAG_MODEL and don't name the file. */
@@ -105,6 +120,10 @@ void template_simple(struct tokenizer *tokenizer, int32_t first, int32_t last, b
 /* Makes what is derived from the settings and the vocabulary. */
 CHECKED rag_status unigram_prepare(struct tokenizer *tokenizer, rag_error *error);
 CHECKED rag_status wordpiece_prepare(struct tokenizer *tokenizer, rag_error *error);
+/* The same for a tokenizer whose trie, entries, expansions and charsmap come from a file:
+ * checks what of them could lead astray, and makes what is not stored. */
+CHECKED rag_status unigram_restore(struct tokenizer *tokenizer, rag_error *error);
+CHECKED rag_status wordpiece_restore(const struct tokenizer *tokenizer, rag_error *error);
 void unigram_release(struct unigram *unigram);
 void wordpiece_release(struct wordpiece *wordpiece);
 

@@ -390,7 +390,7 @@ static bool note_classes(struct unigram *unigram)
                           code_table_get(&unigram->entries, '\r') | ENTRY_HOLDS);
 }
 
-rag_status normalizer_prepare(struct tokenizer *tokenizer, rag_error *error)
+rag_status normalizer_flags(struct tokenizer *tokenizer, rag_error *error)
 {
     struct unigram *unigram = &tokenizer->unigram;
     const struct piece_trie *trie = &tokenizer->trie;
@@ -412,7 +412,14 @@ rag_status normalizer_prepare(struct tokenizer *tokenizer, rag_error *error)
                         (unigram->split_at_white_space && unigram->traits[i] & TRAIT_SPACE);
         unigram->flagged[i] = (uint32_t)i | (boundary ? SYMBOL_BOUNDARY : 0);
     }
-    if (!grapheme_classes(&unigram->classes) || !code_table_init(&unigram->entries))
+    return grapheme_classes(&unigram->classes) ? RAG_OK : fail_memory(error);
+}
+
+rag_status normalizer_entries(struct tokenizer *tokenizer, rag_error *error)
+{
+    struct unigram *unigram = &tokenizer->unigram;
+    const struct piece_trie *trie = &tokenizer->trie;
+    if (!code_table_init(&unigram->entries))
         return fail_memory(error);
     for (size_t i = 1; i <= trie->symbol_count; i++)
         if (!code_table_set(&unigram->entries, trie->codes[i],
@@ -421,4 +428,32 @@ rag_status normalizer_prepare(struct tokenizer *tokenizer, rag_error *error)
     if (!note_rules(unigram, trie) || !note_classes(unigram))
         return fail_memory(error);
     return RAG_OK;
+}
+
+/* The symbols that become part of the stream: nothing above them but SYMBOL_BOUNDARY. */
+static bool check_expansion(const struct unigram *unigram, size_t index, size_t symbol_count)
+{
+    size_t left = unigram->expansion_count - index;
+    const uint32_t *expansion = unigram->expansions + index;
+    if (index >= unigram->expansion_count || expansion[0] > CHARSMAP_MAX_REPLACEMENT ||
+        expansion[0] >= left)
+        return false;
+    for (uint32_t i = 1; i <= expansion[0]; i++)
+        if ((expansion[i] & ~SYMBOL_BOUNDARY) > symbol_count)
+            return false;
+    return true;
+}
+
+bool normalizer_check(const struct tokenizer *tokenizer)
+{
+    const struct unigram *unigram = &tokenizer->unigram;
+    const struct code_table *entries = &unigram->entries;
+    size_t symbol_count = tokenizer->trie.symbol_count;
+    for (size_t i = 0; i < entries->page_count * 256; i++) {
+        uint32_t entry = entries->values[i];
+        if (entry & ENTRY_MAPPED ? !check_expansion(unigram, entry & ENTRY_MASK, symbol_count)
+                                 : (entry & ENTRY_MASK) > symbol_count)
+            return false;
+    }
+    return true;
 }

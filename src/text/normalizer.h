@@ -51,7 +51,13 @@ void normalizer_start(struct normalizer *normalizer, const struct tokenizer *tok
 CHECKED bool normalizer_fill(struct normalizer *normalizer, struct symbol_stream *stream,
                              size_t count);
 
-/* Makes the tables for the unigram settings of a tokenizer whose trie is built. */
-CHECKED rag_status normalizer_prepare(struct tokenizer *tokenizer, rag_error *error);
+/* Make the tables for the unigram settings of a tokenizer whose trie is built: first what is
+ * cheap and makes the flags of symbols, then what becomes of each character, which takes a
+ * while and is kept in packed files. */
+CHECKED rag_status normalizer_flags(struct tokenizer *tokenizer, rag_error *error);
+CHECKED rag_status normalizer_entries(struct tokenizer *tokenizer, rag_error *error);
+
+/* Whether entries and expansions that come from a file lead to symbols of the trie. */
+bool normalizer_check(const struct tokenizer *tokenizer);
 
 #endif

@@ -363,6 +363,12 @@ out:
     return fail_memory(error);
 }
 
+bool piece_trie_check(const struct piece_trie *trie)
+{
+    return trie->node_count > trie->symbol_count && trie->longest <= VOCABULARY_MAX_PIECE &&
+           code_table_check(&trie->symbols, (uint32_t)trie->symbol_count);
+}
+
 void piece_trie_release(struct piece_trie *trie)
 {
     code_table_release(&trie->symbols);

@@ -28,7 +28,7 @@ struct piece_trie {
     struct code_table symbols; /* symbol of a code point */
     uint32_t *codes;           /* [symbol_count + 1] code point of a symbol */
     size_t symbol_count;
-    struct trie_node *nodes; /* [node_count], base + any symbol lies within */
+    struct trie_node *nodes; /* [node_count] */
     size_t node_count;
     size_t longest; /* characters of the longest piece */
 };
@@ -41,6 +41,12 @@ CHECKED rag_status piece_trie_build(const struct vocabulary *vocabulary, size_t 
                                     rag_error *error);
 void piece_trie_release(struct piece_trie *trie);
 
+/* Whether a trie that comes from a file can be walked without leaving it: every symbol is a
+ * child of the root. The nodes are not looked at, which would take as long as everything else
+ * that opens a packed tokenizer: piece_trie_step keeps within them, and who uses an id checks
+ * it. */
+bool piece_trie_check(const struct piece_trie *trie);
+
 /* The child's slot, or TRIE_NONE. `node` must be a slot in use, symbol <= symbol_count. */
 static inline uint32_t piece_trie_step(const struct piece_trie *trie, uint32_t node,
                                        uint32_t symbol)
@@ -49,7 +55,7 @@ static inline uint32_t piece_trie_step(const struct piece_trie *trie, uint32_t n
     if (!(at->filter >> (symbol & 31) & 1))
         return TRIE_NONE;
     uint32_t child = at->base + symbol;
-    return trie->nodes[child].check == node ? child : TRIE_NONE;
+    return child < trie->node_count && trie->nodes[child].check == node ? child : TRIE_NONE;
 }
 
 /* The id of a piece, -1 if there is none. */

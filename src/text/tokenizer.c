@@ -51,10 +51,23 @@ bool token_list_push(struct token_list *list, int32_t id, uint32_t begin, uint32
 
 /* ---- Opening ---- */
 
+struct tokenizer *tokenizer_new(void)
+{
+    struct tokenizer *tokenizer = alloc_zeroed(1, sizeof *tokenizer);
+    if (!tokenizer)
+        return NULL;
+    vocabulary_init(&tokenizer->vocabulary);
+    added_tokens_init(&tokenizer->added);
+    tokenizer->unknown = -1;
+    return tokenizer;
+}
+
 void tokenizer_free(struct tokenizer *tokenizer)
 {
     if (!tokenizer)
         return;
+    if (tokenizer->packed)
+        tokenizer_return_packed(tokenizer);
     vocabulary_release(&tokenizer->vocabulary);
     piece_trie_release(&tokenizer->trie);
     added_tokens_release(&tokenizer->added);
@@ -102,15 +115,9 @@ static rag_status note_special(struct tokenizer *tokenizer, const struct templat
     return RAG_OK;
 }
 
-static rag_status prepare(struct tokenizer *tokenizer, rag_error *error)
+rag_status tokenizer_prepare_added(struct tokenizer *tokenizer, rag_error *error)
 {
-    tokenizer->model_pieces = tokenizer->vocabulary.count;
-    rag_status status = tokenizer->model == MODEL_UNIGRAM ? unigram_prepare(tokenizer, error)
-                                                          : wordpiece_prepare(tokenizer, error);
-    if (!status)
-        status = resolve_added(tokenizer, error);
-    if (!status)
-        status = added_tokens_prepare(&tokenizer->added, error);
+    rag_status status = added_tokens_prepare(&tokenizer->added, error);
     if (status)
         return status;
     tokenizer->special = alloc_zeroed(tokenizer->vocabulary.count, 1);
@@ -123,14 +130,23 @@ static rag_status prepare(struct tokenizer *tokenizer, rag_error *error)
     return status ? status : note_special(tokenizer, &tokenizer->pair, error);
 }
 
+static rag_status prepare(struct tokenizer *tokenizer, rag_error *error)
+{
+    tokenizer->model_pieces = tokenizer->vocabulary.count;
+    rag_status status = tokenizer->model == MODEL_UNIGRAM ? unigram_prepare(tokenizer, error)
+                                                          : wordpiece_prepare(tokenizer, error);
+    if (!status)
+        status = resolve_added(tokenizer, error);
+    return status ? status : tokenizer_prepare_added(tokenizer, error);
+}
+
 static bool ends_with(const char *text, const char *end)
 {
     size_t a = strlen(text), b = strlen(end);
     return a >= b && strcmp(text + a - b, end) == 0;
 }
 
-/* The tokenizer's file: the path itself, or the first there is in a folder. */
-static rag_status find_file(const char *path, char **file, rag_error *error)
+rag_status tokenizer_find(const char *path, char **file, rag_error *error)
 {
     static const char *const names[] = {"tokenizer.json", "sentencepiece.bpe.model",
                                         "vocab.txt"};
@@ -154,13 +170,10 @@ static rag_status find_file(const char *path, char **file, rag_error *error)
 rag_status tokenizer_open(const char *path, struct tokenizer **out, rag_error *error)
 {
     *out = NULL;
-    struct tokenizer *tokenizer = alloc_zeroed(1, sizeof *tokenizer);
+    struct tokenizer *tokenizer = tokenizer_new();
     if (!tokenizer)
         return fail_memory(error);
-    vocabulary_init(&tokenizer->vocabulary);
-    added_tokens_init(&tokenizer->added);
-    tokenizer->unknown = -1;
-    rag_status status = find_file(path, &tokenizer->path, error);
+    rag_status status = tokenizer_find(path, &tokenizer->path, error);
     if (status)
         goto out;
     const char *file = tokenizer->path;

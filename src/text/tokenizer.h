@@ -10,7 +10,7 @@
 #ifndef RAG_TEXT_TOKENIZER_H
 #define RAG_TEXT_TOKENIZER_H
 
-#include "base/error.h"
+#include "base/packed.h"
 
 #include <stdbool.h>
 
@@ -36,6 +36,28 @@ CHECKED bool token_list_push(struct token_list *list, int32_t id, uint32_t begin
  * RAG_MODEL: missing, damaged, or of a kind that is not supported. */
 CHECKED rag_status tokenizer_open(const char *path, struct tokenizer **out, rag_error *error);
 void tokenizer_free(struct tokenizer *tokenizer);
+
+/* The file that tokenizer_open would read, to be freed. */
+CHECKED rag_status tokenizer_find(const char *path, char **file, rag_error *error);
+
+/* The variant of a packed file that holds a tokenizer. */
+#define TOKENIZER_PACKED "tokenizer-1"
+
+/* Writes a tokenizer, and the SHA-256 of its file, as sections of a packed file. */
+CHECKED rag_status tokenizer_pack(const struct tokenizer *tokenizer,
+                                  struct packed_writer *writer, rag_error *error);
+
+/* The tokenizer in a packed file. Its large tables stay in the file, which becomes the
+ * tokenizer's to close (on failure it remains the caller's). `path`: what tokenizer_path is to
+ * say. RAG_MODEL: damaged; not even a file that was made for it leads to a read outside. */
+CHECKED rag_status tokenizer_unpack(struct packed *packed, const char *path,
+                                    struct tokenizer **out, rag_error *error);
+bool tokenizer_is_packed(const struct tokenizer *tokenizer);
+
+/* The SHA-256 of the file that it was parsed from; read now, unless it comes from a packed
+ * file. RAG_MODEL if it cannot be. */
+CHECKED rag_status tokenizer_file_hash(const struct tokenizer *tokenizer, struct hash *hash,
+                                       rag_error *error);
 
 const char *tokenizer_kind(const struct tokenizer *tokenizer); /* "unigram", "wordpiece" */
 const char *tokenizer_path(const struct tokenizer *tokenizer); /* the file it was read from */

@@ -22,6 +22,7 @@ enum {
 };
 
 #define UNKNOWN_PENALTY 10.0
+#define LOWEST_SCORE    (-1e6) /* of a piece */
 
 struct run {
     const struct tokenizer *tokenizer;
@@ -50,6 +51,13 @@ static bool run_token(struct run *run, int32_t id, uint32_t begin, uint32_t end)
     return token_list_push(run->out, id, begin, end);
 }
 
+/* A boundary that no piece has reached yet. One will, unless scores are damaged: then the
+ * character before it counts as unknown. */
+static inline struct best_path unreached(size_t boundary)
+{
+    return (struct best_path){-(double)INFINITY, TRIE_NONE, (uint32_t)boundary - 1};
+}
+
 /* Emits the best path from `start` to the boundary `to`. */
 static bool run_emit(struct run *run, size_t to)
 {
@@ -67,6 +75,8 @@ static bool run_emit(struct run *run, size_t to)
         uint32_t end = ahead;
         uint32_t node = best[end].node;
         int32_t id = node == TRIE_NONE ? run->tokenizer->unknown : nodes[node].id;
+        if ((uint32_t)id >= run->tokenizer->vocabulary.count) /* of a damaged packed file */
+            id = run->tokenizer->unknown;
         if (!run_token(run, id, run->stream.begin[at], run->stream.end[end - 1]))
             return false;
         ahead = best[end].start;
@@ -119,7 +129,7 @@ static bool run_word(struct run *run, bool finished, bool *failed)
     size_t known = run->matched;
     while (run->word_end < known && !(stream->symbols[run->word_end] & SYMBOL_BOUNDARY)) {
         run->word_end++;
-        stream->best[run->word_end].score = -(double)INFINITY;
+        stream->best[run->word_end] = unreached(run->word_end);
     }
     bool whole = run->word_end < known || finished;
     size_t keep = whole ? 0 : run->tokenizer->trie.longest;
@@ -160,7 +170,7 @@ static void run_begin_word(struct run *run)
     else
         stream->symbols[run->start] &= SYMBOL_MASK;
     stream->best[run->start].score = 0;
-    stream->best[run->start + 1].score = -(double)INFINITY;
+    stream->best[run->start + 1] = unreached(run->start + 1);
     run->next = run->reach = run->start;
     run->word_end = run->start + 1;
     /* Only the sign was put in: the symbol behind it belongs to the word. */
@@ -436,7 +446,7 @@ rag_status unigram_prepare(struct tokenizer *tokenizer, rag_error *error)
     struct vocabulary *vocabulary = &tokenizer->vocabulary;
     double lowest = 0;
     for (size_t i = 0; i < tokenizer->model_pieces; i++) {
-        if (!(vocabulary->scores[i] <= 0) || vocabulary->scores[i] < -1e6)
+        if (!(vocabulary->scores[i] <= 0) || vocabulary->scores[i] < LOWEST_SCORE)
             return fail_with(error, RAG_MODEL,
                              "the score of piece %zu (%g) is not a log probability", i,
                              vocabulary->scores[i]);
@@ -454,10 +464,29 @@ rag_status unigram_prepare(struct tokenizer *tokenizer, rag_error *error)
         status = piece_trie_build(vocabulary, tokenizer->model_pieces, extra.data,
                                   &tokenizer->trie, error);
     if (!status)
-        status = normalizer_prepare(tokenizer, error);
+        status = normalizer_flags(tokenizer, error);
+    if (!status)
+        status = normalizer_entries(tokenizer, error);
     if (!status && !make_patterns(tokenizer))
         status = fail_memory(error);
     buf_release(&extra);
+    return status;
+}
+
+rag_status unigram_restore(struct tokenizer *tokenizer, rag_error *error)
+{
+    const struct unigram *unigram = &tokenizer->unigram;
+    if (!(unigram->unknown_score < 0) ||
+        unigram->unknown_score < LOWEST_SCORE - UNKNOWN_PENALTY)
+        return fail_with(error, RAG_MODEL, "its score of unknown pieces is damaged");
+    rag_status status =
+        charsmap_check(unigram->charsmap.strings, unigram->charsmap.strings_size, error);
+    if (!status && !normalizer_check(tokenizer))
+        status = fail_with(error, RAG_MODEL, "its table of characters is damaged");
+    if (!status)
+        status = normalizer_flags(tokenizer, error);
+    if (!status && !make_patterns(tokenizer))
+        status = fail_memory(error);
     return status;
 }
 

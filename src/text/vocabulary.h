@@ -1,6 +1,6 @@
 /* vocabulary.h - the pieces of a tokenizer by id.
  *
- * Flat arrays, so that a packed copy of them could be mapped as it is. */
+ * Flat arrays, so that a packed copy of them can be mapped as it is. */
 #ifndef RAG_TEXT_VOCABULARY_H
 #define RAG_TEXT_VOCABULARY_H
 
@@ -14,7 +14,7 @@ enum {
     VOCABULARY_MAX_TEXT = 1 << 30, /* bytes of all pieces */
     VOCABULARY_MAX_PIECE = 1 << 16,
 };
-#define VOCABULARY_HOLE UINT32_MAX /* offset of an id that has no piece */
+#define VOCABULARY_HOLE UINT32_MAX /* offset of an id that has no piece: behind all text */
 
 struct vocabulary {
     struct buf text;   /* the pieces, each with a NUL behind */
@@ -35,7 +35,7 @@ CHECKED rag_status vocabulary_push(struct vocabulary *vocabulary, const char *pi
 static inline const char *vocabulary_piece(const struct vocabulary *vocabulary, int64_t id)
 {
     if (id < 0 || (uint64_t)id >= vocabulary->count ||
-        vocabulary->offsets[id] == VOCABULARY_HOLE)
+        vocabulary->offsets[id] >= vocabulary->text.size)
         return NULL;
     return vocabulary->text.data + vocabulary->offsets[id];
 }

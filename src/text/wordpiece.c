@@ -23,6 +23,8 @@
 #define ENTRY_COMBINING (UINT32_C(1) << 27) /* stays, and has a combining class */
 #define ENTRY_MASK      (ENTRY_COMBINING - 1)
 
+enum { MAX_EXPANSION = 12 }; /* symbols that one character becomes */
+
 /* The word in hand: the first characters, and how many it has. */
 struct word_run {
     const struct tokenizer *tokenizer;
@@ -40,7 +42,8 @@ static int32_t longest_piece(const struct word_run *run, size_t from, size_t *to
     int32_t id = -1;
     for (size_t i = from; node != TRIE_NONE && i < run->count; i++) {
         node = piece_trie_step(trie, node, run->symbols[i]);
-        if (node != TRIE_NONE && trie->nodes[node].id >= 0) {
+        if (node != TRIE_NONE &&
+            (uint32_t)trie->nodes[node].id < run->tokenizer->vocabulary.count) {
             id = trie->nodes[node].id;
             *to = i + 1;
         }
@@ -330,7 +333,7 @@ static size_t put_symbol(const struct tokenizer *tokenizer, const struct code_ta
 
 /* What becomes of a character, as symbols. */
 static size_t normalized(const struct tokenizer *tokenizer, const struct code_table *properties,
-                         uint32_t code, uint32_t symbols[12])
+                         uint32_t code, uint32_t symbols[MAX_EXPANSION])
 {
     const struct wordpiece *wordpiece = &tokenizer->wordpiece;
     uint32_t property = code_table_get(properties, code);
@@ -366,7 +369,7 @@ static bool make_entry(struct tokenizer *tokenizer, const struct code_table *pro
                        uint32_t code)
 {
     struct wordpiece *wordpiece = &tokenizer->wordpiece;
-    uint32_t symbols[12], entry;
+    uint32_t symbols[MAX_EXPANSION], entry;
     size_t count = normalized(tokenizer, properties, code, symbols);
     if (count == 0) {
         entry = ENTRY_NOTHING;
@@ -431,6 +434,39 @@ rag_status wordpiece_prepare(struct tokenizer *tokenizer, rag_error *error)
         return fail_memory(error);
     tokenizer->wordpiece.continuation = find_continuation(tokenizer);
     return RAG_OK;
+}
+
+static bool check_expansion(const struct wordpiece *wordpiece, size_t index,
+                            size_t symbol_count)
+{
+    size_t left = wordpiece->expansion_count - index;
+    const uint32_t *expansion = wordpiece->expansions + index;
+    if (index >= wordpiece->expansion_count || expansion[0] > MAX_EXPANSION ||
+        expansion[0] >= left)
+        return false;
+    for (uint32_t i = 1; i <= expansion[0]; i++)
+        if ((expansion[i] & ENTRY_MASK) > symbol_count)
+            return false;
+    return true;
+}
+
+rag_status wordpiece_restore(const struct tokenizer *tokenizer, rag_error *error)
+{
+    const struct wordpiece *wordpiece = &tokenizer->wordpiece;
+    const struct code_table *entries = &wordpiece->entries;
+    size_t symbol_count = tokenizer->trie.symbol_count;
+    bool good = wordpiece->max_characters >= 1 &&
+                wordpiece->max_characters <= WORDPIECE_LIMIT_CHARACTERS &&
+                (wordpiece->continuation == TRIE_NONE ||
+                 wordpiece->continuation < tokenizer->trie.node_count);
+    for (size_t i = 0; good && i < entries->page_count * 256; i++) {
+        uint32_t entry = entries->values[i];
+        if (!(entry & ENTRY_NOTHING))
+            good = entry & ENTRY_MAPPED
+                       ? check_expansion(wordpiece, entry & ENTRY_MASK, symbol_count)
+                       : (entry & ENTRY_MASK) <= symbol_count;
+    }
+    return good ? RAG_OK : fail_with(error, RAG_MODEL, "its table of characters is damaged");
 }
 
 void wordpiece_release(struct wordpiece *wordpiece)

@@ -1,15 +1,19 @@
 /* A real model's tokenizer against the corpora of reference ids:
  *
- *   test_tokenizer_oracle TOKENIZER ORACLES
+ *   test_tokenizer_oracle TOKENIZER ORACLES [packed]
+ *
+ * as it is parsed from its file, or as it comes out of a packed one.
  *
  * ORACLES-tokens.jsonl.gz has {"text", "ids"}, the ids with special tokens;
  * ORACLES-spans.jsonl.gz, where it is, {"text", "ids", "char_spans"}, without;
  * ORACLES-pairs.jsonl.gz, where it is, {"a", "b", "ids", "max_length" perhaps}. */
+#include "text/packed_copy.h"
 #include "text/reference.h"
 
 #include "base/file.h"
 
 static const char *tokenizer_file, *oracles;
+static rag_status (*open_tokenizer)(const char *, struct tokenizer **, rag_error *);
 
 struct comparison {
     struct tokenizer *tokenizer;
@@ -21,7 +25,7 @@ static void start(struct comparison *comparison)
 {
     rag_error error;
     *comparison = (struct comparison){0};
-    assert_ok(tokenizer_open(tokenizer_file, &comparison->tokenizer, &error), &error);
+    assert_ok(open_tokenizer(tokenizer_file, &comparison->tokenizer, &error), &error);
 }
 
 static void finish(struct comparison *comparison, size_t lines)
@@ -128,10 +132,11 @@ static void every_pair_gets_the_ids_of_the_reference(void **state)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        print_error("usage: test_tokenizer_oracle TOKENIZER ORACLES\n");
+    if (argc < 3 || argc > 4) {
+        print_error("usage: test_tokenizer_oracle TOKENIZER ORACLES [packed]\n");
         return 2;
     }
+    open_tokenizer = argc == 4 ? packed_copy : tokenizer_open;
     tokenizer_file = argv[1];
     oracles = argv[2];
     const struct CMUnitTest texts[] = {

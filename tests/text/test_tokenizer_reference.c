@@ -1,10 +1,13 @@
 /* Small tokenizers of every kind and setting against the reference: the files that
- * tests/data/text/make_tokenizers.py made, in the folder given. */
+ * tests/data/text/make_tokenizers.py made, in the folder given. With a second argument they
+ * come out of packed files. */
+#include "text/packed_copy.h"
 #include "text/reference.h"
 
 #include <stdlib.h>
 
 static const char *folder;
+static rag_status (*open_tokenizer)(const char *, struct tokenizer **, rag_error *);
 
 enum { TOKENIZERS = 8 };
 static const char *const names[TOKENIZERS] = {"unigram.model", "unigram",    "metaspace-split",
@@ -19,7 +22,7 @@ static int open_all(void **state)
         char path[4096];
         rag_error error;
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        if (tokenizer_open(path, &tokenizers[i], &error)) {
+        if (open_tokenizer(path, &tokenizers[i], &error)) {
             print_error("%s\n", error.message);
             return 1;
         }
@@ -129,7 +132,7 @@ static void vocab_txt_is_the_same_tokenizer_as_tokenizer_json(void **state)
         struct token_list a = {0}, b = {0};
         rag_error error;
         snprintf(path, sizeof path, "%s/%s/vocab.txt", folder, kinds[i]);
-        assert_ok(tokenizer_open(path, &tokenizer, &error), &error);
+        assert_ok(open_tokenizer(path, &tokenizer, &error), &error);
         rag_text whole = {text, sizeof text - 1};
         assert_ok(tokenizer_encode_single(tokenizer, whole, &a, &error), &error);
         assert_ok(tokenizer_encode_single(by_name(kinds[i]), whole, &b, &error), &error);
@@ -144,10 +147,11 @@ static void vocab_txt_is_the_same_tokenizer_as_tokenizer_json(void **state)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        print_error("usage: test_tokenizer_reference FOLDER\n");
+    if (argc < 2 || argc > 3) {
+        print_error("usage: test_tokenizer_reference FOLDER [packed]\n");
         return 2;
     }
+    open_tokenizer = argc == 3 ? packed_copy : tokenizer_open;
     folder = argv[1];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ids_and_places_are_those_of_the_reference),
