@@ -16,7 +16,7 @@ const char *const model_weight_files[] = {"model.safetensors", "model.safetensor
 const char *const model_tokenizer_files[] = {"tokenizer.json", "sentencepiece.bpe.model",
                                              "vocab.txt", NULL};
 
-static const char *environment(const char *name)
+const char *environment_value(const char *name)
 {
     const char *value = getenv(name);
     return value && *value ? value : NULL;
@@ -25,9 +25,9 @@ static const char *environment(const char *name)
 rag_status models_folder(const char *given, char **folder, rag_error *error)
 {
     struct buf path = BUF_INIT(PATH_MAX);
-    const char *data = environment("XDG_DATA_HOME"), *home = environment("HOME");
+    const char *data = environment_value("XDG_DATA_HOME"), *home = environment_value("HOME");
     if (!given || !*given)
-        given = environment("RAG_MODELS");
+        given = environment_value("RAG_MODELS");
     rag_status status = RAG_OK;
     bool made;
     if (given)
@@ -157,7 +157,7 @@ rag_status model_find(const char *name, const char *models, char **folder, rag_e
 {
     *folder = NULL;
     if (!name || !*name)
-        name = environment("RAG_MODEL");
+        name = environment_value("RAG_MODEL");
     if (!name)
         name = MODEL_DEFAULT;
     if (is_path(name)) {

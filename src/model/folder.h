@@ -11,6 +11,9 @@
 
 #define MODEL_DEFAULT "intfloat/multilingual-e5-small"
 
+/* A variable of the environment; NULL if it is not set, or empty. */
+const char *environment_value(const char *name);
+
 /* The folder of models, absolute; `given` (NULL allowed) overrides. To be freed. */
 CHECKED rag_status models_folder(const char *given, char **folder, rag_error *error);
 
@@ -40,14 +43,14 @@ extern const char *const model_weight_files[];
 extern const char *const model_tokenizer_files[];
 
 /* The hash that stands for everything that changes a vector or a score: config (as we
- * understand it, the name left out), tokenizer file, and of each float tensor name, type,
- * shape and a sample of its bytes (first and last 4 KiB). Takes milliseconds also for
- * gigabytes. The same weights have the same identity in whatever format they are stored. */
+ * understand it, the name left out), SHA-256 of the tokenizer's file, and of each float tensor
+ * name, type, shape and a sample of its bytes (first and last 4 KiB). Takes milliseconds also
+ * for gigabytes. The same weights have the same identity in whatever format they are stored. */
 struct checkpoint;
 struct model_config;
 CHECKED rag_status model_identity(const struct model_config *config,
                                   const struct checkpoint *checkpoint,
-                                  const char *tokenizer_path, struct hash *out,
+                                  const struct hash *tokenizer_file, struct hash *out,
                                   rag_error *error);
 
 #endif

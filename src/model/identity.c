@@ -46,17 +46,12 @@ static void hash_tensor(struct hasher *hasher, const struct tensor *tensor)
 }
 
 rag_status model_identity(const struct model_config *config,
-                          const struct checkpoint *checkpoint, const char *tokenizer_path,
-                          struct hash *out, rag_error *error)
+                          const struct checkpoint *checkpoint,
+                          const struct hash *tokenizer_file, struct hash *out, rag_error *error)
 {
     struct hasher *hasher = NULL;
     struct buf description = BUF_INIT(MAX_DESCRIPTION);
-    struct hash tokenizer;
-    rag_status status = hash_file(tokenizer_path, &tokenizer, error);
-    if (status) {
-        status = fail_within(error, RAG_MODEL, "the model's tokenizer");
-        goto out;
-    }
+    rag_status status = RAG_OK;
     if (!describe_config(config, &description)) {
         status = fail_memory(error);
         goto out;
@@ -65,7 +60,7 @@ rag_status model_identity(const struct model_config *config,
         goto out;
     hasher_update(hasher, SCHEME, sizeof SCHEME);
     hasher_update(hasher, description.data, description.size);
-    hasher_update(hasher, tokenizer.bytes, sizeof tokenizer.bytes);
+    hasher_update(hasher, tokenizer_file->bytes, HASH_SIZE);
     for (size_t i = 0; i < checkpoint_count(checkpoint); i++) {
         const struct tensor *tensor = checkpoint_at(checkpoint, i);
         /* Buffers such as position_ids are stored by some versions and not by others. */

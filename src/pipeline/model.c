@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "model/folder.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/tokenizer_cache.h"
 
 #include <string.h>
 
@@ -91,7 +92,7 @@ rag_status rag_model_open(const char *name, const rag_model_options *options, ra
         return fail_memory(error);
     pthread_mutex_init(&model->lock, NULL);
 
-    struct hash identity;
+    struct hash identity, tokenizer_file;
     rag_precision precision =
         options->precision == RAG_PRECISION_DEFAULT ? RAG_PRECISION_F32 : options->precision;
     status = model_find(name, options->models, &model->folder, error);
@@ -100,7 +101,7 @@ rag_status rag_model_open(const char *name, const rag_model_options *options, ra
     if (!status)
         status = model_config_read(model->folder, &model->config, error);
     if (!status)
-        status = tokenizer_open(model->folder, &model->tokenizer, error);
+        status = tokenizer_open_cached(model->folder, &model->tokenizer, error);
     if (!status)
         status = check_vocabulary(model, error);
     if (!status)
@@ -109,8 +110,10 @@ rag_status rag_model_open(const char *name, const rag_model_options *options, ra
         status = encoder_new(&model->config, model->checkpoint, precision, options->threads,
                              &model->encoder, error);
     if (!status)
-        status = model_identity(&model->config, model->checkpoint,
-                                tokenizer_path(model->tokenizer), &identity, error);
+        status = tokenizer_file_hash(model->tokenizer, &tokenizer_file, error);
+    if (!status)
+        status = model_identity(&model->config, model->checkpoint, &tokenizer_file, &identity,
+                                error);
     if (status) {
         rag_model_close(model);
         return status;

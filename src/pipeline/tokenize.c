@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "model/folder.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/tokenizer_cache.h"
 
 rag_status rag_tokenizer_open(const char *name, const char *models, rag_tokenizer **out,
                               rag_error *error)
@@ -13,12 +14,12 @@ rag_status rag_tokenizer_open(const char *name, const char *models, rag_tokenize
         return fail_memory(error);
     rag_status status;
     if (name && path_is_file(name)) {
-        status = tokenizer_open(name, &opened->tokenizer, error);
+        status = tokenizer_open_cached(name, &opened->tokenizer, error);
     } else {
         char *folder = NULL;
         status = model_find(name, models, &folder, error);
         if (!status)
-            status = tokenizer_open(folder, &opened->tokenizer, error);
+            status = tokenizer_open_cached(folder, &opened->tokenizer, error);
         free(folder);
     }
     if (status)

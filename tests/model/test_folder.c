@@ -199,12 +199,12 @@ static struct hash identity_of(const char *folder)
 {
     struct model_config config;
     struct checkpoint *checkpoint;
-    struct hash hash;
+    struct hash hash, tokenizer;
     rag_error error;
+    assert_ok(hash_file(in(folder, "vocab.txt"), &tokenizer, &error), &error);
     assert_ok(model_config_read(folder, &config, &error), &error);
     assert_ok(checkpoint_open(folder, &checkpoint, &error), &error);
-    assert_ok(model_identity(&config, checkpoint, in(folder, "vocab.txt"), &hash, &error),
-              &error);
+    assert_ok(model_identity(&config, checkpoint, &tokenizer, &hash, &error), &error);
     checkpoint_close(checkpoint);
     return hash;
 }
