@@ -650,7 +650,8 @@ typedef struct rag_chat_options {
     unsigned max_tokens;      /* of the answer; 0: 1024 */
     double temperature;       /* < 0: the server's default; 0 unless set */
     unsigned connect_seconds; /* 0: 10 */
-    unsigned first_seconds;   /* until the reply's first byte; 0: 300, 600 when not streamed */
+    unsigned first_seconds;   /* until the first byte of the reply's body; 0: 300, 600 when
+                                 not streamed */
     unsigned idle_seconds;    /* between two bytes; 0: 60 */
     unsigned retries;         /* after 429, 5xx or a lost connection */
     rag_text_fn on_text;      /* NULL: not streamed */
