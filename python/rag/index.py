@@ -79,7 +79,7 @@ class Index(Closable):
         must_exist: bool = False,
         models: Optional[PathLike] = None,
         threads: int = 0,
-        precision: str = "default",
+        precision: str = "f32",
     ) -> None:
         options = _native.IndexOptions.init(
             reranker=encode_name(reranker, "reranker"),

@@ -1,6 +1,6 @@
 """LlamaIndex on rag: embeddings, a vector store, a retriever and a reranker.
 
-Needs llama-index-core (the extra `llamaindex`).
+Needs llama-index-core (`pip install 'rag[llamaindex]'`).
 
 >>> from rag.llamaindex import RagRetriever
 >>> retriever = RagRetriever(rag.Index("notes.rag"), k=5)
@@ -44,7 +44,7 @@ except ModuleNotFoundError as error:
         raise
     raise ImportError(
         "rag.llamaindex needs llama-index-core, which is not installed; "
-        "install it with `pip install llama-index-core`",
+        "install it with `pip install 'rag[llamaindex]'`",
         name=error.name,
     ) from None
 
