@@ -1,7 +1,22 @@
 /* index_options.c - settings as the library's options. */
 #include "cli.h"
 
+#include <stdint.h>
 #include <string.h>
+
+/* A model that is packed has a bar of its own, which is gone when it is done. */
+static int packing_event(const rag_event *event, void *settings)
+{
+    static struct progress progress;
+    static bool started;
+    if (!started)
+        progress_start(&progress, settings);
+    started = true;
+    int stop = progress_event(event, &progress);
+    if (event->kind == RAG_EVENT_PROGRESS && event->done == event->total)
+        progress_finish(&progress);
+    return stop;
+}
 
 rag_model_options model_options(const struct settings *settings)
 {
@@ -9,6 +24,8 @@ rag_model_options model_options(const struct settings *settings)
     options.models = settings->models;
     options.precision = settings->precision;
     options.threads = settings->threads;
+    options.on_event = packing_event;
+    options.user = (void *)(uintptr_t)settings;
     return options;
 }
 

@@ -49,7 +49,7 @@ const struct option_text option_texts[] = {
      "query, passage or raw (default): which of the model's prefixes to use"},
     {"heads", 0, HEADS, MEMBER(heads), 0, "LIST",
      "dense (default), sparse, multi, separated by commas"},
-    {"precision", 0, PRECISION, MEMBER(precision), 0, "P", "f32 (default), bf16 or int8"},
+    {"precision", 0, PRECISION, MEMBER(precision), 0, "P", "f32, bf16, int8, or auto: the fastest that agrees with f32 (default)"},
     {"hub", 0, TEXT, MEMBER(hub), 0, "URL",
      "the hub (default: HF_ENDPOINT, else the public one)"},
     {"revision", 0, TEXT, MEMBER(revision), 0, "R", "branch, tag or commit (default: main)"},
@@ -160,6 +160,7 @@ static rag_status set_option(const struct command *command, const struct option_
     static const struct choice precisions[] = {{"f32", RAG_PRECISION_F32},
                                                {"bf16", RAG_PRECISION_BF16},
                                                {"int8", RAG_PRECISION_INT8},
+                                               {"auto", RAG_PRECISION_AUTO},
                                                {NULL, 0}};
     void *member = (char *)settings + option->offset;
     bool good = true;

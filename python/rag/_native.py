@@ -53,7 +53,7 @@ STATUS = (
 )
 
 EVENT_PROGRESS, EVENT_WARNING, EVENT_NOTE = range(3)
-PRECISION = {"default": 0, "f32": 1, "bf16": 2, "int8": 3}
+PRECISION = {"default": 0, "f32": 1, "bf16": 2, "int8": 3, "auto": 4}
 HEADS = {"dense": 1, "sparse": 2, "multi": 4, "logit": 8}
 ROLE = {"query": 0, "passage": 1, "raw": 2}
 CHUNKER = {"auto": 0, "structure": 1, "window": 2}
@@ -105,6 +105,8 @@ class ModelOptions(Options):
         ("models", c_char_p),
         ("precision", c_int),
         ("threads", c_uint),
+        ("on_event", event_fn),
+        ("user", c_void_p),
     ]
 
 
@@ -118,6 +120,7 @@ class ModelInfo(ctypes.Structure):
         ("query_prefix", c_char_p),
         ("passage_prefix", c_char_p),
         ("weights", c_char_p),
+        ("precision", c_char_p),
         ("identity", c_char_p),
         ("heads", c_uint),
         ("dimension", c_uint),
@@ -129,6 +132,7 @@ class ModelInfo(ctypes.Structure):
         ("max_tokens", c_uint),
         ("parameters", c_uint64),
         ("bytes", c_uint64),
+        ("agreement", c_double),
     ]
 
 

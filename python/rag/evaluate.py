@@ -38,7 +38,7 @@ def evaluate(
     cache: Optional[PathLike] = None,
     models: Optional[PathLike] = None,
     threads: int = 0,
-    precision: str = "f32",
+    precision: str = "default",
     progress: Progress = None,
 ) -> EvalReport:
     """Measures retrieval on a folder with passages.jsonl ({"id", "text"} and perhaps "title"),

@@ -79,7 +79,7 @@ class Index(Closable):
         must_exist: bool = False,
         models: Optional[PathLike] = None,
         threads: int = 0,
-        precision: str = "f32",
+        precision: str = "default",
     ) -> None:
         options = _native.IndexOptions.init(
             reranker=encode_name(reranker, "reranker"),

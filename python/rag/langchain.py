@@ -1,6 +1,6 @@
 """LangChain on rag: embeddings, a vector store, a retriever and a reranker.
 
-Needs langchain-core (`pip install 'rag[langchain]'`).
+Needs langchain-core (the extra `langchain`).
 
 >>> from rag.langchain import RagRetriever
 >>> retriever = RagRetriever(index=rag.Index("notes.rag"), k=5)
@@ -28,7 +28,7 @@ except ModuleNotFoundError as error:
         raise
     raise ImportError(
         "rag.langchain needs langchain-core, which is not installed; "
-        "install it with `pip install 'rag[langchain]'`",
+        "install it with `pip install langchain-core`",
         name=error.name,
     ) from None
 

@@ -1,6 +1,6 @@
 """LlamaIndex on rag: embeddings, a vector store, a retriever and a reranker.
 
-Needs llama-index-core (`pip install 'rag[llamaindex]'`).
+Needs llama-index-core (the extra `llamaindex`).
 
 >>> from rag.llamaindex import RagRetriever
 >>> retriever = RagRetriever(rag.Index("notes.rag"), k=5)
@@ -44,7 +44,7 @@ except ModuleNotFoundError as error:
         raise
     raise ImportError(
         "rag.llamaindex needs llama-index-core, which is not installed; "
-        "install it with `pip install 'rag[llamaindex]'`",
+        "install it with `pip install llama-index-core`",
         name=error.name,
     ) from None
 

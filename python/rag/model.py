@@ -45,6 +45,7 @@ class ModelInfo:
     query_prefix: str
     passage_prefix: str
     weights: str
+    precision: str
     identity: str
     heads: FrozenSet[str]
     dimension: int
@@ -56,6 +57,7 @@ class ModelInfo:
     max_tokens: int
     parameters: int
     bytes: int
+    agreement: float
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,8 @@ class Model(Closable):
 
     `name`: as on the hub ("BAAI/bge-m3") if it is installed, or a folder; None: RAG_MODEL in the
     environment, else intfloat/multilingual-e5-small. `models`: the folder of models. `precision`:
-    "f32", "bf16" or "int8". `threads`: 0 for all cores.
+    "f32", "bf16", "int8", or "auto" for the fastest that agrees with f32; "default" is
+    RAG_PRECISION in the environment, else "auto". `threads`: 0 for all cores.
 
     Raises ModelMissingError, which says how to get the model, or ModelError, which names the
     broken file. May be shared between threads: calls take turns where they must. Not usable after
@@ -204,16 +207,18 @@ class Model(Closable):
         name: Optional[PathLike] = None,
         *,
         models: Optional[PathLike] = None,
-        precision: str = "f32",
+        precision: str = "default",
         threads: int = 0,
     ) -> None:
+        call = Call()
         options = _native.ModelOptions.init(
             models=encode_name(models, "models"),
             precision=choice(precision, _native.PRECISION, "precision"),
             threads=at_least(threads, 0, "threads"),
+            on_event=call.on_event,
         )
         opened = ctypes.c_void_p()
-        Call().run(
+        call.run(
             lib.rag_model_open,
             encode_name(name, "model"),
             ctypes.byref(options),
@@ -391,6 +396,7 @@ def _read_info(pointer: Optional[int]) -> ModelInfo:
         query_prefix=decode(info.query_prefix),
         passage_prefix=decode(info.passage_prefix),
         weights=decode(info.weights),
+        precision=decode(info.precision),
         identity=decode(info.identity),
         heads=frozenset(name for name, bit in _native.HEADS.items() if info.heads & bit),
         dimension=info.dimension,
@@ -402,6 +408,7 @@ def _read_info(pointer: Optional[int]) -> ModelInfo:
         max_tokens=info.max_tokens,
         parameters=info.parameters,
         bytes=info.bytes,
+        agreement=info.agreement,
     )
 
 

@@ -21,17 +21,39 @@ static char *part(CURLU *parts, CURLUPart which)
     return curl_url_get(parts, which, &value, 0) == CURLUE_OK ? value : NULL;
 }
 
+static size_t without_slashes(const char *url, size_t size)
+{
+    while (size && url[size - 1] == '/')
+        size--;
+    return size;
+}
+
+/* How much of a URL is the base: providers' pages show where a request goes, and that is what
+ * many paste. */
+static size_t base_size(const char *url)
+{
+    static const char *const requests[] = {"/chat/completions", "/v1/messages", "/api/chat"};
+    size_t size = without_slashes(url, strlen(url));
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        size_t tail = strlen(requests[i]);
+        if (size > tail && memcmp(url + size - tail, requests[i], tail) == 0)
+            return without_slashes(url, size - tail);
+    }
+    const char *models = strstr(url, "/models/"), *verb = strrchr(url, ':');
+    if (models && verb &&
+        (strcmp(verb, ":generateContent") == 0 || strcmp(verb, ":streamGenerateContent") == 0))
+        return (size_t)(models - url);
+    return size;
+}
+
 static bool copy_parts(const char *url, const char *name, const char *port,
                        struct address *address)
 {
-    size_t size = strlen(url);
-    while (size && url[size - 1] == '/')
-        size--;
     struct buf host = BUF_INIT(MAX_URL);
     if (buf_printf(&host, "%s%s%s", name, port ? ":" : "", port ? port : ""))
         address->host = buf_detach(&host);
     buf_release(&host);
-    address->base = strndup(url, size);
+    address->base = strndup(url, base_size(url));
     address->name = strdup(name);
     return address->base && address->name && address->host;
 }

@@ -8,7 +8,7 @@
 #include "chat/provider_set.h"
 
 struct address {
-    char *base; /* without a slash at its end */
+    char *base; /* without a slash at its end, and without a request's own path */
     char *name; /* the host's */
     char *host; /* with its port, for messages */
     bool own;   /* not the provider's usual host: a server of one's own */

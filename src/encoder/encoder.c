@@ -37,6 +37,9 @@ static rag_status start_providers(struct encoder *e, rag_error *error)
     e->heads = e->provider;
     if (!status && e->precision != RAG_PRECISION_F32)
         status = matmul_provider_new(e->kernels, NULL, RAG_PRECISION_F32, &e->heads, error);
+    if (!status && e->precision == RAG_PRECISION_INT8)
+        status =
+            matmul_provider_new(e->kernels, e->tiles, RAG_PRECISION_BF16, &e->higher, error);
     for (size_t i = 0; i < e->threads && !status; i++) {
         struct worker *worker = &e->workers[i];
         status = matmul_worker_new(e->provider, &worker->matmul, error);
@@ -122,8 +125,39 @@ void encoder_free(struct encoder *encoder)
     encoder_unload(encoder);
     if (encoder->heads != encoder->provider)
         matmul_provider_free(encoder->heads);
+    matmul_provider_free(encoder->higher);
     matmul_provider_free(encoder->provider);
     free(encoder);
+}
+
+rag_status encoder_is_faster(const struct model_config *config, rag_precision precision,
+                             bool *faster, rag_error *error)
+{
+    enum cpu_level level = CPU_SCALAR;
+    rag_status status = cpu_choose(&level, error);
+    bool whole = config->hidden % TILE_COLUMNS == 0 && config->feed_forward % TILE_COLUMNS == 0;
+    *faster = whole && (precision == RAG_PRECISION_INT8   ? level >= CPU_AVX2
+                        : precision == RAG_PRECISION_BF16 ? tile_kernels_for(level)->fast_bf16
+                                                          : false);
+    return status;
+}
+
+size_t encoder_products(const struct encoder *encoder)
+{
+    return (size_t)encoder->config.layers * PRODUCTS;
+}
+
+struct matmul **encoder_product(const struct encoder *encoder, size_t i)
+{
+    return &encoder->layers[i / PRODUCTS].products[i % PRODUCTS];
+}
+
+size_t encoder_raised(const struct encoder *encoder)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < encoder_products(encoder); i++)
+        count += encoder->higher && matmul_is_of(*encoder_product(encoder, i), encoder->higher);
+    return count;
 }
 
 unsigned encoder_heads(const struct encoder *encoder)
@@ -150,8 +184,8 @@ static size_t wide_columns(const struct encoder *encoder)
 size_t encoder_operand_bytes(const struct encoder *encoder)
 {
     size_t most = 0;
-    for (size_t i = 0; i < PRODUCTS; i++) {
-        size_t bytes = matmul_operand_bytes(encoder->layers[0].products[i]);
+    for (size_t i = 0; i < encoder_products(encoder); i++) {
+        size_t bytes = matmul_operand_bytes(*encoder_product(encoder, i));
         most = bytes > most ? bytes : most;
     }
     return most;
@@ -212,6 +246,11 @@ rag_status worker_reserve(const struct encoder *encoder, struct worker *worker, 
             return fail_memory(error);
     }
     return activations_reserve(encoder, &worker->activations, rows, error);
+}
+
+void worker_shrink(struct worker *worker)
+{
+    activations_release(&worker->activations);
 }
 
 void worker_release(struct worker *worker)

@@ -29,6 +29,14 @@ CHECKED rag_status encoder_new_smoothed(const struct model_config *config,
                                         const float *magnitudes, unsigned threads,
                                         struct encoder **out, rag_error *error);
 
+/* Replaces products of an encoder in int8 by ones in bf16: the `count` with the greatest errors
+ * (magnitudes.h, errors_measure). */
+CHECKED rag_status encoder_raise(struct encoder *encoder, const struct checkpoint *checkpoint,
+                                 const double *errors, size_t count, rag_error *error);
+/* How many products of the layers there are, and how many of them are in bf16 beside int8. */
+size_t encoder_products(const struct encoder *encoder);
+size_t encoder_raised(const struct encoder *encoder);
+
 /* From the matrices that encoder_store has put into a file, which must stay open too. */
 CHECKED rag_status encoder_new_packed(const struct model_config *config,
                                       const struct checkpoint *checkpoint,
@@ -41,6 +49,10 @@ CHECKED rag_status encoder_store(const struct encoder *encoder, struct packed_wr
                                  rag_error *error);
 
 void encoder_free(struct encoder *encoder);
+
+/* Whether a precision is faster than f32 on this machine, for a model of this shape. */
+CHECKED rag_status encoder_is_faster(const struct model_config *config, rag_precision precision,
+                                     bool *faster, rag_error *error);
 
 /* RAG_DENSE | RAG_SPARSE | RAG_MULTI | RAG_LOGIT, as the checkpoint has them. RAG_MULTI is
  * always there with RAG_DENSE: without a colbert_linear it is the last hidden state. */

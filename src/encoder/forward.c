@@ -56,10 +56,13 @@ static void give(struct pass *pass, size_t layer, size_t product, const float *x
     const struct encoder *e = pass->run->encoder;
     const struct matmul *matmul = e->layers[layer].products[product];
     size_t bytes = matmul_operand_bytes(matmul);
+    char *operand = pass->workers->activations.operand + i * bytes;
     if (bytes)
-        matmul_operand(matmul, x, pass->workers->activations.operand + i * bytes);
+        matmul_operand(matmul, x, operand);
     if (e->magnitudes)
         magnitudes_note(e, layer, product, x);
+    if (e->errors)
+        errors_note(e, layer, product, x, operand);
 }
 
 /* y = x W^T + bias of a layer's product, whose rows were given. */
@@ -190,8 +193,11 @@ static void activate(struct pass *pass, size_t layer)
 #pragma omp for schedule(static)
     for (size_t i = 0; i < pass->rows; i++) {
         if (done) {
-            matmul_operand_bf16(down, (const uint16_t *)a->wide + i * f,
-                                a->operand + i * matmul_operand_bytes(down));
+            const uint16_t *row = (const uint16_t *)a->wide + i * f;
+            char *operand = a->operand + i * matmul_operand_bytes(down);
+            matmul_operand_bf16(down, row, operand);
+            if (e->errors)
+                errors_note_bf16(e, layer, DOWN, row, operand);
         } else {
             activation(a->wide + i * f, f);
             give(pass, layer, DOWN, a->wide + i * f, i);

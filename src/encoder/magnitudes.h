@@ -1,4 +1,5 @@
-/* magnitudes.h - how great the inputs of each product of a model are, column by column.
+/* magnitudes.h - how great the inputs of each product of a model are, column by column, and how
+ * much of them is lost when they are rounded.
  *
  * int8 needs to know it when it packs (matmul.h, matmul_new_smoothed). It is a property of the
  * model, seen on any texts: a few columns are large in all of them. */
@@ -18,8 +19,17 @@ size_t magnitudes_at(const struct model_config *config, size_t layer, size_t pro
 CHECKED rag_status magnitudes_measure(struct encoder *encoder, const struct sequence *sequences,
                                       size_t n, float *magnitudes, rag_error *error);
 
-/* A row that a product takes. */
+/* Runs sequences through an encoder in bf16 or int8, on one thread: errors [encoder_products],
+ * how much of their inputs' square norm operands lose, on the mean. */
+CHECKED rag_status errors_measure(struct encoder *encoder, const struct sequence *sequences,
+                                  size_t n, double *errors, rag_error *error);
+
+/* A row that a product takes, and its operand. */
 void magnitudes_note(const struct encoder *encoder, size_t layer, size_t product,
                      const float *x);
+void errors_note(const struct encoder *encoder, size_t layer, size_t product, const float *x,
+                 const void *operand);
+void errors_note_bf16(const struct encoder *encoder, size_t layer, size_t product,
+                      const uint16_t *x, const void *operand);
 
 #endif

@@ -97,6 +97,11 @@ void matmul_operand_bf16(const struct matmul *matmul, const uint16_t *x, void *o
     matmul->provider->operations->operand_bf16(matmul, x, operand);
 }
 
+double matmul_operand_error(const struct matmul *matmul, const float *x, const void *operand)
+{
+    return matmul->provider->operations->operand_error(matmul, x, operand);
+}
+
 bool matmul_is_of(const struct matmul *matmul, const struct matmul_provider *provider)
 {
     return matmul->provider == provider;

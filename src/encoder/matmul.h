@@ -58,6 +58,8 @@ CHECKED rag_status matmul_new_smoothed(struct matmul_provider *provider, const f
 
 /* A packed matrix of bf16 or int8 as bytes, valid as long as it is; NULL in f32. */
 const void *matmul_stored(const struct matmul *matmul, size_t *size);
+/* The precision that such bytes say they are in; RAG_PRECISION_DEFAULT: of no matrix. */
+rag_precision matmul_stored_as(const void *data, size_t size);
 /* A matrix from such bytes, 64-byte aligned, which stay where they are. RAG_MODEL: they are
  * not those of a matrix of this shape and precision. */
 CHECKED rag_status matmul_from_stored(struct matmul_provider *provider, const void *data,
@@ -69,6 +71,8 @@ size_t matmul_operand_bytes(const struct matmul *matmul);
 /* A row of x as matmul_run reads it; only where matmul_operand_bytes is not 0. */
 void matmul_operand(const struct matmul *matmul, const float *x, void *operand);
 void matmul_operand_bf16(const struct matmul *matmul, const uint16_t *x, void *operand);
+/* How much of a row its operand loses: |x - what it stands for|^2 / |x|^2; 0 for x = 0. */
+double matmul_operand_error(const struct matmul *matmul, const float *x, const void *operand);
 
 bool matmul_is_of(const struct matmul *matmul, const struct matmul_provider *provider);
 size_t matmul_inputs(const struct matmul *matmul);

@@ -26,6 +26,7 @@ struct matmul_operations {
     size_t (*operand_bytes)(const struct matmul *matmul);
     void (*operand)(const struct matmul *matmul, const float *x, void *operand);
     void (*operand_bf16)(const struct matmul *matmul, const uint16_t *x, void *operand);
+    double (*operand_error)(const struct matmul *matmul, const float *x, const void *operand);
 };
 
 struct matmul_provider {

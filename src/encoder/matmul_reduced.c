@@ -217,6 +217,17 @@ static const void *reduced_stored(const struct matmul *matmul, size_t *size)
     return m->stored;
 }
 
+rag_precision matmul_stored_as(const void *data, size_t size)
+{
+    struct header header;
+    if (size < sizeof header)
+        return RAG_PRECISION_DEFAULT;
+    memcpy(&header, data, sizeof header);
+    return header.kind == KIND_BF16   ? RAG_PRECISION_BF16
+           : header.kind == KIND_INT8 ? RAG_PRECISION_INT8
+                                      : RAG_PRECISION_DEFAULT;
+}
+
 static void reduced_matrix_free(struct matmul *matmul)
 {
     struct reduced_matmul *m = (struct reduced_matmul *)matmul;
@@ -256,6 +267,23 @@ static void reduced_operand_bf16(const struct matmul *matmul, const uint16_t *x,
         memcpy(row, x, inputs * sizeof *x);
         memset(row + inputs * sizeof *x, 0, m->matrix.units * 4 - inputs * sizeof *x);
     }
+}
+
+static double reduced_operand_error(const struct matmul *matmul, const float *x,
+                                    const void *operand)
+{
+    const struct reduced_matmul *m = (const struct reduced_matmul *)matmul;
+    const void *row = (const char *)operand + TILE_BYTES;
+    float scale = *(const float *)operand;
+    double lost = 0, all = 0;
+    for (size_t i = 0; i < matmul->inputs; i++) {
+        double v = m->factor ? x[i] * m->factor[i] : x[i];
+        double kept = m->factor ? (((const uint8_t *)row)[i] - 128) * (double)scale
+                                : bf16_to_f32(((const uint16_t *)row)[i]);
+        lost += (v - kept) * (v - kept);
+        all += v * v;
+    }
+    return all > 0 ? lost / all : 0;
 }
 
 static rag_status reduced_run(const struct matmul *matmul, struct matmul_worker *worker,
@@ -309,6 +337,7 @@ static const struct matmul_operations operations = {
     .operand_bytes = reduced_operand_bytes,
     .operand = reduced_operand,
     .operand_bf16 = reduced_operand_bf16,
+    .operand_error = reduced_operand_error,
 };
 
 rag_status matmul_reduced_new(const struct tile_kernels *tiles, rag_precision precision,

@@ -62,7 +62,8 @@ struct encoder {
     const struct tile_kernels *tiles;
     bool half;                                      /* wide is bf16, and so is attention */
     struct matmul_provider *provider;               /* of the layers */
-    struct matmul_provider *heads;                  /* in f32; the same in f32 */
+    struct matmul_provider *higher;   /* bf16, for products that int8 is too coarse for */
+    struct matmul_provider *heads;    /* in f32; with the precision f32 the same */
     const struct tensor *words, *positions, *types; /* embeddings, in the checkpoint */
     struct norm embedding_norm;
     struct layer *layers;
@@ -72,8 +73,13 @@ struct encoder {
     struct matmul *multi; /* colbert_linear, NULL: none */
     size_t threads;
     struct worker *workers; /* [threads] */
-    float *magnitudes;      /* NULL, or where a run notes what products take (magnitudes.h) */
+    float *magnitudes;      /* NULL, or where a run notes what products take (magnitudes.h), */
+    double *errors;         /* and how much int8 loses of it, */
+    float *errors_row;      /* [F] with room for a row */
 };
+
+/* The i-th product of all layers: of layer i / PRODUCTS. */
+struct matmul **encoder_product(const struct encoder *encoder, size_t i);
 
 /* Bytes of an operand of the layers' widest product; 0 in f32. */
 size_t encoder_operand_bytes(const struct encoder *encoder);
@@ -137,5 +143,7 @@ void pass_linear(struct pass *pass, const struct matmul *matmul, const void *x, 
 CHECKED rag_status worker_reserve(const struct encoder *encoder, struct worker *worker,
                                   size_t rows, size_t longest, rag_error *error);
 void worker_release(struct worker *worker);
+/* Gives the buffers of batches back: they will be made anew. */
+void worker_shrink(struct worker *worker);
 
 #endif

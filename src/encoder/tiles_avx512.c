@@ -3,7 +3,7 @@
 #include "encoder/tiles_avx512.h"
 #include "encoder/tiles_avx2.h"
 
-enum { ROWS = 12, VECS = 2 };
+enum { ROWS = 12, VECS = 2, AHEAD = 16 };
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #if defined(__clang__)
@@ -31,6 +31,9 @@ ALWAYS_INLINE void add_units(enum operation operation, size_t rows, size_t vecs,
         UNROLLED
         for (size_t j = 0; j < vecs; j++)
             columns[j] = _mm512_load_si512(w + j * next + u * TILE_BYTES);
+        UNROLLED
+        for (size_t j = 0; j < vecs; j++)
+            _mm_prefetch(w + j * next + (u + AHEAD) * TILE_BYTES, _MM_HINT_T0);
         UNROLLED
         for (size_t i = 0; i < rows; i++) {
             const char *unit = pointers[i / 3] + i % 3 * stride + u * 4;

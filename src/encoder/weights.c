@@ -142,24 +142,9 @@ static void section_name(char name[NAME_SIZE], size_t layer, size_t product)
     snprintf(name, NAME_SIZE, "layer.%zu.%s", layer, product_names[product]);
 }
 
-static rag_status map_product(const struct encoder *encoder, const struct packed *packed,
-                              size_t layer, size_t product, const struct linear *shape,
-                              struct matmul **out, rag_error *error)
-{
-    char name[NAME_SIZE];
-    const void *data;
-    size_t size, outputs = shape->part_outputs * (product == QKV ? 3 : 1);
-    section_name(name, layer, product);
-    if (!packed_section(packed, name, &data, &size))
-        return fail_with(error, RAG_MODEL, "there is no section %s", name);
-    return matmul_from_stored(encoder->provider, data, size, outputs, shape->inputs, out,
-                              error);
-}
-
-static rag_status load_product(const struct encoder *encoder,
-                               const struct checkpoint *checkpoint,
-                               const struct encoder_weights *weights, size_t layer,
-                               size_t product, struct matmul **out, rag_error *error)
+/* The linear layer of a product, not yet read; prefix: room for it. */
+static struct linear describe_product(const struct encoder *encoder, size_t layer,
+                                      size_t product, char prefix[NAME_SIZE])
 {
     static const char *const parts[PRODUCTS][4] = {
         {"attention.self.query", "attention.self.key", "attention.self.value", NULL},
@@ -168,24 +153,82 @@ static rag_status load_product(const struct encoder *encoder,
         {"output.dense", NULL},
     };
     const struct model_config *c = &encoder->config;
-    char prefix[NAME_SIZE];
-    snprintf(prefix, sizeof prefix, "encoder.layer.%zu.", layer);
-    struct linear linear = {
+    snprintf(prefix, NAME_SIZE, "encoder.layer.%zu.", layer);
+    return (struct linear){
         .prefix = prefix,
         .parts = parts[product],
         .part_outputs = product == UP ? c->feed_forward : c->hidden,
         .inputs = product == DOWN ? c->feed_forward : c->hidden,
     };
-    if (weights->packed)
-        return map_product(encoder, weights->packed, layer, product, &linear, out, error);
+}
+
+static rag_status map_product(const struct encoder *encoder, const struct packed *packed,
+                              size_t layer, size_t product, struct matmul **out,
+                              rag_error *error)
+{
+    char name[NAME_SIZE], prefix[NAME_SIZE];
+    struct linear shape = describe_product(encoder, layer, product, prefix);
+    struct matmul_provider *provider = encoder->provider;
+    const void *data;
+    size_t size, outputs = shape.part_outputs * (product == QKV ? 3 : 1);
+    section_name(name, layer, product);
+    if (!packed_section(packed, name, &data, &size))
+        return fail_with(error, RAG_MODEL, "there is no section %s", name);
+    if (encoder->higher && matmul_stored_as(data, size) == RAG_PRECISION_BF16)
+        provider = encoder->higher;
+    return matmul_from_stored(provider, data, size, outputs, shape.inputs, out, error);
+}
+
+/* From the checkpoint. */
+static rag_status pack_product(const struct encoder *encoder,
+                               const struct checkpoint *checkpoint,
+                               struct matmul_provider *provider, const float *magnitudes,
+                               size_t layer, size_t product, struct matmul **out,
+                               rag_error *error)
+{
+    char prefix[NAME_SIZE];
+    struct linear linear = describe_product(encoder, layer, product, prefix);
     rag_status status = linear_read(&linear, checkpoint, error);
-    const float *magnitudes = weights->magnitudes;
     if (magnitudes)
-        magnitudes += magnitudes_at(c, layer, product);
+        magnitudes += magnitudes_at(&encoder->config, layer, product);
     if (!status)
-        status = matmul_new_smoothed(encoder->provider, linear.weights, linear.bias, magnitudes,
+        status = matmul_new_smoothed(provider, linear.weights, linear.bias, magnitudes,
                                      linear.outputs, linear.inputs, out, error);
     linear_release(&linear);
+    return status;
+}
+
+static size_t greatest_of(const double *errors, const bool *taken, size_t n)
+{
+    size_t best = n;
+    for (size_t i = 0; i < n; i++)
+        if (!taken[i] && (best == n || errors[i] > errors[best]))
+            best = i;
+    return best;
+}
+
+rag_status encoder_raise(struct encoder *encoder, const struct checkpoint *checkpoint,
+                         const double *errors, size_t count, rag_error *error)
+{
+    size_t n = encoder_products(encoder);
+    bool *taken = alloc_zeroed(n, sizeof *taken);
+    rag_status status = taken ? RAG_OK : fail_memory(error);
+    for (size_t i = 0; i < count && i < n && !status; i++) {
+        size_t worst = greatest_of(errors, taken, n);
+        struct matmul **place = encoder_product(encoder, worst), *raised;
+        taken[worst] = true;
+        if (matmul_is_of(*place, encoder->higher))
+            continue;
+        status = pack_product(encoder, checkpoint, encoder->higher, NULL, worst / PRODUCTS,
+                              worst % PRODUCTS, &raised, error);
+        if (!status) {
+            matmul_free(*place);
+            *place = raised;
+        }
+    }
+    free(taken);
+    for (size_t i = 0; i < encoder->threads; i++) /* their operands have grown */
+        worker_shrink(&encoder->workers[i]);
     return status;
 }
 
@@ -197,7 +240,10 @@ static rag_status load_layer(const struct encoder *encoder, const struct checkpo
     char name[NAME_SIZE];
     rag_status status = RAG_OK;
     for (size_t i = 0; i < PRODUCTS && !status; i++)
-        status = load_product(encoder, checkpoint, weights, index, i, &out->products[i], error);
+        status = weights->packed
+                     ? map_product(encoder, weights->packed, index, i, &out->products[i], error)
+                     : pack_product(encoder, checkpoint, encoder->provider, weights->magnitudes,
+                                    index, i, &out->products[i], error);
     if (status)
         return status;
     snprintf(name, sizeof name, "encoder.layer.%zu.attention.output.", index);

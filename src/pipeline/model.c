@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "model/folder.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/precision.h"
 #include "pipeline/tokenizer_cache.h"
 
 #include <string.h>
@@ -37,6 +38,8 @@ static void describe(rag_model *model)
         .query_prefix = config->query_prefix,
         .passage_prefix = config->passage_prefix,
         .weights = weights_type(model->checkpoint),
+        .precision = precision_name(model->precision),
+        .agreement = model->agreement,
         .identity = model->identity,
         .heads = heads,
         .dimension = config->hidden,
@@ -93,8 +96,7 @@ rag_status rag_model_open(const char *name, const rag_model_options *options, ra
     pthread_mutex_init(&model->lock, NULL);
 
     struct hash identity, tokenizer_file;
-    rag_precision precision =
-        options->precision == RAG_PRECISION_DEFAULT ? RAG_PRECISION_F32 : options->precision;
+    struct events events = {options->on_event, options->user};
     status = model_find(name, options->models, &model->folder, error);
     if (!status)
         status = name_model(model, options->models, error);
@@ -107,12 +109,12 @@ rag_status rag_model_open(const char *name, const rag_model_options *options, ra
     if (!status)
         status = checkpoint_open(model->folder, &model->checkpoint, error);
     if (!status)
-        status = encoder_new(&model->config, model->checkpoint, precision, options->threads,
-                             &model->encoder, error);
-    if (!status)
         status = tokenizer_file_hash(model->tokenizer, &tokenizer_file, error);
     if (!status)
         status = model_identity(&model->config, model->checkpoint, &tokenizer_file, &identity,
+                                error);
+    if (!status)
+        status = precision_open(model, &identity, options->precision, options->threads, &events,
                                 error);
     if (status) {
         rag_model_close(model);
@@ -129,6 +131,7 @@ void rag_model_close(rag_model *model)
     if (!model)
         return;
     encoder_free(model->encoder);
+    packed_close(model->packed);
     checkpoint_close(model->checkpoint);
     tokenizer_free(model->tokenizer);
     free(model->folder);

@@ -23,6 +23,9 @@ struct rag_model {
     struct tokenizer *tokenizer;
     struct checkpoint *checkpoint;
     struct encoder *encoder;
+    struct packed *packed;   /* the encoder's weights; NULL in f32, or if they are not stored */
+    rag_precision precision; /* F32, BF16 or INT8 */
+    double agreement;        /* with f32 */
     char identity[HASH_HEX_SIZE];
     rag_model_info info;
     pthread_mutex_t lock; /* held around the encoder, which serves one at a time */

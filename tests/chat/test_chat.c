@@ -437,7 +437,7 @@ static void a_silent_server_is_given_up(void **state)
     ask_with(&call, "openai:m", "stall", STREAM, options);
     assert_status(RAG_NETWORK, call.status, &call.error);
     assert_says(&call.error, "no byte of a reply came within 1 seconds");
-    assert_true(call.seconds < 3);
+    assert_true(call.seconds < 15); /* of the 30 that the server would take */
     call_release(&call);
     for (size_t i = 0; i < PROTOCOLS; i++) {
         call = (struct call){0};
@@ -445,7 +445,7 @@ static void a_silent_server_is_given_up(void **state)
         assert_status(RAG_NETWORK, call.status, &call.error);
         assert_says(&call.error, "fell silent for 1 seconds");
         assert_string_equal(call.streamed.data, "The begin");
-        assert_true(call.seconds < 3);
+        assert_true(call.seconds < 15); /* of the 30 that the server would take */
         call_release(&call);
     }
 }

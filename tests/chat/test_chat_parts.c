@@ -313,6 +313,41 @@ static void geminis_openai_address_is_spoken_to_in_its_own_tongue(void **state)
     }
 }
 
+static void an_address_copied_with_its_request_is_cut_to_the_base(void **state)
+{
+    (void)state;
+    static const char *const cases[][3] = {
+        {"openai:m", "https://h/v1/chat/completions", "https://h/v1/chat/completions"},
+        {"openai:m", "https://h/v1/chat/completions/", "https://h/v1/chat/completions"},
+        {"gemini:m", "https://h/v1beta/openai/chat/completions",
+         "https://h/v1beta/openai/chat/completions"},
+        {"gemini:m", "https://h/v1beta/models/other:generateContent",
+         "https://h/v1beta/models/m:generateContent"},
+        {"gemini:m", "https://h/x/v1beta/models/m:streamGenerateContent",
+         "https://h/x/v1beta/models/m:generateContent"},
+        {"anthropic:m", "https://h/v1/messages", "https://h/v1/messages"},
+        {"ollama:m", "http://h:11434/api/chat", "http://h:11434/api/chat"},
+        {"openai:m", "https://h/models/x", "https://h/models/x/chat/completions"},
+        {"openai:m", "https://h/chat/completions2",
+         "https://h/chat/completions2/chat/completions"},
+    };
+    forget();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        rag_llm_options options = RAG_LLM_OPTIONS_INIT;
+        options.base_url = cases[i][1];
+        options.config = "";
+        struct endpoint endpoint;
+        rag_error error;
+        assert_ok(endpoint_find(cases[i][0], &options, &endpoint, &error), &error);
+        struct chat_request request = {.model = endpoint.model};
+        struct buf url = BUF_INIT(1000);
+        assert_true(endpoint.protocol->url(endpoint.base, &request, &url));
+        assert_string_equal(url.data, cases[i][2]);
+        buf_release(&url);
+        endpoint_release(&endpoint);
+    }
+}
+
 static void a_model_cannot_change_the_address(void **state)
 {
     (void)state;
@@ -452,6 +487,7 @@ int main(void)
         cmocka_unit_test(a_missing_key_is_named),
         cmocka_unit_test(an_unknown_provider_is_told_the_known),
         cmocka_unit_test(geminis_openai_address_is_spoken_to_in_its_own_tongue),
+        cmocka_unit_test(an_address_copied_with_its_request_is_cut_to_the_base),
         cmocka_unit_test(a_model_cannot_change_the_address),
         cmocka_unit_test(an_address_that_hides_something_is_refused_and_not_shown),
         cmocka_unit_test(a_key_that_would_add_a_header_is_refused),

@@ -24,7 +24,7 @@ class Evidence(Case):
 
     def test_a_question_beyond_the_documents_ends_with_status_1_and_the_nearest_passages(self):
         for form in ((), ("--no-stream",)):
-            done = self.run_rag("ask", UNANSWERED, *form, status=1)
+            done = self.run_rag("ask", UNANSWERED, "--quiet", *form, status=1)
             shown = done.stdout.decode()
             answer, nearest = shown.split("\n\nThe nearest passages:\n")
             self.assertTrue(answer.strip())

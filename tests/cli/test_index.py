@@ -197,7 +197,7 @@ class Search(Indexed):
 
 class Ask(Indexed):
     def test_without_a_language_model_passages_are_quoted_and_cited(self):
-        done = self.run_rag("ask", "When do the tomatoes go out?")
+        done = self.run_rag("ask", "When do the tomatoes go out?", "--quiet")
         shown = done.stdout.decode()
         self.assertIn("Tomatoes are planted in May, after the last frost.", shown)
         self.assertRegex(shown, r"\n\[1\] docs/\S+:\d+")

@@ -40,7 +40,7 @@ class Answer(Case):
         self.check(b"".join(piece for _, piece in pieces).decode())
 
     def test_the_answer_is_whole_without_streaming(self):
-        done = self.run_rag("ask", QUESTION, "--llm", "openai:local", "--no-stream")
+        done = self.run_rag("ask", QUESTION, "--quiet", "--llm", "openai:local", "--no-stream")
         self.check(done.stdout.decode())
         self.assertEqual(done.err, "")
 

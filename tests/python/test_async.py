@@ -91,7 +91,7 @@ class Async(Case):
                 return time.monotonic() - began
 
         self.assertLess(asyncio.run(run()), 15)
-        self.assert_no_threads_left(0)
+        self.assert_no_threads_left()
         server.pause.set()
         self.assertTrue(server.cut.wait(10))
 

@@ -335,7 +335,7 @@ def test_without_langchain_the_import_says_what_to_install():
                             env={**os.environ, "PYTHONPATH": str(SOURCE / "python")})
     last = result.stderr.strip().split("\n")[-1]
     assert last == ("ImportError: rag.langchain needs langchain-core, which is not installed; "
-                    "install it with `pip install 'rag[langchain]'`")
+                    "install it with `pip install langchain-core`")
 
 
 if __name__ == "__main__":
