@@ -155,7 +155,7 @@ static void check_maximum(const struct variant *variant)
                 float value = qkv[at * 3 * D + 2 * D + i];
                 if (variant->tiles) /* its power of 0 is 1 within 1e-5 */
                     assert_true(fabsf(out[t * D + i] - bf16_to_f32(bf16_from_f32(value))) <
-                                1e-6F);
+                                2e-5F);
                 else
                     assert_true(out[t * D + i] == value);
             }

@@ -119,15 +119,20 @@ static void progress_grows_to_all_tokens_and_can_be_stopped(void **state)
     assert_ok(embed(r.sequences, r.count), &error);
 }
 
-static void only_f32_is_computed_yet(void **state)
+static void a_shape_that_has_no_whole_tiles_is_for_f32_alone(void **state)
 {
     (void)state;
     struct encoder *other;
-    assert_status(RAG_USAGE,
-                  encoder_new(&r.config, r.checkpoint, RAG_PRECISION_INT8, 1, &other, &error),
+    struct model_config config = r.config;
+    config.feed_forward = 72;
+    assert_status(RAG_MODEL,
+                  encoder_new(&config, r.checkpoint, RAG_PRECISION_INT8, 1, &other, &error),
                   &error);
     assert_says(&error, "int8");
     assert_says(&error, "f32");
+    bool faster = true;
+    assert_ok(encoder_is_faster(&config, RAG_PRECISION_INT8, &faster, &error), &error);
+    assert_false(faster);
 }
 
 static void weights_of_another_shape_are_named(void **state)
@@ -213,7 +218,7 @@ int main(void)
         cmocka_unit_test(no_texts_are_no_work),
         cmocka_unit_test(a_head_that_is_not_there_is_refused),
         cmocka_unit_test(progress_grows_to_all_tokens_and_can_be_stopped),
-        cmocka_unit_test(only_f32_is_computed_yet),
+        cmocka_unit_test(a_shape_that_has_no_whole_tiles_is_for_f32_alone),
         cmocka_unit_test(weights_of_another_shape_are_named),
         cmocka_unit_test(an_unknown_instruction_set_is_refused),
         cmocka_unit_test(a_result_that_is_not_finite_names_the_text),
