@@ -7,7 +7,10 @@
 
 #include <omp.h>
 
-enum { MAX_THREADS = 256 };
+enum {
+    MAX_THREADS = 256,
+    LEAST_WEIGHTS = 1 << 20, /* of layers: with less, f32 takes no time worth packing for */
+};
 
 static rag_status check_config(const struct model_config *c, rag_precision precision,
                                rag_error *error)
@@ -136,9 +139,12 @@ rag_status encoder_is_faster(const struct model_config *config, rag_precision pr
     enum cpu_level level = CPU_SCALAR;
     rag_status status = cpu_choose(&level, error);
     bool whole = config->hidden % TILE_COLUMNS == 0 && config->feed_forward % TILE_COLUMNS == 0;
-    *faster = whole && (precision == RAG_PRECISION_INT8   ? level >= CPU_AVX2
-                        : precision == RAG_PRECISION_BF16 ? tile_kernels_for(level)->fast_bf16
-                                                          : false);
+    size_t d = config->hidden;
+    size_t weights = config->layers * (4 * d * d + 2 * d * config->feed_forward);
+    *faster = whole && weights >= LEAST_WEIGHTS &&
+              (precision == RAG_PRECISION_INT8   ? level >= CPU_AVX2
+               : precision == RAG_PRECISION_BF16 ? tile_kernels_for(level)->fast_bf16
+                                                 : false);
     return status;
 }
 

@@ -50,7 +50,8 @@ CHECKED rag_status encoder_store(const struct encoder *encoder, struct packed_wr
 
 void encoder_free(struct encoder *encoder);
 
-/* Whether a precision is faster than f32 on this machine, for a model of this shape. */
+/* Whether a precision is worth its packing on this machine, for a model of this shape: faster
+ * than f32 by more than a trifle. */
 CHECKED rag_status encoder_is_faster(const struct model_config *config, rag_precision precision,
                                      bool *faster, rag_error *error);
 

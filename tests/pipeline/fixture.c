@@ -119,6 +119,7 @@ rag_model *open_model(const char *path)
     rag_model *model;
     rag_model_options options = RAG_MODEL_OPTIONS_INIT;
     options.threads = 2;
+    options.precision = RAG_PRECISION_F32; /* what the references were computed in */
     assert_ok(rag_model_open(path, &options, &model, &error), &error);
     return model;
 }
