@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 import sys
 from array import array
@@ -82,13 +83,21 @@ def choice(value: str, known: Any, what: str) -> int:
     return int(known[value])
 
 
-def at_least(value: Optional[int], least: int, what: str) -> int:
-    """A number, 0 for None: what librag takes as its default."""
+#: The greatest number of librag's `unsigned` and `size_t`; ctypes would wrap a greater one.
+UNSIGNED = 2**32 - 1
+SIZE = sys.maxsize
+
+
+def at_least(value: Optional[int], least: int, what: str, most: int = SIZE) -> int:
+    """A whole number, 0 for None: what librag takes as its default."""
     if value is None:
         return 0
-    if value < least:
-        raise UsageError(f"{what} must be at least {least}, not {value}")
-    return int(value)
+    number = operator.index(value)
+    if number < least:
+        raise UsageError(f"{what} must be at least {least}, not {number}")
+    if number > most:
+        raise UsageError(f"{what} must be at most {most}, not {number}")
+    return number
 
 
 # ---- Vectors ---------------------------------------------------------------

@@ -88,7 +88,7 @@ def matrix(vectors: Sequence[Sequence[float]]) -> Any:
 
 def _load(path: pathlib.Path) -> List[Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path} can't be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from . import _native
-from ._arguments import at_least, choice, decode, encode, encode_name, PathLike
+from ._arguments import UNSIGNED, at_least, choice, decode, encode, encode_name, PathLike
 from ._call import Call, Cancel, Progress
 from ._handle import Handle
 from ._stream import AsyncStream, Stream
@@ -162,12 +162,12 @@ def chat_options(
     if temperature is not None and not temperature >= 0:
         raise UsageError(f"temperature must be at least 0, not {temperature}")
     return _native.ChatOptions.init(
-        max_tokens=at_least(max_tokens, 1, "max_tokens"),
+        max_tokens=at_least(max_tokens, 1, "max_tokens", UNSIGNED),
         temperature=-1.0 if temperature is None else float(temperature),
         connect_seconds=_seconds(connect_timeout, "connect_timeout"),
         first_seconds=_seconds(first_timeout, "first_timeout"),
         idle_seconds=_seconds(idle_timeout, "idle_timeout"),
-        retries=at_least(retries, 0, "retries"),
+        retries=at_least(retries, 0, "retries", UNSIGNED),
     )
 
 

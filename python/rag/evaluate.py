@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from . import _native
-from ._arguments import at_least, choice, encode_name, PathLike
+from ._arguments import UNSIGNED, at_least, choice, encode_name, PathLike
 from ._call import Call, Progress
 from ._native import lib
 
@@ -54,7 +54,7 @@ def evaluate(
         models=_native.ModelOptions.init(
             models=encode_name(models, "models"),
             precision=choice(precision, _native.PRECISION, "precision"),
-            threads=at_least(threads, 0, "threads"),
+            threads=at_least(threads, 0, "threads", UNSIGNED),
         ),
         search=_native.SearchOptions.init(
             candidates=at_least(candidates, 1, "candidates"),

@@ -9,6 +9,7 @@ from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, 
 
 from . import _native
 from ._arguments import (
+    UNSIGNED,
     Floats,
     PathLike,
     at_least,
@@ -92,7 +93,7 @@ class Index(Closable):
         options.models = _native.ModelOptions.init(
             models=encode_name(models, "models"),
             precision=choice(precision, _native.PRECISION, "precision"),
-            threads=at_least(threads, 0, "threads"),
+            threads=at_least(threads, 0, "threads", UNSIGNED),
         )
         self._dimension = dimension
         self._model = model

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterator, List, Optional, Sequence, Tuple
 
 from . import _native
-from ._arguments import at_least, choice, decode, encode, encode_name, PathLike, text, texts_array
+from ._arguments import (UNSIGNED, at_least, choice, decode, encode, encode_name, PathLike, text,
+                         texts_array)
 from ._call import Call, Cancel, Progress
 from ._handle import Handle, Owned
 from ._task import Closable, in_thread
@@ -214,7 +215,7 @@ class Model(Closable):
         options = _native.ModelOptions.init(
             models=encode_name(models, "models"),
             precision=choice(precision, _native.PRECISION, "precision"),
-            threads=at_least(threads, 0, "threads"),
+            threads=at_least(threads, 0, "threads", UNSIGNED),
             on_event=call.on_event,
         )
         opened = ctypes.c_void_p()

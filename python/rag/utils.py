@@ -10,6 +10,7 @@ import pathlib
 import tempfile
 from typing import Any, List, Union
 
+from ._arguments import encode
 from ._settings import MissingFileError, open_tokenizer
 from .errors import InputError, UsageError
 from .documents import Chunk
@@ -69,8 +70,7 @@ class ReadFiles:
         """The pieces of one text; as `get_content`."""
         with tempfile.TemporaryDirectory(prefix="rag-") as folder, open_tokenizer() as tokenizer:
             path = os.path.join(folder, "text.txt")
-            with open(path, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
+            pathlib.Path(path).write_bytes(encode(text, "the text"))
             return _windows(path, tokenizer, max_token_len, cover_content)
 
 
@@ -95,5 +95,7 @@ class Documents:
             return json.loads(pathlib.Path(self.path).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise MissingFileError(f"there is no file {self.path}") from error
+        except OSError as error:
+            raise InputError(f"{self.path} can't be read: {error.strerror}") from error
         except (ValueError, RecursionError) as error:
             raise InputError(f"{self.path} is not JSON: {error}") from error

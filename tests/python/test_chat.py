@@ -105,7 +105,7 @@ class Chats(Case):
 
     def test_bad_arguments_are_told_and_a_closed_chat_too(self):
         chat = self.server().chat()
-        for options in ({"temperature": -1}, {"max_tokens": 0}, {"idle_timeout": 0},
+        for options in ({"temperature": -1}, {"max_tokens": 0}, {"max_tokens": 2**32 + 1}, {"idle_timeout": 0},
                         {"retries": -1}):
             with self.assertRaises(rag.UsageError):
                 chat.complete("why", **options)

@@ -52,9 +52,12 @@ class Files(Case):
         index.add(self.write_files())
         self.assertEqual(index.search("a", k=0), [])
         self.assertEqual(len(index.search("a", k=1, mode="dense")), 1)
-        for options in ({"k": -1}, {"mode": "magic"}, {"candidates": 0}):
+        for options in ({"k": -1}, {"k": 2**64 + 1}, {"mode": "magic"}, {"candidates": 0},
+                        {"candidates": 2**64 + 5}):
             with self.assertRaises(rag.UsageError):
                 index.search("a", **options)
+        with self.assertRaises(TypeError):
+            index.search("a", k=1.5)
         with self.assertRaises(rag.InputError):
             index.search("\ud800")
 

@@ -57,7 +57,7 @@ class ReadFilesTest(Case):
         self.assertIn("../nothing", str(caught.exception))
 
     def test_an_overlap_of_the_whole_window_is_refused(self):
-        for size, cover in ((0, 0), (100, 100), (100, -1)):
+        for size, cover in ((0, 0), (100, 100), (100, -1), (2**64 + 600, 150)):
             with self.assertRaises(rag.UsageError):
                 ReadFiles("../data").get_content(max_token_len=size, cover_content=cover)
 
@@ -66,6 +66,8 @@ class ReadFilesTest(Case):
         path = self.write("one.txt", text)
         self.assertEqual(ReadFiles.get_chunk(text, 50, 10), ReadFiles(path).get_content(50, 10))
         self.assertEqual(ReadFiles.get_chunk(""), [])
+        with self.assertRaisesRegex(rag.InputError, "surrogate"):
+            ReadFiles.get_chunk("\ud800")
 
     def test_documents_are_read_from_json(self):
         path = self.write("docs.json", '["一", {"two": 2}]')
@@ -75,6 +77,8 @@ class ReadFilesTest(Case):
         self.assertIsInstance(caught.exception, FileNotFoundError)
         with self.assertRaisesRegex(rag.InputError, "not JSON"):
             Documents(self.write("bad.json", "{")).get_content()
+        with self.assertRaisesRegex(rag.InputError, "can't be read"):
+            Documents(self.folder).get_content()
 
 
 class LocalModelTest(Case):

@@ -303,6 +303,9 @@ class LoadTest(Case):
         self.assertEqual(store.query("north", Lookup(), k=1), ["north"])
         store.persist(file="new")  # still of an unknown model
         self.assertEqual(loaded("storage", "new").query("north", Lookup("any")), ["north"])
+        text = pathlib.Path("storage/old_doc.json")
+        text.write_bytes(b"\xef\xbb\xbf" + text.read_bytes())  # as some editors save it
+        self.assertEqual(loaded("storage", "old").document, store.document)
 
     def test_the_older_names_load(self):
         self.old("storage", names=("doecment.json", "vectors.json"))
