@@ -44,7 +44,18 @@ def packed(**sections):
     return bytes(body) + entries
 
 
+def damages(tokenizer, *changes):
+    """The input of fuzz_tokenizer_packed: section, place, word."""
+    return bytes([tokenizer]) + b"".join(struct.pack("<BII", *change) for change in changes)
+
+
 def packed_files():
+    for tokenizer in range(5):
+        write("fuzz_tokenizer_packed", f"whole-{tokenizer}", damages(tokenizer))
+        write("fuzz_tokenizer_packed", f"each-section-{tokenizer}", damages(
+            tokenizer, *((section, 8 * section, 3 + section) for section in range(15))))
+        write("fuzz_tokenizer_packed", f"nodes-{tokenizer}", damages(
+            tokenizer, (14, 24 * 7, 2 ** 32 - 1), (14, 24 * 9 + 16, 2 ** 31 - 1)))
     write("fuzz_packed", "none", packed())
     write("fuzz_packed", "three", packed(empty=b"", numbers=struct.pack("<3I", 1, 2, 3),
                                          text=b"a text of an odd number of bytes."))
