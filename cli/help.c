@@ -16,6 +16,7 @@ static const char *const environment[][2] = {
     {"RAG_MODEL",
      "the embedding model of a new index (default: intfloat/multilingual-e5-small)"},
     {"RAG_MODELS", "the folder of models (default: rag/models in XDG_DATA_HOME)"},
+    {"RAG_CACHE", "the folder of packed models (default: rag in XDG_CACHE_HOME)"},
     {"RAG_LLM", "the language model that answers, PROVIDER:MODEL (default: none)"},
     {"RAG_PROVIDERS", "the file of providers (default: rag/providers.json in XDG_CONFIG_HOME)"},
     {"XDG_STATE_HOME", "where rag chat keeps rag/history (default: ~/.local/state)"},

@@ -55,5 +55,5 @@ function(rag_test name)
     TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
   add_test(NAME ${name} COMMAND ${name} ${TEST_ARGUMENTS})
   set_tests_properties(${name} PROPERTIES LABELS "${TEST_LABELS}"
-    ENVIRONMENT "${RAG_TEST_ENVIRONMENT};${TEST_ENVIRONMENT}")
+    ENVIRONMENT "RAG_CACHE=${PROJECT_BINARY_DIR}/cache;${RAG_TEST_ENVIRONMENT};${TEST_ENVIRONMENT}")
 endfunction()

@@ -230,6 +230,44 @@ typedef struct rag_pull_options {
 RAG_CHECKED rag_status rag_model_pull(const char *name, const rag_pull_options *options,
                                       rag_error *error);
 
+typedef struct rag_pack_options {
+    size_t size;
+    const char *models; /* this and the rest as in rag_model_options */
+    rag_precision precision;
+    unsigned threads;
+    rag_event_fn on_event;
+    void *user;
+} rag_pack_options;
+#define RAG_PACK_OPTIONS_INIT                                                                  \
+    {                                                                                          \
+        .size = sizeof(rag_pack_options)                                                       \
+    }
+
+/* Computes what the first opening of a model in a precision would compute and keep for those
+ * after it: packed files in the cache folder (RAG_CACHE, else rag in XDG_CACHE_HOME or
+ * ~/.cache), with which a model opens in milliseconds. What is there, whole, is left as it is.
+ * Opening does without where nothing can be written; here that is RAG_INPUT. */
+RAG_CHECKED rag_status rag_model_pack(const char *name, const rag_pack_options *options,
+                                      rag_error *error);
+
+typedef struct rag_packed_file {
+    const char *path;
+    const char *variant; /* what it holds, such as "tokenizer-1"; NULL if that is damaged */
+    const char *problem; /* what is wrong with it; NULL if nothing was found */
+    uint64_t bytes;
+} rag_packed_file;
+
+typedef struct rag_packed_list rag_packed_list;
+
+/* The packed files of a model, sorted by path. A nonzero `verify` reads each one whole and
+ * compares its checksums; else only what opening it looks at is checked. A damaged file is no
+ * error: the model's next opening makes it anew. */
+RAG_CHECKED rag_status rag_packed_list_open(const char *name, const char *models, int verify,
+                                            rag_packed_list **list, rag_error *error);
+RAG_API size_t rag_packed_list_count(const rag_packed_list *list);
+RAG_API const rag_packed_file *rag_packed_list_get(const rag_packed_list *list, size_t i);
+RAG_API void rag_packed_list_free(rag_packed_list *list);
+
 /* ---- Tokens ------------------------------------------------------------------ */
 
 typedef struct rag_tokenizer rag_tokenizer;

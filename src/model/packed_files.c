@@ -1,3 +1,4 @@
+#define _XOPEN_SOURCE 700 /* realpath */
 #include "model/packed_files.h"
 
 #include "base/buf.h"
@@ -37,6 +38,11 @@ rag_status packed_folder(const char *model_folder, char **folder, rag_error *err
     rag_status status = path_absolute(model_folder, &absolute, error);
     if (status)
         return status;
+    char *real = realpath(absolute, NULL); /* NULL where there is nothing */
+    if (real) {
+        free(absolute);
+        absolute = real;
+    }
     status = cache_folder(&path, error);
     if (!status && !buf_printf(&path, "/models/%s-%016" PRIx64, path_name(absolute),
                                checksum_bytes(absolute, strlen(absolute))))

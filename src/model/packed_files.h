@@ -1,9 +1,10 @@
 /* packed_files.h - where the packed files (base/packed.h) of a model lie.
  *
  * CACHE/models/NAME-CHECKSUM/ holds those of one model folder: NAME is the folder's last part
- * and CHECKSUM is that of its absolute path, so that a model which is replaced replaces its
- * packed files too. CACHE is RAG_CACHE, else $XDG_CACHE_HOME/rag, else ~/.cache/rag. They are
- * not kept beside the model, which may belong to someone else and is as the hub gave it. */
+ * and CHECKSUM is that of its absolute path without symbolic links, so that a model which is
+ * replaced replaces its packed files too. CACHE is RAG_CACHE, else $XDG_CACHE_HOME/rag, else
+ * ~/.cache/rag. They are not kept beside the model, which may belong to someone else and is as
+ * the hub gave it. */
 #ifndef RAG_MODEL_PACKED_FILES_H
 #define RAG_MODEL_PACKED_FILES_H
 

@@ -154,8 +154,7 @@ rag_status tokenizer_open_cached(const char *path, struct tokenizer **out, rag_e
 {
     struct cached cached;
     *out = NULL;
-    if (cached_find(path, &cached, NULL) || cached.size < SMALL_FILE ||
-        open_packed(&cached, out, NULL)) {
+    if (cached_find(path, &cached, NULL) || open_packed(&cached, out, NULL)) {
         rag_status status = tokenizer_open(path, out, error);
         /* What is missing in `cached` is so because there is no cache, or no tokenizer. */
         if (!status && cached.path && cached.size >= SMALL_FILE)

@@ -36,9 +36,23 @@ FILES = {
 }
 
 
+def make_cache():
+    """Packed models are kept over the tests of a file, and over those of a run that names a
+    folder for them."""
+    if os.environ.get("RAG_CACHE"):
+        return os.environ["RAG_CACHE"]
+    folder = tempfile.mkdtemp(prefix="rag-cache-")
+    atexit.register(shutil.rmtree, folder, True)
+    return folder
+
+
+CACHE = make_cache()
+
+
 def environment(**changes):
     """Nothing of the user's own settings reaches the program."""
-    env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8"}
+    env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LANG": "C.UTF-8",
+           "RAG_CACHE": CACHE}
     for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "TMPDIR"):
         if name in os.environ:
             env[name] = os.environ[name]

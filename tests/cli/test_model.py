@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Models: installing from a folder and from a hub, listing, showing."""
+import pathlib
 import shutil
 import sys
 
@@ -61,6 +62,68 @@ class Model(Case):
         self.run_rag("model", "pull", "test/embedder", HF_ENDPOINT=f"{self.hub()}/private",
                      HF_TOKEN="secret")
         self.assertEqual(self.objects("model", "list", "--json")[0]["name"], "test/embedder")
+
+    def test_a_packed_model_is_listed_checked_and_mended(self):
+        cache = self.folder / "cache"
+        run = {"RAG_CACHE": str(cache), "RAG_PRECISION": "f32"}
+        self.run_rag("model", "add", EMBEDDER, "--name", "test/embedder")
+        info = lambda: self.objects("model", "info", "test/embedder", "--json", **run)[0]["packed"]
+        tokens = lambda: self.run_rag("tokenize", "--model", "test/embedder", stdin="tea",
+                                      **run).stdout
+        expected = tokens()
+        self.assertEqual(info(), [])  # too small to be packed by itself
+        done = self.run_rag("model", "pack", "test/embedder", **run)
+        self.assertEqual(done.stdout, b"")
+        file, = info()
+        path = pathlib.Path(file["path"])
+        self.assertEqual((file["variant"], file["problem"], file["bytes"]),
+                         ("tokenizer-1", None, path.stat().st_size))
+        self.assertIn(cache, path.parents)
+        self.assertIn(f"packed        tokenizer-1, ", self.text("model", "info", "test/embedder",
+                                                                **run))
+        self.assertEqual(self.text("model", "verify", "test/embedder", **run), f"whole    {path}\n")
+        self.assertEqual(tokens(), expected)
+
+        whole = path.read_bytes()
+        damaged = bytearray(whole)
+        damaged[len(whole) // 2] ^= 1
+        path.write_bytes(damaged)
+        done = self.run_rag("model", "verify", "test/embedder", status=5, **run)
+        self.assertEqual(done.stdout.decode(), f"damaged  {path}\n")
+        self.assertIn("rag model pack", done.err)
+        self.assertEqual(tokens(), expected)
+        self.run_rag("model", "pack", "test/embedder", **run)
+        self.assertEqual(path.read_bytes(), whole)
+
+        path.write_bytes(whole[:1000])
+        file, = self.objects("model", "verify", "test/embedder", "--json", status=5, **run)
+        self.assertEqual(file["variant"], None)
+        self.assertIn("damaged", file["problem"])
+
+        self.run_rag("model", "pack", "test/embedder", "--precision", "int8", **run)
+        tokenizer, weights = info()
+        self.assertEqual(tokenizer["path"], str(path))
+        self.assertIn("int8", weights["variant"])
+        self.assertGreater(weights["bytes"], 1000)
+        self.assertIsNone(weights["problem"])
+        model, = self.objects("model", "info", "test/embedder", "--json", "--precision", "int8",
+                              **run)
+        self.assertEqual(model["precision"], "int8")
+        self.assertGreater(model["agreement"], 0.9)
+        # What opening does not look at is mended too.
+        stored = pathlib.Path(weights["path"])
+        whole = stored.read_bytes()
+        damaged = bytearray(whole)
+        damaged[len(whole) // 2] ^= 0x40
+        stored.write_bytes(damaged)
+        self.run_rag("model", "verify", "test/embedder", status=5, **run)
+        self.run_rag("model", "pack", "test/embedder", "--precision", "int8", **run)
+        self.assertEqual(stored.read_bytes(), whole)
+
+        blocked = self.write("a-file", "")
+        done = self.run_rag("model", "pack", "test/embedder", status=3, RAG_CACHE=str(blocked))
+        self.assertIn("a-file", done.err)
+        self.run_rag("model", "pack", "none/such", status=5, **run)
 
     def test_a_broken_download_goes_on_where_it_stopped(self):
         hub = self.hub()

@@ -96,6 +96,13 @@ static void the_cache_is_where_the_environment_says(void **state)
     free(other);
     free(folder);
 
+    assert_int_equal(symlink(model, in(cache, "link")), 0);
+    assert_ok(packed_folder(model, &folder, &error), &error);
+    assert_ok(packed_folder(in(cache, "link"), &other, &error), &error);
+    assert_string_equal(folder, other);
+    free(other);
+    free(folder);
+
     setenv("RAG_CACHE", "", 1);
     setenv("XDG_CACHE_HOME", "/xdg", 1);
     assert_ok(packed_folder("/m", &folder, &error), &error);
@@ -142,6 +149,7 @@ static void a_small_file_is_packed_only_when_asked_to(void **state)
     assert_ok(tokenizer_pack_cached(model, &path, &error), &error);
     assert_true(path_is_file(path));
     free(path);
+    assert_true(open_it("apple", &id));
     assert_int_equal(id, 5);
 }
 

@@ -3,6 +3,7 @@
 Run with PYTHONPATH (python/) and RAG_LIBRARY set to what is tested. Standard library only.
 """
 
+import atexit
 import http.server
 import json
 import os
@@ -25,6 +26,9 @@ for name in ("RAG_INDEX", "RAG_LLM", "RAG_PROVIDERS", "OPENAI_BASE_URL", "OPENAI
 os.environ["RAG_MODEL"] = str(EMBEDDER)
 os.environ["RAG_MODELS"] = "/nonexistent/models"
 os.environ["XDG_CONFIG_HOME"] = "/nonexistent"
+if "RAG_CACHE" not in os.environ:
+    os.environ["RAG_CACHE"] = tempfile.mkdtemp(prefix="rag-cache-")
+    atexit.register(shutil.rmtree, os.environ["RAG_CACHE"], True)
 
 import rag  # noqa: E402  (the settings above come first)
 
