@@ -18,7 +18,7 @@ for name in oneapi sqlite3.h jansson.h jansson_config.h utf8proc.h cmark-gfm.h c
 done
 count=0
 for source in src/*/*.c cli/*.c; do
-    case $source in *_avx2.c | *_avx512.c) continue ;; esac
+    case $source in *_avx2.c | *_avx512*.c | *_amx.c) continue ;; esac
     aarch64-linux-gnu-gcc -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -O1 -fopenmp \
         -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror \
         -ffp-contract=off -Iinclude -Isrc -Icli -isystem "$work/include" -c "$source" \
