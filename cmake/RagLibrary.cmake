@@ -22,13 +22,9 @@ foreach(library ${station_libraries})
 endforeach()
 set(combined ${CMAKE_CURRENT_BINARY_DIR}/librag.o)
 # -d: OpenMP's named critical sections are common symbols, which can be made local only when they
-# have a place. lld does it and warns that one day it will always do it.
-set(define_common -d)
-if(CMAKE_LINKER MATCHES "lld")
-  list(APPEND define_common -w)
-endif()
+# have a place. The compiler's own linker: CMAKE_LINKER may be lld, which warns of -d.
 add_custom_command(OUTPUT ${combined}
-  COMMAND ${CMAKE_LINKER} -r ${define_common} -o ${combined} ${station_objects}
+  COMMAND ${CMAKE_C_COMPILER} -r -nostdlib -Wl,-d -o ${combined} ${station_objects}
   COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol=rag_* ${combined}
   DEPENDS ${station_libraries} ${station_objects}
   COMMAND_EXPAND_LISTS VERBATIM)

@@ -36,7 +36,7 @@ rag_status file_map(const char *path, struct mapped_file *file, rag_error *error
 {
     *file = (struct mapped_file){0};
     int fd;
-    size_t size = 0;
+    size_t size;
     rag_status status = open_regular(path, &fd, &size, error);
     if (status)
         return status;
@@ -61,7 +61,7 @@ void mapped_file_release(struct mapped_file *file)
 rag_status file_read(const char *path, struct buf *out, rag_error *error)
 {
     int fd;
-    size_t size = 0;
+    size_t size;
     rag_status status = open_regular(path, &fd, &size, error);
     if (status)
         return status;
@@ -165,7 +165,7 @@ out:
 rag_status file_copy(const char *from, const char *to, rag_error *error)
 {
     int in, out = -1;
-    size_t size = 0;
+    size_t size;
     rag_status status = open_regular(from, &in, &size, error);
     if (status)
         return status;

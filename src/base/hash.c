@@ -39,7 +39,7 @@ void hasher_finish(struct hasher *h, struct hash *out)
 
 rag_status hash_bytes(const void *data, size_t size, struct hash *out, rag_error *error)
 {
-    struct hasher *h = NULL;
+    struct hasher *h;
     rag_status status = hasher_new(&h, error);
     if (status)
         return status;
