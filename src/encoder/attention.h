@@ -17,7 +17,10 @@ struct attention {
                               behind their rows for a tile's (tiles.h) */
     size_t stride;         /* of their rows, in elements */
     size_t out_stride;
+    bool int8_scores; /* attend_bf16: Q K^T in int8; for heads up to ATTENTION_MAX_HEAD */
 };
+
+enum { ATTENTION_MAX_HEAD = 1024 };
 
 /* Floats of scratch that they need. */
 size_t attention_scratch(size_t tokens, size_t head_size);

@@ -1,9 +1,14 @@
 /* The tiles of attention.h with bf16 products. Scores are row by row here: a row of 2^score is
- * the left side of the product with the values. */
+ * the left side of the product with the values.
+ *
+ * Scores may be taken in int8, with a scale for each query and key: half the instructions where
+ * vectors multiply (VNNI against BF16). The powers stay in bf16, for in int8 those of many weak
+ * keys would all become 0. */
 #include "encoder/attention.h"
 #include "encoder/polynomials.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Queries and keys of a tile: its scores (64 KB) stay in the second cache, and most texts have
  * a single block of keys, so that nothing is scaled again. */
@@ -19,6 +24,10 @@ struct workspace {
     float *part;                  /* [QUERIES][width], values weighted of a block */
     float *sums;                  /* [QUERIES][width], of the blocks so far */
     float *max, *total, *factors; /* [QUERIES] */
+    /* int8: */
+    char *queries; /* [QUERIES] a cache line with the row's scale, and the row */
+    float *key_scales, *key_biases; /* [tokens padded to 16]; all biases are 0 */
+    int32_t *key_offsets;
 };
 
 static size_t depth_of(size_t head_size)
@@ -47,6 +56,10 @@ static size_t lay_out(struct workspace *w, size_t tokens, size_t head_size, char
     TAKE(max, QUERIES)
     TAKE(total, QUERIES)
     TAKE(factors, QUERIES)
+    TAKE(queries, QUERIES * (TILE_BYTES + tile_padded(head_size, TILE_BYTES)))
+    TAKE(key_scales, tile_padded(tokens, TILE_COLUMNS))
+    TAKE(key_biases, tile_padded(tokens, TILE_COLUMNS))
+    TAKE(key_offsets, tile_padded(tokens, TILE_COLUMNS))
 #undef TAKE
     return used;
 }
@@ -57,20 +70,72 @@ size_t attention_bf16_scratch(size_t tokens, size_t head_size)
     return lay_out(&w, tokens, head_size, NULL) / sizeof(float);
 }
 
+/* Keys as the columns of an int8 matrix (tiles.h): signed, which operands of rows are not. */
+static void pack_keys_int8(const struct attention *a, const struct workspace *w)
+{
+    const uint16_t *k = a->k;
+    size_t bytes = tile_padded(a->head_size, TILE_BYTES);
+    size_t columns = tile_padded(a->tokens, TILE_COLUMNS);
+    _Alignas(TILE_BYTES) uint8_t row[ATTENTION_MAX_HEAD];
+    uint32_t *packed = (uint32_t *)w->keys;
+    for (size_t j = 0; j < columns; j++) {
+        int32_t sum = 0;
+        memset(row, 128, bytes);
+        float scale = 0;
+        if (j < a->tokens)
+            scale = a->tiles->quantise_bf16(k + j * a->stride, NULL, a->head_size, row);
+        for (size_t i = 0; i < bytes; i++) {
+            sum += row[i] - 128;
+            row[i] ^= 128;
+        }
+        uint32_t *column = packed + (j / TILE_COLUMNS * bytes / 4) * TILE_COLUMNS;
+        for (size_t u = 0; u < bytes / 4; u++)
+            memcpy(&column[u * TILE_COLUMNS + j % TILE_COLUMNS], row + u * 4, 4);
+        w->key_scales[j] = scale;
+        w->key_biases[j] = 0;
+        w->key_offsets[j] = -128 * sum;
+    }
+}
+
+/* scores [queries x KEYS] of a block of `columns` keys. */
+static void score(const struct attention *a, const struct workspace *w, size_t first,
+                  const struct tile_rows *queries, size_t columns)
+{
+    size_t d = a->head_size, bytes = tile_padded(d, TILE_BYTES);
+    struct tile_result scores = {w->scores, KEYS, TILE_F32};
+    if (!a->int8_scores) {
+        struct tile_matrix k = {.data = w->keys + first * depth_of(d),
+                                .units = depth_of(d) / 2};
+        a->tiles->bf16_product(queries, &k, 0, columns, &scores);
+        return;
+    }
+    struct tile_rows rows = {w->queries + TILE_BYTES, TILE_BYTES + bytes, queries->count,
+                             (float *)w->queries};
+    struct tile_matrix k = {.data = (char *)w->keys + first * bytes,
+                            .units = bytes / 4,
+                            .bias = w->key_biases + first,
+                            .scale = w->key_scales + first,
+                            .offset = w->key_offsets + first};
+    if (first == 0)
+        for (size_t i = 0; i < queries->count; i++) {
+            char *to = w->queries + i * rows.stride;
+            const void *from = (const char *)queries->data + i * queries->stride;
+            *(float *)to = a->tiles->quantise_bf16(from, NULL, d, (uint8_t *)to + TILE_BYTES);
+        }
+    a->tiles->int8_product(&rows, &k, 0, columns, &scores);
+}
+
 /* One block of keys: its scores, their powers, and the values weighted with them into `to`. */
 static void attend_block(const struct attention *a, const struct workspace *w, size_t first,
                          const struct tile_rows *queries, float *to)
 {
     size_t d = a->head_size, width = width_of(d);
     size_t keys = a->tokens - first < KEYS ? a->tokens - first : KEYS;
-    size_t columns = tile_padded(keys, TILE_COLUMNS);
-    struct tile_matrix k = {.data = w->keys + first * depth_of(d), .units = depth_of(d) / 2};
     struct tile_rows powers = {w->powers, KEYS * sizeof *w->powers, queries->count, NULL};
     struct tile_matrix v = {.data = w->values + first * width,
                             .units = tile_padded(keys, TILE_BYTES / 2) / 2};
-
-    struct tile_result scores = {w->scores, KEYS, TILE_F32}, sums = {to, width, TILE_F32};
-    a->tiles->bf16_product(queries, &k, 0, columns, &scores);
+    struct tile_result sums = {to, width, TILE_F32};
+    score(a, w, first, queries, tile_padded(keys, TILE_COLUMNS));
     a->tiles->softmax(w->scores, KEYS, LOG2_E / sqrtf((float)d), queries->count, keys, w->max,
                       w->total, w->factors, w->powers, KEYS);
     a->tiles->bf16_product(&powers, &v, 0, width, &sums);
@@ -104,7 +169,10 @@ void attend_bf16(const struct attention *a, size_t queries, float *out, float *s
     struct workspace w;
     size_t d = a->head_size;
     lay_out(&w, a->tokens, d, (char *)scratch);
-    a->tiles->pack_keys(k, a->stride, a->tokens, d, w.keys);
+    if (a->int8_scores)
+        pack_keys_int8(a, &w);
+    else
+        a->tiles->pack_keys(k, a->stride, a->tokens, d, w.keys);
     for (size_t first = 0; first < a->tokens; first += KEYS) {
         size_t keys = a->tokens - first < KEYS ? a->tokens - first : KEYS;
         a->tiles->pack_values(v + first * a->stride, a->stride, keys, d,

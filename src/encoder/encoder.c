@@ -62,6 +62,9 @@ static rag_status start(struct encoder *encoder, unsigned threads, rag_error *er
     encoder->kernels = kernels_for(level);
     encoder->tiles = tile_kernels_for(level);
     encoder->half = encoder->precision != RAG_PRECISION_F32 && encoder->tiles->fast_bf16;
+    encoder->int8_scores = encoder->precision == RAG_PRECISION_INT8 &&
+                           encoder->tiles->faster_int8 &&
+                           encoder->config.hidden / encoder->config.heads <= ATTENTION_MAX_HEAD;
     encoder->threads = threads ? threads : (size_t)omp_get_num_procs();
     if (encoder->threads > MAX_THREADS)
         encoder->threads = MAX_THREADS;

@@ -137,8 +137,16 @@ static void attention(struct pass *pass, size_t layer, bool first_only)
         const float *q = a->wide + at;
         const uint16_t *half = (const uint16_t *)a->wide + at;
         float *out = a->context + (first_only ? task / heads : item->row) * d + column;
-        struct attention head = {e->kernels, e->tiles,  tokens, size, q,
-                                 q + d,      q + 2 * d, 3 * d,  d};
+        struct attention head = {.kernels = e->kernels,
+                                 .tiles = e->tiles,
+                                 .tokens = tokens,
+                                 .head_size = size,
+                                 .q = q,
+                                 .k = q + d,
+                                 .v = q + 2 * d,
+                                 .stride = 3 * d,
+                                 .out_stride = d,
+                                 .int8_scores = e->int8_scores};
         if (e->half) {
             head.q = half;
             head.k = half + d;

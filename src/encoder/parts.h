@@ -60,8 +60,9 @@ struct encoder {
     rag_precision precision; /* F32, BF16 or INT8 */
     const struct kernels *kernels;
     const struct tile_kernels *tiles;
-    bool half;                                      /* wide is bf16, and so is attention */
-    struct matmul_provider *provider;               /* of the layers */
+    bool half;                        /* wide is bf16, and so is attention */
+    bool int8_scores;                 /* but for Q K^T */
+    struct matmul_provider *provider; /* of the layers */
     struct matmul_provider *higher;   /* bf16, for products that int8 is too coarse for */
     struct matmul_provider *heads;    /* in f32; with the precision f32 the same */
     const struct tensor *words, *positions, *types; /* embeddings, in the checkpoint */

@@ -74,6 +74,8 @@ struct tile_kernels {
     /* bf16 products are faster than f32 ones. Without it products have f32 results alone
      * and attention stays in f32; what else is here for them is NULL but in the reference. */
     bool fast_bf16;
+    bool faster_int8; /* int8 products take half as long, also where there is little to multiply
+                       */
 
     /* The columns [first, end), multiples of TILE_COLUMNS, of
      *   y = (offset + sum over the row of q * w) * (row's scale * column's scale) + bias */

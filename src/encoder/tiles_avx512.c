@@ -132,6 +132,7 @@ const struct tile_kernels tiles_avx512vnni = {
 const struct tile_kernels tiles_avx512bf16 = {
     .level = CPU_AVX512_BF16,
     .fast_bf16 = true,
+    .faster_int8 = true,
     .int8_product = int8_product,
     .bf16_product = bf16_product,
     .quantise = tiles_avx512_quantise,
