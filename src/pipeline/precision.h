@@ -15,12 +15,6 @@ CHECKED rag_status precision_open(rag_model *model, const struct hash *identity,
                                   rag_precision wanted, unsigned threads,
                                   const struct events *events, rag_error *error);
 
-/* Packs anew what is wanted, and stores it; *path (to be freed) is where. RAG_USAGE: f32 has no
- * packed form. */
-CHECKED rag_status precision_pack(rag_model *model, const struct hash *identity,
-                                  rag_precision wanted, const struct events *events,
-                                  char **path, double *agreement, rag_error *error);
-
 const char *precision_name(rag_precision precision);
 
 #endif
