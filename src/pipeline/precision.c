@@ -254,11 +254,12 @@ static rag_status store(const struct packing *p, rag_error *error)
  * only what it uses. `rag model verify` reads those. */
 enum { VERIFIED_AT_ONCE = 64 << 20 };
 
-static rag_status verify_small(const struct packed *packed, rag_error *error)
+static rag_status verify_small(const char *path, const struct packed *packed, rag_error *error)
 {
     struct packed_info info;
     packed_get_info(packed, &info);
-    return info.bytes <= VERIFIED_AT_ONCE ? packed_verify(packed, error) : RAG_OK;
+    rag_status status = info.bytes <= VERIFIED_AT_ONCE ? packed_verify(packed, error) : RAG_OK;
+    return status ? fail_within(error, status, "%s", path) : RAG_OK;
 }
 
 /* From the file. RAG_NOT_FOUND or RAG_MODEL: it is not there, or no good. */
@@ -272,7 +273,7 @@ static rag_status map(struct packing *p, rag_error *error)
         packed_open(p->path, p->identity, variant(p->precision), &packed, error);
     if (status)
         return status;
-    status = verify_small(packed, error);
+    status = verify_small(p->path, packed, error);
     if (!status)
         status = packed_array(packed, "agreement", 1, sizeof p->agreement, &agreement, error);
     if (!status)
