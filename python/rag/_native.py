@@ -147,6 +147,26 @@ class PullOptions(Options):
     ]
 
 
+class PackOptions(Options):
+    _fields_ = [
+        ("size", c_size_t),
+        ("models", c_char_p),
+        ("precision", c_int),
+        ("threads", c_uint),
+        ("on_event", event_fn),
+        ("user", c_void_p),
+    ]
+
+
+class PackedFile(ctypes.Structure):
+    _fields_ = [
+        ("path", c_char_p),
+        ("variant", c_char_p),
+        ("problem", c_char_p),
+        ("bytes", c_uint64),
+    ]
+
+
 class Tokens(ctypes.Structure):
     _fields_ = [
         ("ids", POINTER(c_int32)),
@@ -458,6 +478,8 @@ STRUCTS: Dict[str, Type[ctypes.Structure]] = {
     "rag_model_options": ModelOptions,
     "rag_model_info": ModelInfo,
     "rag_pull_options": PullOptions,
+    "rag_pack_options": PackOptions,
+    "rag_packed_file": PackedFile,
     "rag_tokens": Tokens,
     "rag_embedding": Embedding,
     "rag_embed_options": EmbedOptions,
@@ -509,6 +531,11 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "rag_model_list_free": (None, [_handle]),
     "rag_model_add": (c_int, [c_char_p, c_char_p, c_char_p, event_fn, c_void_p, _error]),
     "rag_model_pull": (c_int, [c_char_p, POINTER(PullOptions), _error]),
+    "rag_model_pack": (c_int, [c_char_p, POINTER(PackOptions), _error]),
+    "rag_packed_list_open": (c_int, [c_char_p, c_char_p, c_int, _out, _error]),
+    "rag_packed_list_count": (c_size_t, [_handle]),
+    "rag_packed_list_get": (POINTER(PackedFile), [_handle, c_size_t]),
+    "rag_packed_list_free": (None, [_handle]),
     "rag_tokenizer_open": (c_int, [c_char_p, c_char_p, _out, _error]),
     "rag_tokenizer_close": (None, [_handle]),
     "rag_tokenize": (c_int, [_handle, Text, POINTER(Tokens), _error]),
