@@ -5,14 +5,6 @@ find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS C)
 find_package(CURL REQUIRED)
 
-# Debian's dnnl-config.cmake asks for OpenCL's development files, which the library's
-# header for CPUs does not need: so the library is found by its files.
-find_library(DNNL_LIBRARY dnnl REQUIRED)
-find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.h REQUIRED)
-add_library(rag_dnnl INTERFACE)
-target_link_libraries(rag_dnnl INTERFACE ${DNNL_LIBRARY})
-target_include_directories(rag_dnnl SYSTEM INTERFACE ${DNNL_INCLUDE_DIR})
-
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.40)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.13)
 pkg_check_modules(LIBEDIT REQUIRED IMPORTED_TARGET libedit)

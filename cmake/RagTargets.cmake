@@ -17,7 +17,7 @@ if(RAG_SANITIZE)
   target_link_options(rag_compile INTERFACE -fsanitize=${RAG_SANITIZE})
 endif()
 # ThreadSanitizer sees what OpenMP's threads wait for only with clang and libomp, which tells
-# it through Archer; of oneDNN's code, not compiled for it, it knows nothing.
+# it through Archer; of libraries' code, not compiled for it, it knows nothing.
 if(RAG_SANITIZE MATCHES "thread" AND RAG_BUILD_TESTS)
   if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
     message(FATAL_ERROR "RAG_SANITIZE=thread needs clang and its libomp: set CMAKE_C_COMPILER")

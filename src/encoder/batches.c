@@ -206,8 +206,6 @@ static rag_status run_batches(struct run *run, const struct plan *plan, rag_erro
     for (size_t i = alone; i < plan->count; i++)
         run_batch(run, plan, &plan->batches[i], e->workers, e->threads);
 
-    if (run->status)
-        return run->status;
     if (run->not_finite < run->count)
         return fail_with(error, RAG_MODEL,
                          "text %zu: the model's result is not a finite number; its weights are "
@@ -232,7 +230,6 @@ rag_status encoder_run(struct encoder *encoder, const struct sequence *sequences
         .count = n,
         .out = out,
         .events = events ? events : &silent,
-        .error = error,
         .not_finite = n,
     };
     struct plan plan = {0};

@@ -32,27 +32,6 @@ static rag_status check_config(const struct model_config *c, rag_precision preci
     return RAG_OK;
 }
 
-/* In f32 the layers and the heads have one provider. */
-static rag_status start_providers(struct encoder *e, rag_error *error)
-{
-    rag_status status =
-        matmul_provider_new(e->kernels, e->tiles, e->precision, &e->provider, error);
-    e->heads = e->provider;
-    if (!status && e->precision != RAG_PRECISION_F32)
-        status = matmul_provider_new(e->kernels, NULL, RAG_PRECISION_F32, &e->heads, error);
-    if (!status && e->precision == RAG_PRECISION_INT8)
-        status =
-            matmul_provider_new(e->kernels, e->tiles, RAG_PRECISION_BF16, &e->higher, error);
-    for (size_t i = 0; i < e->threads && !status; i++) {
-        struct worker *worker = &e->workers[i];
-        status = matmul_worker_new(e->provider, &worker->matmul, error);
-        worker->heads = worker->matmul;
-        if (!status && e->heads != e->provider)
-            status = matmul_worker_new(e->heads, &worker->heads, error);
-    }
-    return status;
-}
-
 static rag_status start(struct encoder *encoder, unsigned threads, rag_error *error)
 {
     enum cpu_level level;
@@ -69,7 +48,12 @@ static rag_status start(struct encoder *encoder, unsigned threads, rag_error *er
     if (encoder->threads > MAX_THREADS)
         encoder->threads = MAX_THREADS;
     encoder->workers = alloc_zeroed(encoder->threads, sizeof *encoder->workers);
-    return encoder->workers ? start_providers(encoder, error) : fail_memory(error);
+    encoder->maker =
+        (struct matmul_maker){encoder->precision, encoder->kernels, encoder->tiles};
+    encoder->higher = encoder->heads = encoder->maker;
+    encoder->higher.precision = RAG_PRECISION_BF16;
+    encoder->heads.precision = RAG_PRECISION_F32;
+    return encoder->workers ? RAG_OK : fail_memory(error);
 }
 
 static rag_status create(const struct model_config *config, const struct checkpoint *checkpoint,
@@ -129,10 +113,6 @@ void encoder_free(struct encoder *encoder)
         worker_release(&encoder->workers[i]);
     free(encoder->workers);
     encoder_unload(encoder);
-    if (encoder->heads != encoder->provider)
-        matmul_provider_free(encoder->heads);
-    matmul_provider_free(encoder->higher);
-    matmul_provider_free(encoder->provider);
     free(encoder);
 }
 
@@ -165,7 +145,7 @@ size_t encoder_raised(const struct encoder *encoder)
 {
     size_t count = 0;
     for (size_t i = 0; i < encoder_products(encoder); i++)
-        count += encoder->higher && matmul_is_of(*encoder_product(encoder, i), encoder->higher);
+        count += matmul_precision(*encoder_product(encoder, i)) != encoder->precision;
     return count;
 }
 
@@ -197,6 +177,10 @@ size_t encoder_operand_bytes(const struct encoder *encoder)
         size_t bytes = matmul_operand_bytes(*encoder_product(encoder, i));
         most = bytes > most ? bytes : most;
     }
+    const struct matmul *heads[] = {encoder->classifier.dense, encoder->multi};
+    for (size_t i = 0; i < 2; i++)
+        if (heads[i] && matmul_operand_bytes(heads[i]) > most)
+            most = matmul_operand_bytes(heads[i]);
     return most;
 }
 
@@ -264,9 +248,6 @@ void worker_shrink(struct worker *worker)
 
 void worker_release(struct worker *worker)
 {
-    if (worker->heads != worker->matmul)
-        matmul_worker_free(worker->heads);
-    matmul_worker_free(worker->matmul);
     free(worker->attention);
     activations_release(&worker->activations);
 }

@@ -12,67 +12,40 @@ static struct worker *self(const struct pass *pass)
     return &pass->workers[omp_get_thread_num()];
 }
 
-static void pass_fail(struct pass *pass, rag_status status, const rag_error *error)
+void pass_give(struct pass *pass, const struct matmul *matmul, const float *x, size_t i)
 {
-    struct run *run = pass->run;
-#pragma omp critical(rag_encoder_run)
-    if (!run->status) {
-        run->status = status;
-        if (run->error)
-            *run->error = *error;
-        atomic_store(&run->failed, true);
-    }
+    matmul_operand(matmul, x,
+                   pass->workers->activations.operand + i * matmul_operand_bytes(matmul));
 }
 
 /* Tasks of one panel follow each other: its weights stay in the cache for all rows. */
-void pass_linear(struct pass *pass, const struct matmul *matmul, const void *x, void *y,
-                 enum tile_form form)
+void pass_linear(struct pass *pass, const struct matmul *matmul, void *y, enum tile_form form)
 {
-    const struct encoder *e = pass->run->encoder;
+    const char *operand = pass->workers->activations.operand;
     size_t outputs = matmul_outputs(matmul), row_bytes = matmul_operand_bytes(matmul);
     size_t panels = matmul_panels(matmul);
     size_t blocks = (pass->rows + MATMUL_ROWS - 1) / MATMUL_ROWS;
     size_t element = form == TILE_F32 ? sizeof(float) : sizeof(uint16_t);
-    if (!row_bytes)
-        row_bytes = matmul_inputs(matmul) * sizeof(float);
 #pragma omp for schedule(dynamic)
     for (size_t task = 0; task < blocks * panels; task++) {
         size_t first = task % blocks * MATMUL_ROWS, panel = task / blocks;
         size_t rows = pass->rows - first < MATMUL_ROWS ? pass->rows - first : MATMUL_ROWS;
-        struct matmul_worker *worker =
-            matmul_is_of(matmul, e->provider) ? self(pass)->matmul : self(pass)->heads;
         struct tile_result result = {(char *)y + first * outputs * element, outputs, form};
-        rag_error error;
-        rag_status status = matmul_run(
-            matmul, worker, panel, (const char *)x + first * row_bytes, rows, &result, &error);
-        if (status)
-            pass_fail(pass, status, &error);
+        matmul_run(matmul, panel, operand + first * row_bytes, rows, &result);
     }
 }
 
-/* Row i of x, as long as it is in the first cache, for the product that takes it next. */
+/* Row i of x for a layer's product, by the loop that makes it: it is in the first cache. */
 static void give(struct pass *pass, size_t layer, size_t product, const float *x, size_t i)
 {
     const struct encoder *e = pass->run->encoder;
     const struct matmul *matmul = e->layers[layer].products[product];
-    size_t bytes = matmul_operand_bytes(matmul);
-    char *operand = pass->workers->activations.operand + i * bytes;
-    if (bytes)
-        matmul_operand(matmul, x, operand);
+    pass_give(pass, matmul, x, i);
     if (e->magnitudes)
         magnitudes_note(e, layer, product, x);
     if (e->errors)
-        errors_note(e, layer, product, x, operand);
-}
-
-/* y = x W^T + bias of a layer's product, whose rows were given. */
-static void layer_product(struct pass *pass, size_t layer, size_t product, const float *x,
-                          float *y, enum tile_form form)
-{
-    const struct matmul *matmul = pass->run->encoder->layers[layer].products[product];
-    bool floats = matmul_operand_bytes(matmul) == 0;
-    pass_linear(pass, matmul, floats ? (const void *)x : pass->workers->activations.operand, y,
-                form);
+        errors_note(e, layer, product, x,
+                    pass->workers->activations.operand + i * matmul_operand_bytes(matmul));
 }
 
 /* hidden = LayerNorm(hidden + sum), for the product of layer `next` (none behind the last). */
@@ -249,15 +222,15 @@ void pass_forward(struct pass *pass)
         bool last = i + 1 == e->config.layers;
 
         /* wide [T x 3D], then context, sum [T x D] */
-        layer_product(pass, i, QKV, a->hidden, a->wide, e->half ? TILE_BF16 : TILE_F32);
+        pass_linear(pass, layer->products[QKV], a->wide, e->half ? TILE_BF16 : TILE_F32);
         attention(pass, i, last && !all);
-        layer_product(pass, i, OUT, a->context, a->sum, TILE_F32);
+        pass_linear(pass, layer->products[OUT], a->sum, TILE_F32);
         add_norm(pass, &layer->attention_norm, i, UP);
 
         /* wide [T x F], then sum [T x D] */
-        layer_product(pass, i, UP, a->hidden, a->wide, up_form(e));
+        pass_linear(pass, layer->products[UP], a->wide, up_form(e));
         activate(pass, i);
-        layer_product(pass, i, DOWN, a->wide, a->sum, TILE_F32);
+        pass_linear(pass, layer->products[DOWN], a->sum, TILE_F32);
         add_norm(pass, &layer->output_norm, i + 1, QKV);
         report(pass);
     }

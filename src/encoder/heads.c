@@ -84,11 +84,11 @@ static void classify(struct pass *pass)
     bool gathered = pass->rows != pass->tokens;
 #pragma omp for schedule(static)
     for (size_t s = 0; s < pass->count; s++)
-        memcpy(a->context + s * d, a->hidden + (gathered ? s : pass->items[s].row) * d,
-               d * sizeof *a->context);
+        pass_give(pass, e->classifier.dense,
+                  a->hidden + (gathered ? s : pass->items[s].row) * d, s);
 #pragma omp single
     pass->rows = pass->count;
-    pass_linear(pass, e->classifier.dense, a->context, a->sum, TILE_F32);
+    pass_linear(pass, e->classifier.dense, a->sum, TILE_F32);
 #pragma omp for schedule(static)
     for (size_t s = 0; s < pass->count; s++) {
         float *x = a->sum + s * d, *logit = pass->run->out->logits + pass->items[s].index;
@@ -119,7 +119,10 @@ void pass_heads(struct pass *pass)
             copy_hidden(pass, s, hidden, tokens);
     }
     if (out->multi && e->multi) {
-        pass_linear(pass, e->multi, a->hidden, a->wide, TILE_F32);
+#pragma omp for schedule(static)
+        for (size_t i = 0; i < pass->rows; i++)
+            pass_give(pass, e->multi, a->hidden + i * d, i);
+        pass_linear(pass, e->multi, a->wide, TILE_F32);
         write_multi(pass, a->wide, matmul_outputs(e->multi));
     } else if (out->multi) {
         write_multi(pass, a->hidden, d);

@@ -10,7 +10,7 @@
 #ifndef RAG_ENCODER_KERNELS_H
 #define RAG_ENCODER_KERNELS_H
 
-#include "encoder/cpu.h"
+#include "encoder/tiles.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,6 +25,12 @@ static inline size_t kernel_padded(size_t n)
 
 struct kernels {
     enum cpu_level level;
+
+    /* The columns [first, end), multiples of TILE_COLUMNS, of y = x w + bias (NULL: 0), rows of
+     * `stride` floats: x is rows of floats, a unit of w is one input (tiles.h). Inputs are
+     * added in their order, one fused multiply-add each. */
+    void (*product)(const struct tile_rows *x, const struct tile_matrix *w, size_t first,
+                    size_t end, float *y, size_t stride);
 
     /* c[i][j] (+)= sum over p of a[p][i] * b[p][j], p ascending: one fused multiply-add
      * each, so that an element's value depends on neither m, n nor a split of k.

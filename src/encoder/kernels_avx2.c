@@ -4,8 +4,8 @@
 
 typedef __m256 vec;
 #define VEC_WIDTH     8
-#define TILE_ROWS     6
-#define TILE_VECS     2
+#define BLOCK_ROWS    6
+#define BLOCK_VECS    2
 #define KERNELS_LEVEL CPU_AVX2
 #define KERNELS_NAME  kernels_avx2
 

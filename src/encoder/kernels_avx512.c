@@ -4,8 +4,8 @@
 
 typedef __m512 vec;
 #define VEC_WIDTH     16
-#define TILE_ROWS     12
-#define TILE_VECS     2
+#define BLOCK_ROWS    12
+#define BLOCK_VECS    2
 #define KERNELS_LEVEL CPU_AVX512
 #define KERNELS_NAME  kernels_avx512
 

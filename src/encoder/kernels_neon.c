@@ -4,8 +4,8 @@
 
 typedef float32x4_t vec;
 #define VEC_WIDTH     4
-#define TILE_ROWS     6
-#define TILE_VECS     4
+#define BLOCK_ROWS    6
+#define BLOCK_VECS    4
 #define KERNELS_LEVEL CPU_NEON
 #define KERNELS_NAME  kernels_neon
 

@@ -5,6 +5,23 @@
 #include <math.h>
 #include <string.h>
 
+static void product(const struct tile_rows *x, const struct tile_matrix *w, size_t first,
+                    size_t end, float *y, size_t stride)
+{
+    for (size_t i = 0; i < x->count; i++) {
+        const float *row = (const float *)((const char *)x->data + i * x->stride);
+        for (size_t g = first; g < end; g += TILE_COLUMNS) {
+            const float *columns = (const float *)w->data + g * w->units;
+            float *sum = y + i * stride + g;
+            for (size_t j = 0; j < TILE_COLUMNS; j++)
+                sum[j] = w->bias ? w->bias[g + j] : 0;
+            for (size_t u = 0; u < w->units; u++)
+                for (size_t j = 0; j < TILE_COLUMNS; j++)
+                    sum[j] += row[u] * columns[u * TILE_COLUMNS + j];
+        }
+    }
+}
+
 static void outer_product(size_t m, size_t n, size_t k, const float *a, size_t lda,
                           const float *b, size_t ldb, float *c, size_t ldc, bool add)
 {
@@ -123,6 +140,7 @@ static bool finite_scalar(const float *x, size_t n)
 
 const struct kernels kernels_scalar = {
     .level = CPU_SCALAR,
+    .product = product,
     .outer_product = outer_product,
     .softmax_block = softmax_block,
     .layer_norm = layer_norm,

@@ -8,7 +8,7 @@
  *   vec_round                  to the nearest whole number
  *   vec_power_of_two(x)        2^x for a whole x within EXP2_LOW .. EXP2_HIGH
  *   vec_sum                    of its elements, in one fixed order
- *   TILE_ROWS, TILE_VECS       the tile of outer_product that fills the registers
+ *   BLOCK_ROWS, BLOCK_VECS       the tile of outer_product that fills the registers
  *   TILE_SWITCH(m, vecs)       calls TILE_CASE(m', vecs) for m' = m, a constant
  *   KERNELS_LEVEL, KERNELS_NAME */
 #include "encoder/kernels.h"
@@ -33,7 +33,7 @@
 ALWAYS_INLINE void tile(size_t rows, size_t vecs, size_t k, const float *a, size_t lda,
                         const float *b, size_t ldb, float *c, size_t ldc, bool add)
 {
-    vec sum[TILE_ROWS][TILE_VECS];
+    vec sum[BLOCK_ROWS][BLOCK_VECS];
     UNROLLED
     for (size_t i = 0; i < rows; i++) {
         UNROLLED
@@ -41,7 +41,7 @@ ALWAYS_INLINE void tile(size_t rows, size_t vecs, size_t k, const float *a, size
             sum[i][j] = add ? vec_load(c + i * ldc + j * VEC_WIDTH) : vec_set(0);
     }
     for (size_t p = 0; p < k; p++) {
-        vec column[TILE_VECS];
+        vec column[BLOCK_VECS];
         UNROLLED
         for (size_t j = 0; j < vecs; j++)
             column[j] = vec_load(b + p * ldb + j * VEC_WIDTH);
@@ -69,10 +69,10 @@ ALWAYS_INLINE void tile(size_t rows, size_t vecs, size_t k, const float *a, size
 static void tile_wide(size_t m, size_t k, const float *a, size_t lda, const float *b,
                       size_t ldb, float *c, size_t ldc, bool add)
 {
-    TILE_SWITCH(m, TILE_VECS)
+    TILE_SWITCH(m, BLOCK_VECS)
 }
 
-#if TILE_VECS * VEC_WIDTH > 16
+#if BLOCK_VECS * VEC_WIDTH > 16
 static void tile_narrow(size_t m, size_t k, const float *a, size_t lda, const float *b,
                         size_t ldb, float *c, size_t ldc, bool add)
 {
@@ -85,11 +85,11 @@ static void tile_narrow(size_t m, size_t k, const float *a, size_t lda, const fl
 static void outer_product(size_t m, size_t n, size_t k, const float *a, size_t lda,
                           const float *b, size_t ldb, float *c, size_t ldc, bool add)
 {
-    enum { WIDE = TILE_VECS * VEC_WIDTH };
+    enum { WIDE = BLOCK_VECS * VEC_WIDTH };
     for (size_t j = 0; j < n;) {
         bool wide = n - j >= WIDE;
-        for (size_t i = 0; i < m; i += TILE_ROWS) {
-            size_t rows = m - i < TILE_ROWS ? m - i : TILE_ROWS;
+        for (size_t i = 0; i < m; i += BLOCK_ROWS) {
+            size_t rows = m - i < BLOCK_ROWS ? m - i : BLOCK_ROWS;
             if (wide)
                 tile_wide(rows, k, a + i, lda, b + j, ldb, c + i * ldc + j, ldc, add);
             else
@@ -97,6 +97,91 @@ static void outer_product(size_t m, size_t n, size_t k, const float *a, size_t l
         }
         j += wide ? WIDE : KERNEL_LANES;
     }
+}
+
+/* ---- Products with packed matrices ---- */
+
+enum { AHEAD = 16 }; /* units between what is multiplied and what is fetched */
+
+/* As tile, but rows of x stand as they are, and columns in groups of TILE_COLUMNS. Three rows
+ * go by one pointer, which keeps the addresses in registers. */
+ALWAYS_INLINE void packed_tile(size_t rows, size_t vecs, const struct tile_rows *x,
+                               size_t first, const struct tile_matrix *w, size_t column,
+                               float *y, size_t stride)
+{
+    vec sum[BLOCK_ROWS][BLOCK_VECS];
+    size_t units = w->units, row_stride = x->stride;
+    const float *columns = (const float *)w->data + column * units;
+    const char *x0 = (const char *)x->data + first * row_stride;
+    const char *row[BLOCK_ROWS / 3];
+    UNROLLED
+    for (size_t i = 0; i < BLOCK_ROWS / 3; i++)
+        row[i] = x0 + 3 * i * row_stride;
+    UNROLLED
+    for (size_t i = 0; i < rows; i++) {
+        UNROLLED
+        for (size_t j = 0; j < vecs; j++)
+            sum[i][j] = w->bias ? vec_load(w->bias + column + j * VEC_WIDTH) : vec_set(0);
+    }
+    for (size_t u = 0; u < units; u++, columns += TILE_COLUMNS) {
+        vec weights[BLOCK_VECS];
+        UNROLLED
+        for (size_t j = 0; j < vecs; j++) {
+            size_t group = j * VEC_WIDTH / TILE_COLUMNS, at = j * VEC_WIDTH % TILE_COLUMNS;
+            weights[j] = vec_load(columns + group * units * TILE_COLUMNS + at);
+            if (at == 0)
+                __builtin_prefetch(columns + (group * units + AHEAD) * TILE_COLUMNS);
+        }
+        UNROLLED
+        for (size_t i = 0; i < rows; i++) {
+            vec input = vec_set(*(const float *)(row[i / 3] + i % 3 * row_stride + u * 4));
+            UNROLLED
+            for (size_t j = 0; j < vecs; j++)
+                sum[i][j] = vec_fma(input, weights[j], sum[i][j]);
+        }
+    }
+    y += first * stride + column;
+    UNROLLED
+    for (size_t i = 0; i < rows; i++) {
+        UNROLLED
+        for (size_t j = 0; j < vecs; j++)
+            vec_store(y + i * stride + j * VEC_WIDTH, sum[i][j]);
+    }
+}
+
+#undef TILE_CASE
+#define TILE_CASE(rows, vecs)                                                                  \
+    case rows:                                                                                 \
+        packed_tile(rows, vecs, x, i, w, column, y, stride);                                   \
+        break;
+
+/* All rows by one strip of columns, which stays in the nearer caches. */
+static void wide_strip(const struct tile_rows *x, const struct tile_matrix *w, size_t column,
+                       float *y, size_t stride)
+{
+    for (size_t i = 0; i < x->count; i += BLOCK_ROWS)
+        TILE_SWITCH(x->count - i < BLOCK_ROWS ? x->count - i : BLOCK_ROWS, BLOCK_VECS)
+}
+
+#if BLOCK_VECS * VEC_WIDTH > 16
+static void narrow_strip(const struct tile_rows *x, const struct tile_matrix *w, size_t column,
+                         float *y, size_t stride)
+{
+    for (size_t i = 0; i < x->count; i += BLOCK_ROWS)
+        TILE_SWITCH(x->count - i < BLOCK_ROWS ? x->count - i : BLOCK_ROWS, 16 / VEC_WIDTH)
+}
+#else
+#define narrow_strip wide_strip
+#endif
+
+static void product(const struct tile_rows *x, const struct tile_matrix *w, size_t first,
+                    size_t end, float *y, size_t stride)
+{
+    enum { WIDE = BLOCK_VECS * VEC_WIDTH };
+    for (; first + WIDE <= end; first += WIDE)
+        wide_strip(x, w, first, y, stride);
+    if (first < end)
+        narrow_strip(x, w, first, y, stride);
 }
 
 /* ---- Functions ---- */
@@ -296,6 +381,7 @@ static bool finite_simd(const float *x, size_t n)
 
 const struct kernels KERNELS_NAME = {
     .level = KERNELS_LEVEL,
+    .product = product,
     .outer_product = outer_product,
     .softmax_block = softmax_block,
     .layer_norm = layer_norm,

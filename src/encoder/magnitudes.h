@@ -1,7 +1,7 @@
 /* magnitudes.h - how great the inputs of each product of a model are, column by column, and how
  * much of them is lost when they are rounded.
  *
- * int8 needs to know it when it packs (matmul.h, matmul_new_smoothed). It is a property of the
+ * int8 needs to know it when it packs (matmul.h). It is a property of the
  * model, seen on any texts: a few columns are large in all of them. */
 #ifndef RAG_ENCODER_MAGNITUDES_H
 #define RAG_ENCODER_MAGNITUDES_H

@@ -44,13 +44,12 @@ struct activations {
     float *sum;     /* [rows x D] what a half of a layer adds */
     float *wide;    /* [rows x max(3D, F, multi)] queries, keys, values; inside of the FFN; as
                        bf16 with `half` */
-    char *operand;  /* [rows x matmul_operand_bytes] what the next product takes; NULL in f32 */
+    char *operand;  /* [rows x matmul_operand_bytes] what the next product takes */
 };
 
 /* What one thread needs. The first one's thread is that of the caller. */
 struct worker {
-    struct matmul_worker *matmul, *heads; /* of the encoder's two providers */
-    float *attention;                     /* scratch */
+    float *attention; /* scratch */
     size_t attention_size;
     struct activations activations;
 };
@@ -60,11 +59,11 @@ struct encoder {
     rag_precision precision; /* F32, BF16 or INT8 */
     const struct kernels *kernels;
     const struct tile_kernels *tiles;
-    bool half;                        /* wide is bf16, and so is attention */
-    bool int8_scores;                 /* but for Q K^T */
-    struct matmul_provider *provider; /* of the layers */
-    struct matmul_provider *higher;   /* bf16, for products that int8 is too coarse for */
-    struct matmul_provider *heads;    /* in f32; with the precision f32 the same */
+    bool half;                  /* wide is bf16, and so is attention */
+    bool int8_scores;           /* but for Q K^T */
+    struct matmul_maker maker;  /* of the layers' products */
+    struct matmul_maker higher; /* bf16, for those that int8 is too coarse for */
+    struct matmul_maker heads;  /* f32 */
     const struct tensor *words, *positions, *types; /* embeddings, in the checkpoint */
     struct norm embedding_norm;
     struct layer *layers;
@@ -82,7 +81,7 @@ struct encoder {
 /* The i-th product of all layers: of layer i / PRODUCTS. */
 struct matmul **encoder_product(const struct encoder *encoder, size_t i);
 
-/* Bytes of an operand of the layers' widest product; 0 in f32. */
+/* Bytes of the greatest operand of any product. */
 size_t encoder_operand_bytes(const struct encoder *encoder);
 
 /* Where the layers' matrices come from: a packed file, or the checkpoint, packed now. */
@@ -114,10 +113,8 @@ struct run {
     atomic_size_t done;      /* tokens times layers */
     atomic_size_t waiting;   /* threads that have no batch left */
     atomic_bool interrupted; /* the caller asked to stop */
-    atomic_bool failed;      /* status, error and not_finite are set, by critical */
-    rag_status status;
-    rag_error *error;
-    size_t not_finite; /* the first sequence with such a result; count: none */
+    atomic_bool failed;      /* not_finite is set, by critical */
+    size_t not_finite;       /* the first sequence with such a result; count: none */
 };
 
 /* A batch on its way through the layers, and the team of threads that works on it. */
@@ -137,9 +134,10 @@ CHECKED bool run_report(struct run *run, size_t done);
 void pass_forward(struct pass *pass);
 void pass_heads(struct pass *pass);
 
-/* Shares out y [rows x outputs] = x W^T + bias among the team; x: floats or operands. */
-void pass_linear(struct pass *pass, const struct matmul *matmul, const void *x, void *y,
-                 enum tile_form form);
+/* Row i for a product, and then the product: shares out y [rows x outputs] = x W^T + bias among
+ * the team. */
+void pass_give(struct pass *pass, const struct matmul *matmul, const float *x, size_t i);
+void pass_linear(struct pass *pass, const struct matmul *matmul, void *y, enum tile_form form);
 
 CHECKED rag_status worker_reserve(const struct encoder *encoder, struct worker *worker,
                                   size_t rows, size_t longest, rag_error *error);

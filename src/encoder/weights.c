@@ -129,7 +129,7 @@ static rag_status load_head(const struct encoder *encoder, const struct checkpoi
                             .inputs = encoder->config.hidden};
     rag_status status = linear_read(&linear, checkpoint, error);
     if (!status)
-        status = matmul_new(encoder->heads, linear.weights, linear.bias, linear.outputs,
+        status = matmul_new(&encoder->heads, linear.weights, linear.bias, NULL, linear.outputs,
                             linear.inputs, out, error);
     linear_release(&linear);
     return status;
@@ -168,21 +168,22 @@ static rag_status map_product(const struct encoder *encoder, const struct packed
 {
     char name[NAME_SIZE], prefix[NAME_SIZE];
     struct linear shape = describe_product(encoder, layer, product, prefix);
-    struct matmul_provider *provider = encoder->provider;
+    const struct matmul_maker *maker = &encoder->maker;
     const void *data;
     size_t size, outputs = shape.part_outputs * (product == QKV ? 3 : 1);
     section_name(name, layer, product);
     if (!packed_section(packed, name, &data, &size))
         return fail_with(error, RAG_MODEL, "there is no section %s", name);
-    if (encoder->higher && matmul_stored_as(data, size) == RAG_PRECISION_BF16)
-        provider = encoder->higher;
-    return matmul_from_stored(provider, data, size, outputs, shape.inputs, out, error);
+    if (encoder->precision == RAG_PRECISION_INT8 &&
+        matmul_stored_as(data, size) == RAG_PRECISION_BF16)
+        maker = &encoder->higher;
+    return matmul_from_stored(maker, data, size, outputs, shape.inputs, out, error);
 }
 
 /* From the checkpoint. */
 static rag_status pack_product(const struct encoder *encoder,
                                const struct checkpoint *checkpoint,
-                               struct matmul_provider *provider, const float *magnitudes,
+                               const struct matmul_maker *maker, const float *magnitudes,
                                size_t layer, size_t product, struct matmul **out,
                                rag_error *error)
 {
@@ -192,8 +193,8 @@ static rag_status pack_product(const struct encoder *encoder,
     if (magnitudes)
         magnitudes += magnitudes_at(&encoder->config, layer, product);
     if (!status)
-        status = matmul_new_smoothed(provider, linear.weights, linear.bias, magnitudes,
-                                     linear.outputs, linear.inputs, out, error);
+        status = matmul_new(maker, linear.weights, linear.bias, magnitudes, linear.outputs,
+                            linear.inputs, out, error);
     linear_release(&linear);
     return status;
 }
@@ -217,9 +218,9 @@ rag_status encoder_raise(struct encoder *encoder, const struct checkpoint *check
         size_t worst = greatest_of(errors, taken, n);
         struct matmul **place = encoder_product(encoder, worst), *raised;
         taken[worst] = true;
-        if (matmul_is_of(*place, encoder->higher))
+        if (matmul_precision(*place) == RAG_PRECISION_BF16)
             continue;
-        status = pack_product(encoder, checkpoint, encoder->higher, NULL, worst / PRODUCTS,
+        status = pack_product(encoder, checkpoint, &encoder->higher, NULL, worst / PRODUCTS,
                               worst % PRODUCTS, &raised, error);
         if (!status) {
             matmul_free(*place);
@@ -242,7 +243,7 @@ static rag_status load_layer(const struct encoder *encoder, const struct checkpo
     for (size_t i = 0; i < PRODUCTS && !status; i++)
         status = weights->packed
                      ? map_product(encoder, weights->packed, index, i, &out->products[i], error)
-                     : pack_product(encoder, checkpoint, encoder->provider, weights->magnitudes,
+                     : pack_product(encoder, checkpoint, &encoder->maker, weights->magnitudes,
                                     index, i, &out->products[i], error);
     if (status)
         return status;
@@ -264,10 +265,7 @@ rag_status encoder_store(const struct encoder *encoder, struct packed_writer *wr
             size_t size;
             const void *data = matmul_stored(encoder->layers[i].products[j], &size);
             section_name(name, i, j);
-            if (!data)
-                status = fail_with(error, RAG_INTERNAL, "f32 has no packed form");
-            else
-                status = packed_put(writer, name, data, size, error);
+            status = packed_put(writer, name, data, size, error);
         }
     return status;
 }

@@ -12,7 +12,7 @@ mkdir -p "$work/include/openssl"
 own=/usr/include/$(gcc -print-multiarch)
 ln -s "$own/curl" "$work/include/curl"
 ln -s /usr/include/openssl/* "$own"/openssl/* "$work/include/openssl/"
-for name in oneapi sqlite3.h jansson.h jansson_config.h utf8proc.h cmark-gfm.h cmark-gfm_export.h \
+for name in sqlite3.h jansson.h jansson_config.h utf8proc.h cmark-gfm.h cmark-gfm_export.h \
     cmark-gfm_version.h xxhash.h; do
     ln -s "/usr/include/$name" "$work/include/$name"
 done

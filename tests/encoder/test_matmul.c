@@ -4,7 +4,6 @@
 #include "support/test.h"
 
 #include <math.h>
-#include <omp.h>
 
 static uint32_t seed = 1;
 
@@ -20,8 +19,6 @@ static float *random_rows(size_t rows, size_t columns)
 }
 
 struct product {
-    struct matmul_provider *provider;
-    struct matmul_worker *worker;
     struct matmul *matmul;
     float *weights, *bias;
 };
@@ -29,34 +26,33 @@ struct product {
 static void product_open(struct product *p, enum cpu_level level, size_t outputs, size_t inputs)
 {
     rag_error error;
+    struct matmul_maker maker = {RAG_PRECISION_F32, kernels_for(level),
+                                 tile_kernels_for(level)};
     p->weights = random_rows(outputs, inputs);
     p->bias = random_rows(1, outputs);
     assert_ok(
-        matmul_provider_new(kernels_for(level), NULL, RAG_PRECISION_F32, &p->provider, &error),
+        matmul_new(&maker, p->weights, p->bias, NULL, outputs, inputs, &p->matmul, &error),
         &error);
-    assert_ok(matmul_worker_new(p->provider, &p->worker, &error), &error);
-    assert_ok(matmul_new(p->provider, p->weights, p->bias, outputs, inputs, &p->matmul, &error),
-              &error);
 }
 
 static void product_close(struct product *p)
 {
     matmul_free(p->matmul);
-    matmul_worker_free(p->worker);
-    matmul_provider_free(p->provider);
     free(p->weights);
     free(p->bias);
 }
 
-static void run(const struct product *p, struct matmul_worker *worker, const float *x,
-                size_t rows, float *y)
+static void run(const struct product *p, const float *x, size_t rows, float *y)
 {
-    rag_error error;
+    struct tile_result result = {y, matmul_outputs(p->matmul), TILE_F32};
+    size_t bytes = matmul_operand_bytes(p->matmul), inputs = matmul_inputs(p->matmul);
+    char *operands = alloc_aligned(tile_padded(rows, MATMUL_STEP), bytes);
+    assert_non_null(operands);
+    for (size_t i = 0; i < rows; i++)
+        matmul_operand(p->matmul, x + i * inputs, operands + i * bytes);
     for (size_t panel = 0; panel < matmul_panels(p->matmul); panel++)
-        assert_ok(matmul_run(p->matmul, worker, panel, x, rows,
-                             &(struct tile_result){y, matmul_outputs(p->matmul), TILE_F32},
-                             &error),
-                  &error);
+        matmul_run(p->matmul, panel, operands, rows, &result);
+    free(operands);
 }
 
 /* Odd shapes, and those of the default model and of bge-m3. */
@@ -71,7 +67,7 @@ static void check_values(enum cpu_level level, size_t outputs, size_t inputs)
     struct product p;
     product_open(&p, level, outputs, inputs);
     float *x = random_rows(ROOM, inputs), *y = random_rows(ROOM, outputs);
-    run(&p, p.worker, x, ROWS, y);
+    run(&p, x, ROWS, y);
     for (size_t i = 0; i < ROWS; i += 5)
         for (size_t j = 0; j < outputs; j += 1 + outputs / 50) {
             double sum = p.bias[j];
@@ -99,7 +95,7 @@ static void check_block(const struct product *p, const float *x, const float *wh
 {
     float *part = random_rows(MATMUL_ROWS, inputs), *y = random_rows(MATMUL_ROWS, outputs);
     memcpy(part, x + first * inputs, rows * inputs * sizeof *x);
-    run(p, p->worker, part, rows, y);
+    run(p, part, rows, y);
     assert_memory_equal(y, whole + first * outputs, rows * outputs * sizeof *y);
     free(part);
     free(y);
@@ -112,7 +108,7 @@ static void check_bits(enum cpu_level level, size_t outputs, size_t inputs)
     struct product p;
     product_open(&p, level, outputs, inputs);
     float *x = random_rows(MATMUL_ROWS, inputs), *whole = random_rows(MATMUL_ROWS, outputs);
-    run(&p, p.worker, x, MATMUL_ROWS, whole);
+    run(&p, x, MATMUL_ROWS, whole);
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
         check_block(&p, x, whole, blocks[i][0], blocks[i][1], inputs, outputs);
     product_close(&p);
@@ -130,47 +126,11 @@ static void a_row_has_the_same_bits_in_every_block(void **state)
     check_bits(CPU_SCALAR, 129, 257);
 }
 
-static void threads_share_a_matrix_and_its_generated_code(void **state)
-{
-    (void)state;
-    enum { THREADS = 8, ROWS = 61, OUTPUTS = 600, INPUTS = 300 };
-    enum cpu_level level = CPU_SCALAR;
-    rag_error error;
-    assert_ok(cpu_choose(&level, &error), &error);
-    struct product p;
-    product_open(&p, level, OUTPUTS, INPUTS);
-    struct matmul_worker *workers[THREADS];
-    float *x = random_rows(64, INPUTS), *y[THREADS];
-    for (size_t i = 0; i < THREADS; i++) {
-        assert_ok(matmul_worker_new(p.provider, &workers[i], &error), &error);
-        y[i] = random_rows(64, OUTPUTS);
-    }
-    int failures = 0;
-#pragma omp parallel for num_threads(THREADS) reduction(+ : failures)
-    for (size_t i = 0; i < THREADS; i++) {
-        rag_error own;
-        for (size_t panel = 0; panel < matmul_panels(p.matmul); panel++)
-            failures +=
-                matmul_run(p.matmul, workers[i], panel, x, ROWS,
-                           &(struct tile_result){y[i], OUTPUTS, TILE_F32}, &own) != RAG_OK;
-    }
-    assert_int_equal(failures, 0);
-    for (size_t i = 0; i < THREADS; i++) {
-        assert_memory_equal(y[i], y[0], (size_t)ROWS * OUTPUTS * sizeof **y);
-        matmul_worker_free(workers[i]);
-    }
-    for (size_t i = 0; i < THREADS; i++)
-        free(y[i]);
-    free(x);
-    product_close(&p);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_product_agrees_with_one_in_double_precision),
         cmocka_unit_test(a_row_has_the_same_bits_in_every_block),
-        cmocka_unit_test(threads_share_a_matrix_and_its_generated_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

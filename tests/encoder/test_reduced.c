@@ -162,41 +162,37 @@ static void a_damaged_matrix_is_refused(void **state)
 {
     (void)state;
     enum { OUTPUTS = 32, INPUTS = 40, HEADER = 16 };
-    for (int p = RAG_PRECISION_BF16; p <= RAG_PRECISION_INT8; p++) {
-        struct matmul_provider *provider;
+    for (int p = RAG_PRECISION_F32; p <= RAG_PRECISION_INT8; p++) {
+        struct matmul_maker maker = {(rag_precision)p, &kernels_scalar, &tiles_scalar};
         struct matmul *matmul, *other;
         float weights[OUTPUTS * INPUTS], bias[OUTPUTS] = {0};
         for (size_t i = 0; i < OUTPUTS * INPUTS; i++)
             weights[i] = (float)i;
-        assert_ok(matmul_provider_new(&kernels_scalar, &tiles_scalar, (rag_precision)p,
-                                      &provider, &error),
-                  &error);
-        assert_ok(matmul_new(provider, weights, bias, OUTPUTS, INPUTS, &matmul, &error),
+        assert_ok(matmul_new(&maker, weights, bias, NULL, OUTPUTS, INPUTS, &matmul, &error),
                   &error);
         size_t size;
         const void *stored = matmul_stored(matmul, &size);
         char *copy = alloc_aligned(size, 1);
         assert_non_null(copy);
         memcpy(copy, stored, size);
-        assert_ok(matmul_from_stored(provider, copy, size, OUTPUTS, INPUTS, &other, &error),
+        assert_ok(matmul_from_stored(&maker, copy, size, OUTPUTS, INPUTS, &other, &error),
                   &error);
         matmul_free(other);
         for (size_t i = 0; i < HEADER; i++) {
             copy[i] ^= 5;
             assert_status(
                 RAG_MODEL,
-                matmul_from_stored(provider, copy, size, OUTPUTS, INPUTS, &other, &error),
+                matmul_from_stored(&maker, copy, size, OUTPUTS, INPUTS, &other, &error),
                 &error);
             copy[i] ^= 5;
         }
         for (size_t cut = 1; cut <= size; cut += 1 + cut / 2)
             assert_status(
                 RAG_MODEL,
-                matmul_from_stored(provider, copy, size - cut, OUTPUTS, INPUTS, &other, &error),
+                matmul_from_stored(&maker, copy, size - cut, OUTPUTS, INPUTS, &other, &error),
                 &error);
         free(copy);
         matmul_free(matmul);
-        matmul_provider_free(provider);
     }
 }
 
