@@ -80,20 +80,21 @@ static void pack_keys_int8(const struct attention *a, const struct workspace *w)
     uint32_t *packed = (uint32_t *)w->keys;
     for (size_t j = 0; j < columns; j++) {
         int32_t sum = 0;
-        memset(row, 128, bytes);
+        memset(row, TILE_MIDDLE, bytes);
         float scale = 0;
         if (j < a->tokens)
-            scale = a->tiles->quantise_bf16(k + j * a->stride, NULL, a->head_size, row);
+            scale = a->tiles->quantise_bf16(k + j * a->stride, NULL, TILE_MIDDLE, a->head_size,
+                                            row);
         for (size_t i = 0; i < bytes; i++) {
-            sum += row[i] - 128;
-            row[i] ^= 128;
+            sum += row[i] - TILE_MIDDLE;
+            row[i] ^= TILE_MIDDLE;
         }
         uint32_t *column = packed + (j / TILE_COLUMNS * bytes / 4) * TILE_COLUMNS;
         for (size_t u = 0; u < bytes / 4; u++)
             memcpy(&column[u * TILE_COLUMNS + j % TILE_COLUMNS], row + u * 4, 4);
         w->key_scales[j] = scale;
         w->key_biases[j] = 0;
-        w->key_offsets[j] = -128 * sum;
+        w->key_offsets[j] = -TILE_MIDDLE * sum;
     }
 }
 
@@ -120,7 +121,8 @@ static void score(const struct attention *a, const struct workspace *w, size_t f
         for (size_t i = 0; i < queries->count; i++) {
             char *to = w->queries + i * rows.stride;
             const void *from = (const char *)queries->data + i * queries->stride;
-            *(float *)to = a->tiles->quantise_bf16(from, NULL, d, (uint8_t *)to + TILE_BYTES);
+            *(float *)to =
+                a->tiles->quantise_bf16(from, NULL, TILE_MIDDLE, d, (uint8_t *)to + TILE_BYTES);
         }
     a->tiles->int8_product(&rows, &k, 0, columns, &scores);
 }

@@ -89,8 +89,9 @@ rag_status encoder_new(const struct model_config *config, const struct checkpoin
 }
 
 rag_status encoder_new_smoothed(const struct model_config *config,
-                                const struct checkpoint *checkpoint, const float *magnitudes,
-                                unsigned threads, struct encoder **out, rag_error *error)
+                                const struct checkpoint *checkpoint,
+                                const struct magnitudes *magnitudes, unsigned threads,
+                                struct encoder **out, rag_error *error)
 {
     struct encoder_weights weights = {.magnitudes = magnitudes};
     return create(config, checkpoint, &weights, RAG_PRECISION_INT8, threads, out, error);

@@ -14,6 +14,7 @@
 #include "model/config.h"
 
 struct encoder;
+struct magnitudes; /* magnitudes.h */
 
 /* Packs the weights; the checkpoint must stay open as long as the encoder (the embedding
  * table is read from it row by row). precision: RAG_PRECISION_F32, _BF16 or _INT8; heads are
@@ -26,7 +27,7 @@ CHECKED rag_status encoder_new(const struct model_config *config,
 /* For int8, with what magnitudes_measure found. */
 CHECKED rag_status encoder_new_smoothed(const struct model_config *config,
                                         const struct checkpoint *checkpoint,
-                                        const float *magnitudes, unsigned threads,
+                                        const struct magnitudes *magnitudes, unsigned threads,
                                         struct encoder **out, rag_error *error);
 
 /* Replaces products of an encoder in int8 by ones in bf16: the `count` with the greatest errors

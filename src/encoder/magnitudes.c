@@ -7,9 +7,10 @@
 #include <math.h>
 #include <string.h>
 
-size_t magnitudes_count(const struct model_config *config)
+void magnitudes_release(struct magnitudes *magnitudes)
 {
-    return magnitudes_at(config, config->layers, QKV);
+    free(magnitudes->greatest);
+    free(magnitudes->mean);
 }
 
 size_t magnitudes_at(const struct model_config *config, size_t layer, size_t product)
@@ -22,9 +23,12 @@ void magnitudes_note(const struct encoder *encoder, size_t layer, size_t product
                      const float *x)
 {
     size_t inputs = matmul_inputs(encoder->layers[layer].products[product]);
-    float *greatest = encoder->magnitudes + magnitudes_at(&encoder->config, layer, product);
-    for (size_t i = 0; i < inputs; i++)
+    size_t at = magnitudes_at(&encoder->config, layer, product);
+    float *greatest = encoder->magnitudes->greatest + at, *sum = encoder->magnitudes->mean + at;
+    for (size_t i = 0; i < inputs; i++) {
         greatest[i] = fmaxf(greatest[i], fabsf(x[i]));
+        sum[i] += x[i];
+    }
 }
 
 void errors_note(const struct encoder *encoder, size_t layer, size_t product, const float *x,
@@ -70,12 +74,19 @@ static size_t count_tokens(const struct sequence *sequences, size_t n)
 }
 
 rag_status magnitudes_measure(struct encoder *encoder, const struct sequence *sequences,
-                              size_t n, float *magnitudes, rag_error *error)
+                              size_t n, struct magnitudes *out, rag_error *error)
 {
-    memset(magnitudes, 0, magnitudes_count(&encoder->config) * sizeof *magnitudes);
-    encoder->magnitudes = magnitudes;
-    rag_status status = run_alone(encoder, sequences, n, count_tokens(sequences, n), error);
+    size_t tokens = count_tokens(sequences, n);
+    out->count = magnitudes_at(&encoder->config, encoder->config.layers, QKV);
+    out->greatest = alloc_zeroed(out->count, sizeof *out->greatest);
+    out->mean = alloc_zeroed(out->count, sizeof *out->mean);
+    if (!out->greatest || !out->mean)
+        return fail_memory(error);
+    encoder->magnitudes = out;
+    rag_status status = run_alone(encoder, sequences, n, tokens, error);
     encoder->magnitudes = NULL;
+    for (size_t i = 0; i < out->count; i++)
+        out->mean[i] /= (float)tokens;
     return status;
 }
 

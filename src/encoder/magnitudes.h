@@ -8,16 +8,21 @@
 
 #include "encoder/encoder.h"
 
-/* Floats of the magnitudes of all products of all layers. */
-size_t magnitudes_count(const struct model_config *config);
+/* Of all products of all layers, one behind the other: of each column of what a product takes
+ * the greatest magnitude, and the mean. */
+struct magnitudes {
+    float *greatest, *mean; /* [count] */
+    size_t count;
+};
 
-/* Where in them those of a product begin. */
+void magnitudes_release(struct magnitudes *magnitudes);
+
+/* Where those of a product begin. */
 size_t magnitudes_at(const struct model_config *config, size_t layer, size_t product);
 
-/* Runs sequences through an encoder in f32, on one thread, and notes the greatest magnitude of
- * each column: magnitudes [magnitudes_count]. */
+/* Runs sequences through an encoder in f32, on one thread. To be released, also on failure. */
 CHECKED rag_status magnitudes_measure(struct encoder *encoder, const struct sequence *sequences,
-                                      size_t n, float *magnitudes, rag_error *error);
+                                      size_t n, struct magnitudes *out, rag_error *error);
 
 /* Runs sequences through an encoder in bf16 or int8, on one thread: errors [encoder_products],
  * how much of their inputs' square norm operands lose, on the mean. */

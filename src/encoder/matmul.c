@@ -5,7 +5,8 @@
  *   4   u32 outputs
  *   8   u32 inputs
  *   12  u32 units      of 4 bytes, of a column (tiles.h)
- *   16  48 bytes of 0
+ *   16  u32 zero       int8: what stands for 0 in rows (tiles.h); else 0
+ *   20  44 bytes of 0
  *   64  int8: f32 factor [inputs, padded to 16], by which inputs are multiplied beforehand
  *       int8: f32 scale  [n]
  *       int8: i32 offset [n]
@@ -14,8 +15,8 @@
  *
  * Nothing in it is an offset or an index: whatever the numbers are, they are only numbers.
  *
- * int8: weights have a scale for each output, rows of x one each, found as they come; both are
- * symmetric and use 255 of the 256 values. bf16: weights and rows are rounded to bf16.
+ * int8: weights have a scale for each output and are symmetric; rows of x have one each, found
+ * as they come. bf16: weights and rows are rounded to bf16.
  *
  * An operand is a cache line that begins with the row's scale, and then the row: also in f32,
  * where rows of 4 KB, standing as they are, would all lie in the same set of the first cache.
@@ -31,8 +32,8 @@
 enum kind { KIND_BF16 = 1, KIND_INT8 = 2, KIND_F32 = 3 };
 
 struct header {
-    uint32_t kind, outputs, inputs, units;
-    char zero[48];
+    uint32_t kind, outputs, inputs, units, zero;
+    char rest[44];
 };
 _Static_assert(sizeof(struct header) == TILE_BYTES, "the header is a cache line");
 
@@ -44,6 +45,7 @@ struct matmul {
     const void *stored;
     size_t size;
     const float *factor; /* int8 */
+    uint8_t zero;        /* int8 */
     struct tile_matrix matrix;
 };
 
@@ -105,33 +107,36 @@ static void pack_bf16(const float *weights, size_t outputs, size_t inputs,
 
 /* factor[i] = sqrt(the greatest weight of column i / the greatest input i); 1 where there is no
  * telling. */
-static void find_factors(const float *weights, const float *magnitudes, size_t outputs,
+static void find_factors(const float *weights, const float *greatest, size_t outputs,
                          size_t inputs, float *factor)
 {
     for (size_t i = 0; i < inputs; i++)
-        factor[i] = magnitudes ? 0 : 1;
-    if (!magnitudes)
+        factor[i] = greatest ? 0 : 1;
+    if (!greatest)
         return;
     for (size_t j = 0; j < outputs; j++)
         for (size_t i = 0; i < inputs; i++)
             factor[i] = fmaxf(factor[i], fabsf(weights[j * inputs + i]));
     for (size_t i = 0; i < inputs; i++) {
-        float ratio = sqrtf(factor[i] / magnitudes[i]);
+        float ratio = sqrtf(factor[i] / greatest[i]);
         factor[i] = isfinite(ratio) && ratio > 1e-6F && ratio < 1e6F ? ratio : 1;
     }
 }
 
-static void pack_int8(const float *weights, const float *magnitudes, size_t outputs,
-                      size_t inputs, const struct layout *at, char *to)
+static void pack_int8(const float *weights, const struct matmul_columns *columns,
+                      size_t outputs, size_t inputs, const struct layout *at, uint8_t zero,
+                      char *to)
 {
     float *factor = (float *)(to + at->factor), *scale = (float *)(to + at->scale);
+    float *bias = (float *)(to + at->bias);
     int32_t *offset = (int32_t *)(to + at->offset);
     int8_t *packed = (int8_t *)(to + at->weights);
-    find_factors(weights, magnitudes, outputs, inputs, factor);
+    find_factors(weights, columns ? columns->greatest : NULL, outputs, inputs, factor);
     for (size_t j = 0; j < outputs; j++) {
         const float *column = weights + j * inputs;
         float greatest = 0;
         int32_t sum = 0;
+        double lost = 0;
         for (size_t i = 0; i < inputs; i++)
             greatest = fmaxf(greatest, fabsf(column[i] / factor[i]));
         float inverse = greatest > 1e-30F ? 127 / greatest : 0;
@@ -139,9 +144,13 @@ static void pack_int8(const float *weights, const float *magnitudes, size_t outp
             int q = (int)nearbyintf(column[i] / factor[i] * inverse);
             packed[place(at->units, j, i, 4)] = (int8_t)q;
             sum += q;
+            if (columns && columns->mean)
+                lost += (column[i] - (double)((float)q * factor[i]) * greatest / 127) *
+                        columns->mean[i];
         }
+        bias[j] += (float)lost;
         scale[j] = greatest / 127;
-        offset[j] = -128 * sum;
+        offset[j] = -zero * sum;
     }
 }
 
@@ -159,6 +168,7 @@ static rag_status open_stored(const struct matmul_maker *maker, void *own, const
                               struct matmul **out, rag_error *error)
 {
     const char *bytes = stored;
+    const struct header *header = stored;
     struct matmul *m = alloc_zeroed(1, sizeof *m);
     if (!m)
         return fail_memory(error);
@@ -170,6 +180,7 @@ static rag_status open_stored(const struct matmul_maker *maker, void *own, const
         .own = own,
         .stored = stored,
         .size = at->size,
+        .zero = (uint8_t)header->zero,
         .matrix = {.data = bytes + at->weights,
                    .units = at->units,
                    .bias = (const float *)(bytes + at->bias)},
@@ -184,7 +195,7 @@ static rag_status open_stored(const struct matmul_maker *maker, void *own, const
 }
 
 rag_status matmul_new(const struct matmul_maker *maker, const float *weights, const float *bias,
-                      const float *magnitudes, size_t outputs, size_t inputs,
+                      const struct matmul_columns *columns, size_t outputs, size_t inputs,
                       struct matmul **out, rag_error *error)
 {
     enum kind kind = kind_of(maker->precision);
@@ -198,11 +209,16 @@ rag_status matmul_new(const struct matmul_maker *maker, const float *weights, co
     if (!bytes)
         return fail_memory(error);
     memset(bytes, 0, at.size);
-    struct header header = {kind, (uint32_t)outputs, (uint32_t)inputs, (uint32_t)at.units, {0}};
+    uint8_t zero = columns && columns->hardly_negative ? TILE_LOW : TILE_MIDDLE;
+    struct header header = {.kind = kind,
+                            .outputs = (uint32_t)outputs,
+                            .inputs = (uint32_t)inputs,
+                            .units = (uint32_t)at.units,
+                            .zero = kind == KIND_INT8 ? zero : 0};
     memcpy(bytes, &header, sizeof header);
     memcpy(bytes + at.bias, bias, outputs * sizeof *bias);
     if (kind == KIND_INT8)
-        pack_int8(weights, magnitudes, outputs, inputs, &at, bytes);
+        pack_int8(weights, columns, outputs, inputs, &at, zero, bytes);
     else if (kind == KIND_BF16)
         pack_bf16(weights, outputs, inputs, &at, bytes);
     else
@@ -211,6 +227,11 @@ rag_status matmul_new(const struct matmul_maker *maker, const float *weights, co
     if (status)
         free(bytes);
     return status;
+}
+
+static bool zero_is_valid(enum kind kind, uint32_t zero)
+{
+    return kind == KIND_INT8 ? zero == TILE_MIDDLE || zero == TILE_LOW : zero == 0;
 }
 
 rag_status matmul_from_stored(const struct matmul_maker *maker, const void *data, size_t size,
@@ -226,7 +247,7 @@ rag_status matmul_from_stored(const struct matmul_maker *maker, const void *data
                          outputs, inputs, size);
     memcpy(&header, data, sizeof header);
     if (header.kind != kind || header.outputs != outputs || header.inputs != inputs ||
-        header.units != at.units)
+        header.units != at.units || !zero_is_valid(kind, header.zero))
         return fail_with(error, RAG_MODEL, "a packed matrix of %zu x %zu is another's", outputs,
                          inputs);
     return open_stored(maker, NULL, data, &at, outputs, inputs, out, error);
@@ -289,7 +310,8 @@ void matmul_operand(const struct matmul *m, const float *x, void *operand)
 {
     char *row = (char *)operand + TILE_BYTES;
     if (m->maker.precision == RAG_PRECISION_INT8)
-        *(float *)operand = m->maker.tiles->quantise(x, m->factor, m->inputs, (uint8_t *)row);
+        *(float *)operand =
+            m->maker.tiles->quantise(x, m->factor, m->zero, m->inputs, (uint8_t *)row);
     else if (m->maker.precision == RAG_PRECISION_BF16)
         m->maker.tiles->to_bf16(x, 1, m->inputs, (uint16_t *)row);
     else
@@ -302,7 +324,7 @@ void matmul_operand_bf16(const struct matmul *m, const uint16_t *x, void *operan
     size_t bytes = m->inputs * sizeof *x;
     if (m->maker.precision == RAG_PRECISION_INT8) {
         *(float *)operand =
-            m->maker.tiles->quantise_bf16(x, m->factor, m->inputs, (uint8_t *)row);
+            m->maker.tiles->quantise_bf16(x, m->factor, m->zero, m->inputs, (uint8_t *)row);
     } else {
         memcpy(row, x, bytes);
         memset(row + bytes, 0, m->matrix.units * 4 - bytes);
@@ -316,7 +338,7 @@ double matmul_operand_error(const struct matmul *m, const float *x, const void *
     double lost = 0, all = 0;
     for (size_t i = 0; i < m->inputs; i++) {
         double v = m->factor ? x[i] * m->factor[i] : x[i];
-        double kept = m->factor ? (((const uint8_t *)row)[i] - 128) * (double)scale
+        double kept = m->factor ? (((const uint8_t *)row)[i] - m->zero) * (double)scale
                                 : bf16_to_f32(((const uint16_t *)row)[i]);
         lost += (v - kept) * (v - kept);
         all += v * v;

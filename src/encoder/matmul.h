@@ -28,16 +28,25 @@ struct matmul_maker {
 
 struct matmul;
 
-/* Packs weights [outputs x inputs] and bias [outputs]; both may go afterwards. RAG_MODEL: bf16
- * and int8 need outputs in multiples of TILE_COLUMNS.
- *
- * magnitudes (NULL: not known) is for int8: [inputs] the greatest magnitude seen in each column
- * of x. Columns that are far greater than others would take all of a row's 255 steps: part of
- * their size goes into the weights (Xiao et al., "SmoothQuant", ICML 2023, with alpha = 1/2).
- */
+/* What is known of the columns of x, for int8. */
+struct matmul_columns {
+    /* [inputs] the greatest magnitude; NULL: not used. Columns that are far greater than others
+     * would take all of a row's 255 steps: part of their size goes into the weights (Xiao et
+     * al., "SmoothQuant", ICML 2023, with alpha = 1/2). */
+    const float *greatest;
+    /* [inputs] the mean; NULL: not known. What rounded weights add to an output on the mean is
+     * taken off its bias (Nagel et al., "Data-free quantization through weight equalization and
+     * bias correction", ICCV 2019). */
+    const float *mean;
+    bool hardly_negative; /* as what comes out of GELU */
+};
+
+/* Packs weights [outputs x inputs] and bias [outputs]; both may go afterwards. columns: NULL if
+ * not known. RAG_MODEL: bf16 and int8 need outputs in multiples of TILE_COLUMNS. */
 CHECKED rag_status matmul_new(const struct matmul_maker *maker, const float *weights,
-                              const float *bias, const float *magnitudes, size_t outputs,
-                              size_t inputs, struct matmul **out, rag_error *error);
+                              const float *bias, const struct matmul_columns *columns,
+                              size_t outputs, size_t inputs, struct matmul **out,
+                              rag_error *error);
 void matmul_free(struct matmul *matmul);
 
 /* A packed matrix as bytes, valid as long as it is. */

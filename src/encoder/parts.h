@@ -72,10 +72,10 @@ struct encoder {
     float sparse_bias;
     struct matmul *multi; /* colbert_linear, NULL: none */
     size_t threads;
-    struct worker *workers; /* [threads] */
-    float *magnitudes;      /* NULL, or where a run notes what products take (magnitudes.h), */
-    double *errors;         /* and how much int8 loses of it, */
-    float *errors_row;      /* [F] with room for a row */
+    struct worker *workers;        /* [threads] */
+    struct magnitudes *magnitudes; /* NULL, or where a run notes what products take, */
+    double *errors;                /* and how much int8 loses of it, */
+    float *errors_row;             /* [F] with room for a row */
 };
 
 /* The i-th product of all layers: of layer i / PRODUCTS. */
@@ -87,7 +87,7 @@ size_t encoder_operand_bytes(const struct encoder *encoder);
 /* Where the layers' matrices come from: a packed file, or the checkpoint, packed now. */
 struct encoder_weights {
     const struct packed *packed;
-    const float *magnitudes; /* NULL: not known */
+    const struct magnitudes *magnitudes; /* NULL: not known */
 };
 
 CHECKED rag_status encoder_load(struct encoder *encoder, const struct checkpoint *checkpoint,

@@ -9,9 +9,10 @@
  * or two bf16 ones, a unit. Rows and columns are filled up with zeros to whole tiles of
  * TILE_UNITS units (64 bytes), the depth of an AMX tile.
  *
- * Rows of an int8 operand are unsigned, q = round(x / scale) + 128, because VNNI multiplies
- * unsigned with signed; what that adds to a sum, 128 times
- * the column's weights, is in the sum's start value.
+ * Rows of an int8 operand are unsigned, q = round(x / scale) + zero, because VNNI multiplies
+ * unsigned with signed; what that adds to a sum, `zero` times the column's weights, is in the
+ * sum's start value. zero is TILE_MIDDLE, or TILE_LOW for rows that are hardly below 0: they
+ * then have nearly twice the steps.
  *
  * Each result depends on its own row and column alone. */
 #ifndef RAG_ENCODER_TILES_H
@@ -31,9 +32,25 @@ enum {
     TILE_MOST_ROWS = 128, /* of a product */
 };
 
+/* Which q stands for 0. */
+enum { TILE_MIDDLE = 128, TILE_LOW = 32 };
+
 static inline size_t tile_padded(size_t n, size_t multiple)
 {
     return (n + multiple - 1) / multiple * multiple;
+}
+
+/* The scale of a row with this least (<= 0) and greatest (>= 0) element. */
+static inline float tile_scale(float least, float greatest, uint8_t zero)
+{
+    float up = greatest / (float)(255 - zero), down = least / -(float)zero;
+    return up > down ? up : down;
+}
+
+/* 1 / scale; 0 for a row of numbers too small for their inverse. */
+static inline float tile_inverse(float scale)
+{
+    return scale > 1e-32F ? 1 / scale : 0;
 }
 
 /* Rows on the left of a product. Row i begins at data + i * stride and has 4 * units bytes.
@@ -53,7 +70,7 @@ struct tile_matrix {
     const float *bias; /* [columns]; bf16: may be NULL */
     /* int8 alone, [columns] */
     const float *scale;
-    const int32_t *offset; /* -128 * the sum of the column's weights */
+    const int32_t *offset; /* -zero * the sum of the column's weights */
 };
 
 /* Where a product goes: [rows x columns], in rows of `stride` elements. Room as for rows. */
@@ -86,16 +103,18 @@ struct tile_kernels {
     void (*bf16_product)(const struct tile_rows *x, const struct tile_matrix *w, size_t first,
                          size_t end, const struct tile_result *y);
 
-    /* The row x[i] * factor[i] (NULL: x) as q [n], filled up with 128 to a multiple of
-     * TILE_BYTES; returns its scale, |x|'s maximum / 127. NaN if any is not finite. */
-    float (*quantise)(const float *x, const float *factor, size_t n, uint8_t *q);
+    /* The row x[i] * factor[i] (NULL: x) as q [n], filled up with `zero` to a multiple of
+     * TILE_BYTES; returns its scale, which is as small as the row's least and greatest element
+     * allow. NaN if any is not finite. */
+    float (*quantise)(const float *x, const float *factor, uint8_t zero, size_t n, uint8_t *q);
 
     /* y = x * factor as bf16, to the nearest, ties to even; filled up with 0 to a multiple of
      * TILE_BYTES. NaN stays NaN. */
     void (*to_bf16)(const float *x, float factor, size_t n, uint16_t *y);
 
     /* The same of a row of bf16. */
-    float (*quantise_bf16)(const uint16_t *x, const float *factor, size_t n, uint8_t *q);
+    float (*quantise_bf16)(const uint16_t *x, const float *factor, uint8_t zero, size_t n,
+                           uint8_t *q);
 
     /* One block of keys of an online softmax, base 2 (Milakov, Gimelshein, "Online normalizer
      * calculation for softmax", 2018), of `rows` queries. s: [rows x keys], row stride

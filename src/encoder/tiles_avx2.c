@@ -166,44 +166,47 @@ ALWAYS_INLINE __m256 load_scaled(const float *x, const float *factor, size_t i)
     return factor ? _mm256_mul_ps(v, _mm256_loadu_ps(factor + i)) : v;
 }
 
-static float quantise(const float *x, const float *factor, size_t n, uint8_t *q)
+static float quantise(const float *x, const float *factor, uint8_t zero, size_t n, uint8_t *q)
 {
-    __m256 greatest = _mm256_setzero_ps(), finite = _mm256_setzero_ps();
-    const __m256 sign = _mm256_set1_ps(-0.0F);
+    __m256 greatest = _mm256_setzero_ps(), least = greatest, finite = greatest;
     size_t whole = n / LANES * LANES;
     for (size_t i = 0; i < whole; i += LANES) {
         __m256 v = load_scaled(x, factor, i);
-        greatest = _mm256_max_ps(greatest, _mm256_andnot_ps(sign, v));
+        greatest = _mm256_max_ps(greatest, v);
+        least = _mm256_min_ps(least, v);
         finite = _mm256_fmadd_ps(v, _mm256_setzero_ps(), finite);
     }
-    float lanes[LANES], nans[LANES], most = 0, nan = 0;
-    _mm256_storeu_ps(lanes, greatest);
+    float highs[LANES], lows[LANES], nans[LANES], high = 0, low = 0, nan = 0;
+    _mm256_storeu_ps(highs, greatest);
+    _mm256_storeu_ps(lows, least);
     _mm256_storeu_ps(nans, finite);
     for (size_t i = 0; i < LANES; i++) {
-        most = lanes[i] > most ? lanes[i] : most;
+        high = highs[i] > high ? highs[i] : high;
+        low = lows[i] < low ? lows[i] : low;
         nan += nans[i];
     }
     for (size_t i = whole; i < n; i++) {
-        float v = fabsf(factor ? x[i] * factor[i] : x[i]);
-        most = v > most ? v : most;
+        float v = factor ? x[i] * factor[i] : x[i];
+        high = v > high ? v : high;
+        low = v < low ? v : low;
         nan += v * 0;
     }
-    float scale = most / 127, inverse = most > 1e-30F ? 127 / most : 0;
+    float scale = tile_scale(low, high, zero), inverse = tile_inverse(scale);
     if (nan != 0) {
-        memset(q, 128, tile_padded(n, TILE_BYTES));
+        memset(q, zero, tile_padded(n, TILE_BYTES));
         return scale + nan;
     }
     for (size_t i = 0; i < whole; i += LANES) {
         __m256i v = _mm256_cvtps_epi32(
             _mm256_mul_ps(load_scaled(x, factor, i), _mm256_set1_ps(inverse)));
+        v = _mm256_add_epi32(v, _mm256_set1_epi32(zero));
         __m128i words =
-            _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
-        __m128i bytes = _mm_xor_si128(_mm_packs_epi16(words, words), _mm_set1_epi8(-128));
-        _mm_storel_epi64((__m128i *)(q + i), bytes);
+            _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+        _mm_storel_epi64((__m128i *)(q + i), _mm_packus_epi16(words, words));
     }
     for (size_t i = whole; i < n; i++)
-        q[i] = (uint8_t)((int)nearbyintf((factor ? x[i] * factor[i] : x[i]) * inverse) + 128);
-    memset(q + n, 128, tile_padded(n, TILE_BYTES) - n);
+        q[i] = (uint8_t)((int)nearbyintf((factor ? x[i] * factor[i] : x[i]) * inverse) + zero);
+    memset(q + n, zero, tile_padded(n, TILE_BYTES) - n);
     return scale;
 }
 

@@ -66,8 +66,10 @@ static inline void tile_finish_row(const struct tile_sums *sums, size_t i,
     }
 }
 
-float tiles_avx512_quantise(const float *x, const float *factor, size_t n, uint8_t *q);
-float tiles_avx512_quantise_bf16(const uint16_t *x, const float *factor, size_t n, uint8_t *q);
+float tiles_avx512_quantise(const float *x, const float *factor, uint8_t zero, size_t n,
+                            uint8_t *q);
+float tiles_avx512_quantise_bf16(const uint16_t *x, const float *factor, uint8_t zero, size_t n,
+                                 uint8_t *q);
 void tiles_avx512_to_bf16(const float *x, float factor, size_t n, uint16_t *y);
 void tiles_avx512_softmax(const float *s, size_t s_stride, float scale, size_t rows,
                           size_t keys, float *max, float *sum, float *factor, uint16_t *p,

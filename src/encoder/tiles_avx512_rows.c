@@ -28,7 +28,7 @@ static inline __m512 load_element(const void *x, bool half, const float *factor,
     return factor ? _mm512_mul_ps(v, _mm512_maskz_loadu_ps(mask, factor + i)) : v;
 }
 
-/* Four vectors of whole numbers within +-127 as 64 bytes, in order. */
+/* Four vectors of whole numbers from -128 to 127 as 64 bytes, in order. */
 static inline __m512i narrow(const __m512i v[4])
 {
     const __m512i order =
@@ -37,40 +37,45 @@ static inline __m512i narrow(const __m512i v[4])
     return _mm512_permutexvar_epi32(order, _mm512_packs_epi16(low, high));
 }
 
-static inline float quantise(const void *x, bool half, const float *factor, size_t n,
-                             uint8_t *q)
+static inline float quantise(const void *x, bool half, const float *factor, uint8_t zero,
+                             size_t n, uint8_t *q)
 {
-    __m512 greatest = _mm512_setzero_ps(), finite = _mm512_setzero_ps();
+    __m512 greatest = _mm512_setzero_ps(), least = greatest, finite = greatest;
     for (size_t i = 0; i < n; i += LANES) {
         __m512 v = load_element(x, half, factor, i, n);
-        greatest = _mm512_max_ps(greatest, _mm512_abs_ps(v));
+        greatest = _mm512_max_ps(greatest, v);
+        least = _mm512_min_ps(least, v);
         finite = _mm512_fmadd_ps(v, _mm512_setzero_ps(), finite);
     }
-    float most = _mm512_reduce_max_ps(greatest), nan = _mm512_reduce_add_ps(finite);
-    float scale = most / 127, inverse = most > 1e-30F ? 127 / most : 0;
+    float nan = _mm512_reduce_add_ps(finite);
+    float scale = tile_scale(_mm512_reduce_min_ps(least), _mm512_reduce_max_ps(greatest), zero);
     if (nan != 0) {
-        memset(q, 128, tile_padded(n, TILE_BYTES));
+        memset(q, zero, tile_padded(n, TILE_BYTES));
         return scale + nan;
     }
+    __m512 inverse = _mm512_set1_ps(tile_inverse(scale));
+    __m512i shift = _mm512_set1_epi32(zero - 128); /* to signed bytes */
     for (size_t i = 0; i < n; i += TILE_BYTES) {
         __m512i v[4];
         for (size_t j = 0; j < 4; j++) {
             __m512 e = load_element(x, half, factor, i + j * LANES, n);
-            v[j] = _mm512_cvtps_epi32(_mm512_mul_ps(e, _mm512_set1_ps(inverse)));
+            v[j] = _mm512_add_epi32(_mm512_cvtps_epi32(_mm512_mul_ps(e, inverse)), shift);
         }
         _mm512_storeu_si512(q + i, _mm512_xor_si512(narrow(v), _mm512_set1_epi8(-128)));
     }
     return scale;
 }
 
-float tiles_avx512_quantise(const float *x, const float *factor, size_t n, uint8_t *q)
+float tiles_avx512_quantise(const float *x, const float *factor, uint8_t zero, size_t n,
+                            uint8_t *q)
 {
-    return quantise(x, false, factor, n, q);
+    return quantise(x, false, factor, zero, n, q);
 }
 
-float tiles_avx512_quantise_bf16(const uint16_t *x, const float *factor, size_t n, uint8_t *q)
+float tiles_avx512_quantise_bf16(const uint16_t *x, const float *factor, uint8_t zero, size_t n,
+                                 uint8_t *q)
 {
-    return quantise(x, true, factor, n, q);
+    return quantise(x, true, factor, zero, n, q);
 }
 
 void tiles_avx512_to_bf16(const float *x, float factor, size_t n, uint16_t *y)

@@ -67,33 +67,34 @@ static float element(const float *x, const uint16_t *half, const float *factor, 
     return factor ? v * factor[i] : v;
 }
 
-static float quantise_any(const float *x, const uint16_t *half, const float *factor, size_t n,
-                          uint8_t *q)
+static float quantise_any(const float *x, const uint16_t *half, const float *factor,
+                          uint8_t zero, size_t n, uint8_t *q)
 {
-    float greatest = 0, finite = 0;
+    float greatest = 0, least = 0, finite = 0;
     for (size_t i = 0; i < n; i++) {
-        float v = fabsf(element(x, half, factor, i));
+        float v = element(x, half, factor, i);
         greatest = v > greatest ? v : greatest;
+        least = v < least ? v : least;
         finite += v * 0;
     }
-    /* A row of numbers too small for their inverse counts as 0. */
-    float scale = greatest / 127, inverse = greatest > 1e-30F ? 127 / greatest : 0;
+    float scale = tile_scale(least, greatest, zero), inverse = tile_inverse(scale);
     for (size_t i = 0; i < n; i++) {
         float v = element(x, half, factor, i) * inverse;
-        q[i] = finite == 0 ? (uint8_t)((int)nearbyintf(v) + 128) : 128;
+        q[i] = finite == 0 ? (uint8_t)((int)nearbyintf(v) + zero) : zero;
     }
-    memset(q + n, 128, tile_padded(n, TILE_BYTES) - n);
+    memset(q + n, zero, tile_padded(n, TILE_BYTES) - n);
     return scale + finite;
 }
 
-static float quantise(const float *x, const float *factor, size_t n, uint8_t *q)
+static float quantise(const float *x, const float *factor, uint8_t zero, size_t n, uint8_t *q)
 {
-    return quantise_any(x, NULL, factor, n, q);
+    return quantise_any(x, NULL, factor, zero, n, q);
 }
 
-static float quantise_bf16(const uint16_t *x, const float *factor, size_t n, uint8_t *q)
+static float quantise_bf16(const uint16_t *x, const float *factor, uint8_t zero, size_t n,
+                           uint8_t *q)
 {
-    return quantise_any(NULL, x, factor, n, q);
+    return quantise_any(NULL, x, factor, zero, n, q);
 }
 
 static void to_bf16(const float *x, float factor, size_t n, uint16_t *y)

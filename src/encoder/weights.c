@@ -183,17 +183,23 @@ static rag_status map_product(const struct encoder *encoder, const struct packed
 /* From the checkpoint. */
 static rag_status pack_product(const struct encoder *encoder,
                                const struct checkpoint *checkpoint,
-                               const struct matmul_maker *maker, const float *magnitudes,
-                               size_t layer, size_t product, struct matmul **out,
-                               rag_error *error)
+                               const struct matmul_maker *maker,
+                               const struct magnitudes *magnitudes, size_t layer,
+                               size_t product, struct matmul **out, rag_error *error)
 {
     char prefix[NAME_SIZE];
     struct linear linear = describe_product(encoder, layer, product, prefix);
     rag_status status = linear_read(&linear, checkpoint, error);
-    if (magnitudes)
-        magnitudes += magnitudes_at(&encoder->config, layer, product);
+    /* What comes out of GELU is not smoothed: its great elements stand in other columns for
+     * each token, so that smoothing loses more than it gains there. */
+    struct matmul_columns columns = {.hardly_negative = product == DOWN};
+    if (magnitudes) {
+        size_t at = magnitudes_at(&encoder->config, layer, product);
+        columns.greatest = product == DOWN ? NULL : magnitudes->greatest + at;
+        columns.mean = magnitudes->mean + at;
+    }
     if (!status)
-        status = matmul_new(maker, linear.weights, linear.bias, magnitudes, linear.outputs,
+        status = matmul_new(maker, linear.weights, linear.bias, &columns, linear.outputs,
                             linear.inputs, out, error);
     linear_release(&linear);
     return status;

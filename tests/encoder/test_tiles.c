@@ -253,15 +253,19 @@ static void check_quantise(const struct tile_kernels *tiles)
     static uint8_t q[MOST + TILE_BYTES], reference[MOST + TILE_BYTES];
     static uint16_t half[MOST];
     for (size_t s = 0; s < SIZES; s++)
-        for (int with = 0; with < 2; with++) {
+        for (int with = 0; with < 4; with++) {
+            uint8_t zero = with & 2 ? TILE_LOW : TILE_MIDDLE;
+            const float *factors = with & 1 ? factor : NULL;
             size_t n = sizes[s], padded = tile_padded(n, TILE_BYTES);
             for (size_t i = 0; i < MOST; i++) {
                 x[i] = any(3);
+                if (zero == TILE_LOW && x[i] < 0)
+                    x[i] *= 0.05F;
                 factor[i] = 0.2F + fabsf(any(2));
             }
             memset(q, 7, sizeof q);
-            float scale = tiles->quantise(x, with ? factor : NULL, n, q);
-            float same = tiles_scalar.quantise(x, with ? factor : NULL, n, reference);
+            float scale = tiles->quantise(x, factors, zero, n, q);
+            float same = tiles_scalar.quantise(x, factors, zero, n, reference);
             assert_true(scale == same);
             assert_memory_equal(q, reference, padded);
             assert_int_equal(q[padded], 7);
@@ -269,14 +273,13 @@ static void check_quantise(const struct tile_kernels *tiles)
                 half[i] = bf16_from_f32(x[i]);
             if (tiles->quantise_bf16) {
                 static uint8_t q_half[MOST + TILE_BYTES];
-                assert_true(
-                    tiles->quantise_bf16(half, with ? factor : NULL, n, q_half) ==
-                    tiles_scalar.quantise_bf16(half, with ? factor : NULL, n, reference));
+                assert_true(tiles->quantise_bf16(half, factors, zero, n, q_half) ==
+                            tiles_scalar.quantise_bf16(half, factors, zero, n, reference));
                 assert_memory_equal(q_half, reference, padded);
             }
             for (size_t i = 0; i < n; i++) {
-                float v = with ? x[i] * factor[i] : x[i];
-                assert_true(fabsf((float)(q[i] - 128) * scale - v) <= scale * 0.5001F);
+                float v = factors ? x[i] * factor[i] : x[i];
+                assert_true(fabsf((float)(q[i] - zero) * scale - v) <= scale * 0.5001F);
             }
         }
 }
@@ -295,16 +298,16 @@ static void check_quantise_limits(const struct tile_kernels *tiles)
         static uint8_t q[MOST + TILE_BYTES];
         size_t n = sizes[s];
         memset(x, 0, sizeof x);
-        assert_true(tiles->quantise(x, NULL, n, q) == 0);
+        assert_true(tiles->quantise(x, NULL, TILE_MIDDLE, n, q) == 0);
         for (size_t i = 0; i < n; i++)
             assert_int_equal(q[i], 128);
         x[n - 1] = 1e-38F; /* its inverse would be infinite */
-        assert_true(isfinite(tiles->quantise(x, NULL, n, q)));
+        assert_true(isfinite(tiles->quantise(x, NULL, TILE_MIDDLE, n, q)));
         for (size_t b = 0; b < 3; b++)
             for (size_t at = 0; at < n; at += 1 + n / 5) {
                 memset(x, 0, sizeof x);
                 x[at] = bad[b];
-                assert_true(isnan(tiles->quantise(x, NULL, n, q)));
+                assert_true(isnan(tiles->quantise(x, NULL, TILE_MIDDLE, n, q)));
             }
     }
 }
