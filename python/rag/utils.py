@@ -11,6 +11,7 @@ import tempfile
 from typing import Any, List, Union
 
 from ._arguments import encode
+from ._call import warn
 from ._settings import MissingFileError, open_tokenizer
 from .errors import InputError, UsageError
 from .documents import Chunk
@@ -22,11 +23,12 @@ def _windows(path: str, tokenizer: Tokenizer, max_token_len: int, cover_content:
              ) -> List[Chunk]:
     if max_token_len < 1:
         raise UsageError(f"max_token_len is {max_token_len}; it must be 1 or more")
-    if not 0 <= cover_content < max_token_len:
-        raise UsageError(f"cover_content is {cover_content}; it must be 0 or more and less than "
-                         f"max_token_len ({max_token_len})")
+    cover = min(max(cover_content, 0), max_token_len - 1)
+    if cover != cover_content:
+        warn(f"cover_content is {cover_content}, taken as {cover}: pieces of {max_token_len} tokens "
+             f"share from 0 to {max_token_len - 1}")
     return list(chunk_paths([path], tokenizer=tokenizer, chunker="window",
-                            max_tokens=max_token_len, overlap=cover_content))
+                            max_tokens=max_token_len, overlap=cover))
 
 
 class ReadFiles:
@@ -52,8 +54,8 @@ class ReadFiles:
         Args:
             max_token_len: tokens of a piece, by the tokenizer of the configured embedding model
                 (RAG_EMBEDDING_MODEL, else BAAI/bge-m3), without special tokens.
-            cover_content: tokens that a piece shares with the one before, less than
-                max_token_len.
+            cover_content: tokens that a piece shares with the one before; what is not within 0
+                and max_token_len - 1 is taken as the nearer of them, with a warning.
 
         Returns:
             Strings that also know their document, lines and heading (`rag.Chunk`).

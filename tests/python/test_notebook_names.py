@@ -56,10 +56,17 @@ class ReadFilesTest(Case):
         self.assertIsInstance(caught.exception, FileNotFoundError)
         self.assertIn("../nothing", str(caught.exception))
 
-    def test_an_overlap_of_the_whole_window_is_refused(self):
-        for size, cover in ((0, 0), (100, 100), (100, -1), (2**64 + 600, 150)):
+    def test_a_window_of_nothing_is_refused(self):
+        for size, cover in ((0, 0), (-5, 0), (2**64 + 600, 150)):
             with self.assertRaises(rag.UsageError):
                 ReadFiles("../data").get_content(max_token_len=size, cover_content=cover)
+
+    def test_an_overlap_that_a_window_cannot_have_is_the_nearest_that_it_can(self):
+        for cover, nearest in ((100, 39), (40, 39), (-1, 0)):
+            with self.assertWarns(rag.RagWarning) as caught:
+                docs = ReadFiles.get_chunk("one two three four " * 20, 40, cover)
+            self.assertIn(f"taken as {nearest}", str(caught.warning))
+            self.assertEqual(docs, ReadFiles.get_chunk("one two three four " * 20, 40, nearest))
 
     def test_one_text_is_cut_as_a_file_is(self):
         text = (self.folder / "data/a.txt").read_text() * 100
