@@ -11,20 +11,12 @@
  *   BLOCK_ROWS, BLOCK_VECS       the tile of outer_product that fills the registers
  *   TILE_SWITCH(m, vecs)       calls TILE_CASE(m', vecs) for m' = m, a constant
  *   KERNELS_LEVEL, KERNELS_NAME */
+#include "encoder/inline.h"
 #include "encoder/kernels.h"
 #include "encoder/polynomials.h"
 
 #include <math.h>
 #include <string.h>
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
-/* Before a short loop: arrays of vectors live in registers only when it is unrolled whole. */
-#if defined(__clang__)
-#define UNROLLED _Pragma("clang loop unroll(full)")
-#else
-#define UNROLLED _Pragma("GCC unroll 16")
-#endif
 
 /* ---- Products of small matrices ---- */
 

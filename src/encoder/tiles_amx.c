@@ -1,8 +1,7 @@
 /* AMX: tiles of 16 rows of 64 bytes (Intel SDM, volume 1, chapter 18). Four of the eight hold
  * 32 x 32 sums, two the rows and two the columns that meet there: one load a product. */
+#include "encoder/inline.h"
 #include "encoder/tiles_avx512.h"
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* What ldtilecfg reads: eight tiles of 16 rows of 64 bytes. */
 static const struct {

@@ -3,19 +3,13 @@
 #include "encoder/tiles_avx2.h"
 
 #include "encoder/bf16.h"
+#include "encoder/inline.h"
 
 #include <immintrin.h>
 #include <math.h>
 #include <string.h>
 
 enum { LANES = 8 };
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLLED _Pragma("clang loop unroll(full)")
-#else
-#define UNROLLED _Pragma("GCC unroll 16")
-#endif
 
 /* Eight elements of a result; only f32 is asked for where bf16 is not fast. */
 ALWAYS_INLINE void put(const struct tile_result *y, size_t row, size_t column, __m256 x)

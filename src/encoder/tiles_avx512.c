@@ -1,16 +1,10 @@
 /* AVX512-VNNI and AVX512-BF16: a tile of 12 x 32 sums in 24 of the 32 registers. Each unit of
  * a row is broadcast to two vectors of columns. */
 #include "encoder/tiles_avx512.h"
+#include "encoder/inline.h"
 #include "encoder/tiles_avx2.h"
 
 enum { ROWS = 12, VECS = 2, AHEAD = 16 };
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLLED _Pragma("clang loop unroll(full)")
-#else
-#define UNROLLED _Pragma("GCC unroll 16")
-#endif
 
 enum operation { INT8, BF16 };
 

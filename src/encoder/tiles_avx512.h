@@ -2,6 +2,7 @@
 #ifndef RAG_ENCODER_TILES_AVX512_H
 #define RAG_ENCODER_TILES_AVX512_H
 
+#include "encoder/inline.h"
 #include "encoder/polynomials.h"
 #include "encoder/tiles.h"
 
@@ -16,7 +17,7 @@ static inline __m512 tile_gelu(__m512 x)
     __m512 u =
         _mm512_fmadd_ps(_mm512_mul_ps(z, z), _mm512_set1_ps(ERF_SCALE), _mm512_set1_ps(-1));
     __m512 p = _mm512_set1_ps(c[ERF_SHORT_DEGREE]);
-#pragma GCC unroll 16
+    UNROLLED
     for (int i = ERF_SHORT_DEGREE - 1; i >= 0; i--)
         p = _mm512_fmadd_ps(p, u, _mm512_set1_ps(c[i]));
     __m512 half = _mm512_mul_ps(x, _mm512_set1_ps(0.5F));
