@@ -126,7 +126,7 @@ rag_status encoder_is_faster(const struct model_config *config, rag_precision pr
     size_t d = config->hidden;
     size_t weights = config->layers * (4 * d * d + 2 * d * config->feed_forward);
     *faster = whole && weights >= LEAST_WEIGHTS &&
-              (precision == RAG_PRECISION_INT8   ? level >= CPU_AVX2
+              (precision == RAG_PRECISION_INT8   ? level >= CPU_AVX512_VNNI
                : precision == RAG_PRECISION_BF16 ? tile_kernels_for(level)->fast_bf16
                                                  : false);
     return status;
