@@ -4,6 +4,8 @@
 #include "encoder/inline.h"
 #include "encoder/tiles_avx2.h"
 
+#include <string.h>
+
 enum { ROWS = 12, VECS = 2, AHEAD = 16 };
 
 enum operation { INT8, BF16 };
@@ -30,8 +32,9 @@ ALWAYS_INLINE void add_units(enum operation operation, size_t rows, size_t vecs,
             _mm_prefetch(w + j * next + (u + AHEAD) * TILE_BYTES, _MM_HINT_T0);
         UNROLLED
         for (size_t i = 0; i < rows; i++) {
-            const char *unit = pointers[i / 3] + i % 3 * stride + u * 4;
-            __m512i row = _mm512_set1_epi32(*(const int32_t *)unit);
+            int32_t unit; /* of bf16 rows that begin anywhere */
+            memcpy(&unit, pointers[i / 3] + i % 3 * stride + u * 4, sizeof unit);
+            __m512i row = _mm512_set1_epi32(unit);
             UNROLLED
             for (size_t j = 0; j < vecs; j++)
                 if (operation == INT8)
