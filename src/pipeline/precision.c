@@ -162,8 +162,9 @@ static rag_status measure(const rag_model *model, struct encoder *reference, str
 /* ---- Packing ---- */
 
 /* Products in int8 whose inputs lose most are raised to bf16, twice as many each time, until
- * the vectors agree this well, or half of them are. On multilingual-e5-small two of 48 take the
- * least cosine of 200 texts from 0.9992 to 0.9995: they are inside of the feed-forward. */
+ * the vectors agree this well, or half of them are. multilingual-e5-small agrees at once; of
+ * all-MiniLM-L6-v2's 24 products half take the 1st percentile of 200 texts from 0.9978 to
+ * 0.9994. */
 #define AGREEMENT_WANTED 0.9995
 
 enum { STEPS = 5 };
@@ -183,8 +184,8 @@ static rag_status raise_until_it_agrees(struct packing *p, struct encoder *refer
     size_t most = encoder_products(p->encoder) / 2;
     rag_status status =
         errors_measure(p->encoder, f->samples.sequences, f->samples.count, f->errors, error);
-    for (size_t count = 1; !status && p->agreement < AGREEMENT_WANTED && count <= most;
-         count *= 2) {
+    for (size_t count = 0; !status && p->agreement < AGREEMENT_WANTED && count < most;) {
+        count = count == 0 ? 1 : 2 * count < most ? 2 * count : most;
         status = encoder_raise(p->encoder, model->checkpoint, f->errors, count, error);
         if (!status)
             status = compare(model, reference, p->encoder, &p->agreement, error);
