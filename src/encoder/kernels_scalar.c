@@ -12,12 +12,13 @@ static void product(const struct tile_rows *x, const struct tile_matrix *w, size
         const float *row = (const float *)((const char *)x->data + i * x->stride);
         for (size_t g = first; g < end; g += TILE_COLUMNS) {
             const float *columns = (const float *)w->data + g * w->units;
-            float *sum = y + i * stride + g;
-            for (size_t j = 0; j < TILE_COLUMNS; j++)
-                sum[j] = w->bias ? w->bias[g + j] : 0;
+            float sum[TILE_COLUMNS] = {0};
+            if (w->bias)
+                memcpy(sum, w->bias + g, sizeof sum);
             for (size_t u = 0; u < w->units; u++)
                 for (size_t j = 0; j < TILE_COLUMNS; j++)
                     sum[j] += row[u] * columns[u * TILE_COLUMNS + j];
+            memcpy(y + i * stride + g, sum, sizeof sum);
         }
     }
 }
