@@ -44,7 +44,7 @@ struct matmul {
     void *own;    /* NULL: someone else's memory */
     const void *stored;
     size_t size;
-    const float *factor; /* int8 */
+    const float *factor; /* int8; NULL if all are 1 */
     uint8_t zero;        /* int8 */
     struct tile_matrix matrix;
 };
@@ -163,6 +163,15 @@ static size_t panel_of(size_t outputs)
     return panel < LEAST ? LEAST : panel > MOST ? MOST : panel;
 }
 
+/* The factors, if there is anything to multiply by: not for what was not smoothed. */
+static const float *used_factors(const float *factor, size_t inputs)
+{
+    for (size_t i = 0; i < inputs; i++)
+        if (factor[i] != 1)
+            return factor;
+    return NULL;
+}
+
 static rag_status open_stored(const struct matmul_maker *maker, void *own, const void *stored,
                               const struct layout *at, size_t outputs, size_t inputs,
                               struct matmul **out, rag_error *error)
@@ -186,7 +195,7 @@ static rag_status open_stored(const struct matmul_maker *maker, void *own, const
                    .bias = (const float *)(bytes + at->bias)},
     };
     if (maker->precision == RAG_PRECISION_INT8) {
-        m->factor = (const float *)(bytes + at->factor);
+        m->factor = used_factors((const float *)(bytes + at->factor), inputs);
         m->matrix.scale = (const float *)(bytes + at->scale);
         m->matrix.offset = (const int32_t *)(bytes + at->offset);
     }
@@ -334,12 +343,13 @@ void matmul_operand_bf16(const struct matmul *m, const uint16_t *x, void *operan
 double matmul_operand_error(const struct matmul *m, const float *x, const void *operand)
 {
     const void *row = (const char *)operand + TILE_BYTES;
+    bool int8 = m->maker.precision == RAG_PRECISION_INT8;
     float scale = *(const float *)operand;
     double lost = 0, all = 0;
     for (size_t i = 0; i < m->inputs; i++) {
         double v = m->factor ? x[i] * m->factor[i] : x[i];
-        double kept = m->factor ? (((const uint8_t *)row)[i] - m->zero) * (double)scale
-                                : bf16_to_f32(((const uint16_t *)row)[i]);
+        double kept = int8 ? (((const uint8_t *)row)[i] - m->zero) * (double)scale
+                           : bf16_to_f32(((const uint16_t *)row)[i]);
         lost += (v - kept) * (v - kept);
         all += v * v;
     }

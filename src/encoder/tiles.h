@@ -91,8 +91,7 @@ struct tile_kernels {
     /* bf16 products are faster than f32 ones. Without it products have f32 results alone
      * and attention stays in f32; what else is here for them is NULL but in the reference. */
     bool fast_bf16;
-    bool faster_int8; /* int8 products take half as long, also where there is little to multiply
-                       */
+    bool faster_int8; /* int8 products take half as long as bf16 ones, small ones too */
 
     /* The columns [first, end), multiples of TILE_COLUMNS, of
      *   y = (offset + sum over the row of q * w) * (row's scale * column's scale) + bias */
@@ -108,13 +107,13 @@ struct tile_kernels {
      * allow. NaN if any is not finite. */
     float (*quantise)(const float *x, const float *factor, uint8_t zero, size_t n, uint8_t *q);
 
-    /* y = x * factor as bf16, to the nearest, ties to even; filled up with 0 to a multiple of
-     * TILE_BYTES. NaN stays NaN. */
-    void (*to_bf16)(const float *x, float factor, size_t n, uint16_t *y);
-
     /* The same of a row of bf16. */
     float (*quantise_bf16)(const uint16_t *x, const float *factor, uint8_t zero, size_t n,
                            uint8_t *q);
+
+    /* y = x * factor as bf16, to the nearest, ties to even; filled up with 0 to a multiple of
+     * TILE_BYTES. NaN stays NaN. */
+    void (*to_bf16)(const float *x, float factor, size_t n, uint16_t *y);
 
     /* One block of keys of an online softmax, base 2 (Milakov, Gimelshein, "Online normalizer
      * calculation for softmax", 2018), of `rows` queries. s: [rows x keys], row stride
