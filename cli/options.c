@@ -25,7 +25,8 @@ const struct option_text option_texts[] = {
     {"overlap", 0, COUNT, MEMBER(overlap), MANY, "N",
      "tokens that neighbouring chunks share (default: structure 0, window a quarter)"},
     {"tokenizer", 0, TEXT, MEMBER(tokenizer), 0, "M",
-     "count by this model's tokenizer, or by a tokenizer file"},
+     "count by this model's tokenizer, or by a file: tokenizer.json, *.model, vocab.txt, "
+     "*.tiktoken"},
     {"top-k", 'k', POSITIVE, MEMBER(k), 10000, "N", "how many hits (default: 10)"},
     {"mode", 0, MODE, MEMBER(mode), 0, "MODE",
      "hybrid (default), dense (by meaning) or lexical (by words)"},

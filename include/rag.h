@@ -273,7 +273,8 @@ RAG_API void rag_packed_list_free(rag_packed_list *list);
 typedef struct rag_tokenizer rag_tokenizer;
 
 /* Opens the tokenizer alone of a model given by name or folder, or of a file:
- * tokenizer.json, sentencepiece.bpe.model, vocab.txt. */
+ * tokenizer.json, sentencepiece.bpe.model, vocab.txt, or a *.tiktoken, whose texts are parted
+ * as cl100k_base parts them. */
 RAG_CHECKED rag_status rag_tokenizer_open(const char *name, const char *models,
                                           rag_tokenizer **tokenizer, rag_error *error);
 RAG_API void rag_tokenizer_close(rag_tokenizer *tokenizer);

@@ -128,8 +128,8 @@ def _numpy() -> Any:
 class Tokenizer(Closable):
     """The tokenizer of a model, without its weights.
 
-    `name_or_file`: a model's name or folder, or a tokenizer.json, sentencepiece.bpe.model or
-    vocab.txt; None: the default model's. `models`: the folder of models.
+    `name_or_file`: a model's name or folder, or a tokenizer.json, sentencepiece.bpe.model,
+    vocab.txt or *.tiktoken; None: the default model's. `models`: the folder of models.
 
     May be shared between threads. Not usable after a fork.
 

@@ -157,7 +157,7 @@ rag_status tokenizer_open_cached(const char *path, struct tokenizer **out, rag_e
     if (cached_find(path, &cached, NULL) || open_packed(&cached, out, NULL)) {
         rag_status status = tokenizer_open(path, out, error);
         /* What is missing in `cached` is so because there is no cache, or no tokenizer. */
-        if (!status && cached.path && cached.size >= SMALL_FILE)
+        if (!status && cached.path && cached.size >= SMALL_FILE && tokenizer_is_packable(*out))
             (void)write_packed(&cached, *out, NULL);
         cached_release(&cached);
         return status;

@@ -8,7 +8,7 @@
 #include "text/piece_trie.h"
 #include "text/tokenizer.h"
 
-enum tokenizer_model { MODEL_UNIGRAM, MODEL_WORDPIECE };
+enum tokenizer_model { MODEL_UNIGRAM, MODEL_WORDPIECE, MODEL_BYTE_PAIR };
 
 /* What stands around a text or a pair of texts, in order. */
 enum { TEMPLATE_MAX_ITEMS = 64, TEMPLATE_TEXT_A = -1, TEMPLATE_TEXT_B = -2 };
@@ -72,6 +72,21 @@ struct wordpiece {
     uint32_t continuation; /* the trie's node behind the prefix, TRIE_NONE if none */
 };
 
+enum { BYTE_PAIR_MAX_TOKEN = 1 << 14 }; /* bytes */
+
+/* Byte-level BPE: tokens are strings of bytes with ranks, which are their ids. */
+struct byte_pair {
+    struct buf bytes; /* of all tokens, one behind the other */
+    uint32_t *ends;   /* [count] where each ends in `bytes` */
+    uint32_t *ranks;  /* [count] */
+    size_t count, capacity, longest;
+
+    /* Made by byte_pair_prepare. */
+    uint32_t *slots; /* [mask + 1] a hash table: a token's number + 1, 0 where there is none */
+    size_t mask;
+    struct code_table classes;
+};
+
 struct tokenizer {
     enum tokenizer_model model;
     char *path;
@@ -88,6 +103,7 @@ struct tokenizer {
     int32_t unknown;  /* id, -1 if there is none */
     struct unigram unigram;
     struct wordpiece wordpiece;
+    struct byte_pair byte_pair;
 };
 
 /* Empty; NULL: out of memory. */
@@ -108,6 +124,12 @@ CHECKED rag_status sentencepiece_model_load(const char *path, struct tokenizer *
                                             rag_error *error);
 CHECKED rag_status vocab_txt_load(const char *path, struct tokenizer *tokenizer,
                                   rag_error *error);
+CHECKED rag_status tiktoken_file_load(const char *path, struct tokenizer *tokenizer,
+                                      rag_error *error);
+
+/* Takes the bytes from `begin` on in pairs->bytes as the next token. */
+CHECKED rag_status byte_pair_push(struct byte_pair *pairs, size_t begin, uint32_t rank,
+                                  rag_error *error);
 
 /* file_read for a model's file: RAG_MODEL, and the path is not in the message. */
 CHECKED rag_status tokenizer_read_file(const char *path, struct buf *out, rag_error *error);
@@ -120,12 +142,14 @@ void template_simple(struct tokenizer *tokenizer, int32_t first, int32_t last, b
 /* Makes what is derived from the settings and the vocabulary. */
 CHECKED rag_status unigram_prepare(struct tokenizer *tokenizer, rag_error *error);
 CHECKED rag_status wordpiece_prepare(struct tokenizer *tokenizer, rag_error *error);
+CHECKED rag_status byte_pair_prepare(struct tokenizer *tokenizer, rag_error *error);
 /* The same for a tokenizer whose trie, entries, expansions and charsmap come from a file:
  * checks what of them could lead astray, and makes what is not stored. */
 CHECKED rag_status unigram_restore(struct tokenizer *tokenizer, rag_error *error);
 CHECKED rag_status wordpiece_restore(const struct tokenizer *tokenizer, rag_error *error);
 void unigram_release(struct unigram *unigram);
 void wordpiece_release(struct wordpiece *wordpiece);
+void byte_pair_release(struct byte_pair *pairs);
 
 /* A part of a valid text without added tokens (of the kind looked for in the source).
  * Both append to out. */
@@ -133,6 +157,9 @@ CHECKED rag_status unigram_encode(const struct tokenizer *tokenizer, const char 
                                   size_t begin, size_t end, struct token_list *out,
                                   rag_error *error);
 CHECKED rag_status wordpiece_encode(const struct tokenizer *tokenizer, const char *text,
+                                    size_t begin, size_t end, struct token_list *out,
+                                    rag_error *error);
+CHECKED rag_status byte_pair_encode(const struct tokenizer *tokenizer, const char *text,
                                     size_t begin, size_t end, struct token_list *out,
                                     rag_error *error);
 

@@ -73,6 +73,7 @@ void tokenizer_free(struct tokenizer *tokenizer)
     added_tokens_release(&tokenizer->added);
     unigram_release(&tokenizer->unigram);
     wordpiece_release(&tokenizer->wordpiece);
+    byte_pair_release(&tokenizer->byte_pair);
     free(tokenizer->special);
     free(tokenizer->path);
     free(tokenizer);
@@ -132,9 +133,19 @@ rag_status tokenizer_prepare_added(struct tokenizer *tokenizer, rag_error *error
 
 static rag_status prepare(struct tokenizer *tokenizer, rag_error *error)
 {
+    rag_status status = RAG_OK;
     tokenizer->model_pieces = tokenizer->vocabulary.count;
-    rag_status status = tokenizer->model == MODEL_UNIGRAM ? unigram_prepare(tokenizer, error)
-                                                          : wordpiece_prepare(tokenizer, error);
+    switch (tokenizer->model) {
+    case MODEL_UNIGRAM:
+        status = unigram_prepare(tokenizer, error);
+        break;
+    case MODEL_WORDPIECE:
+        status = wordpiece_prepare(tokenizer, error);
+        break;
+    case MODEL_BYTE_PAIR:
+        status = byte_pair_prepare(tokenizer, error);
+        break;
+    }
     if (!status)
         status = resolve_added(tokenizer, error);
     return status ? status : tokenizer_prepare_added(tokenizer, error);
@@ -183,9 +194,13 @@ rag_status tokenizer_open(const char *path, struct tokenizer **out, rag_error *e
         status = sentencepiece_model_load(file, tokenizer, error);
     else if (ends_with(file, ".txt"))
         status = vocab_txt_load(file, tokenizer, error);
+    else if (ends_with(file, ".tiktoken"))
+        status = tiktoken_file_load(file, tokenizer, error);
     else
-        status = fail_with(error, RAG_MODEL,
-                           "not a tokenizer: give a tokenizer.json, a *.model or a vocab.txt");
+        status =
+            fail_with(error, RAG_MODEL,
+                      "not a tokenizer: give a tokenizer.json, a *.model, a vocab.txt or a "
+                      "*.tiktoken");
     if (!status)
         status = prepare(tokenizer, error);
     if (status)
@@ -239,7 +254,8 @@ rag_status tokenizer_read_file(const char *path, struct buf *out, rag_error *err
 
 const char *tokenizer_kind(const struct tokenizer *tokenizer)
 {
-    return tokenizer->model == MODEL_UNIGRAM ? "unigram" : "wordpiece";
+    static const char *const names[] = {"unigram", "wordpiece", "byte-pair"};
+    return names[tokenizer->model];
 }
 
 const char *tokenizer_path(const struct tokenizer *tokenizer)
@@ -309,9 +325,15 @@ static rag_status encode_part(const struct tokenizer *tokenizer, const char *tex
 {
     if (begin == end)
         return RAG_OK;
-    return tokenizer->model == MODEL_UNIGRAM
-               ? unigram_encode(tokenizer, text, begin, end, out, error)
-               : wordpiece_encode(tokenizer, text, begin, end, out, error);
+    switch (tokenizer->model) {
+    case MODEL_UNIGRAM:
+        return unigram_encode(tokenizer, text, begin, end, out, error);
+    case MODEL_WORDPIECE:
+        return wordpiece_encode(tokenizer, text, begin, end, out, error);
+    case MODEL_BYTE_PAIR:
+        return byte_pair_encode(tokenizer, text, begin, end, out, error);
+    }
+    return fail_with(error, RAG_INTERNAL, "a tokenizer of no kind");
 }
 
 rag_status tokenizer_encode(const struct tokenizer *tokenizer, rag_text text,

@@ -1,10 +1,11 @@
 /* tokenizer.h - from text to the ids that a model was trained on.
  *
  * One interface, one file a kind: unigram.c (XLM-RoBERTa's SentencePiece model),
- * wordpiece.c (BERT). A tokenizer is immutable once open, so that any number of threads
- * may encode with it at the same time.
+ * wordpiece.c (BERT), byte_pair.c (the vocabularies of tiktoken). A tokenizer is immutable once
+ * open, so that any number of threads may encode with it at the same time.
  *
- * The reference is Hugging Face's `tokenizers` with the hub's tokenizer.json: ids and
+ * The reference is Hugging Face's `tokenizers` with the hub's tokenizer.json, and tiktoken for
+ * byte-pair vocabularies, whose tokens may begin and end inside a character: ids and
  * spans are equal to it for every valid UTF-8 text. Invalid UTF-8 is RAG_INPUT, with the
  * offset of the byte. */
 #ifndef RAG_TEXT_TOKENIZER_H
@@ -31,7 +32,7 @@ void token_list_release(struct token_list *list);
 void token_list_clear(struct token_list *list); /* count 0, memory kept */
 CHECKED bool token_list_push(struct token_list *list, int32_t id, uint32_t begin, uint32_t end);
 
-/* Opens a file (tokenizer.json, *.model, vocab.txt) or a model's folder, where
+/* Opens a file (tokenizer.json, *.model, vocab.txt, *.tiktoken) or a model's folder, where
  * tokenizer.json is preferred, then sentencepiece.bpe.model, then vocab.txt.
  * RAG_MODEL: missing, damaged, or of a kind that is not supported. */
 CHECKED rag_status tokenizer_open(const char *path, struct tokenizer **out, rag_error *error);
@@ -43,7 +44,11 @@ CHECKED rag_status tokenizer_find(const char *path, char **file, rag_error *erro
 /* The variant of a packed file that holds a tokenizer. */
 #define TOKENIZER_PACKED "tokenizer-1"
 
-/* Writes a tokenizer, and the SHA-256 of its file, as sections of a packed file. */
+/* False: it opens fast enough from its own file (byte-pair). */
+bool tokenizer_is_packable(const struct tokenizer *tokenizer);
+
+/* Writes a tokenizer that is packable, and the SHA-256 of its file, as sections of a packed
+ * file. */
 CHECKED rag_status tokenizer_pack(const struct tokenizer *tokenizer,
                                   struct packed_writer *writer, rag_error *error);
 
@@ -59,7 +64,8 @@ bool tokenizer_is_packed(const struct tokenizer *tokenizer);
 CHECKED rag_status tokenizer_file_hash(const struct tokenizer *tokenizer, struct hash *hash,
                                        rag_error *error);
 
-const char *tokenizer_kind(const struct tokenizer *tokenizer); /* "unigram", "wordpiece" */
+const char *
+tokenizer_kind(const struct tokenizer *tokenizer); /* "unigram", "wordpiece", "byte-pair" */
 const char *tokenizer_path(const struct tokenizer *tokenizer); /* the file it was read from */
 size_t tokenizer_vocabulary(const struct tokenizer *tokenizer);
 
@@ -69,8 +75,8 @@ const char *tokenizer_piece(const struct tokenizer *tokenizer, int32_t id);
 /* -log of the piece's unigram probability, in nats; 0 for kinds that have none. */
 float tokenizer_information(const struct tokenizer *tokenizer, int32_t id);
 
-/* How many tokens stand in front of and behind a single text (1 and 1 for both kinds),
- * and how many a pair takes altogether (4 for XLM-RoBERTa, 3 for BERT). */
+/* How many tokens stand in front of and behind a single text (1 and 1; byte-pair has
+ * none), and how many a pair takes altogether (4 for XLM-RoBERTa, 3 for BERT). */
 size_t tokenizer_specials_before(const struct tokenizer *tokenizer);
 size_t tokenizer_specials_after(const struct tokenizer *tokenizer);
 size_t tokenizer_specials_pair(const struct tokenizer *tokenizer);

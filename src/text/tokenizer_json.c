@@ -12,10 +12,10 @@
  * is not needed. What else a file asks for is refused: ids would be silently wrong. */
 #include "text/model.h"
 
+#include "base/base64.h"
 #include "base/memory.h"
 
 #include <jansson.h>
-#include <openssl/evp.h>
 #include <string.h>
 
 enum { MAX_FILE = 1 << 28, MAX_NESTING = 16 };
@@ -47,23 +47,17 @@ static rag_status load_charsmap(const json_t *object, struct tokenizer *tokenize
     const json_t *value = json_object_get(object, "precompiled_charsmap");
     if (!json_is_string(value) || tokenizer->unigram.charsmap.unit_count)
         return fail_with(error, RAG_MODEL, "one normalizer's precompiled_charsmap is needed");
-    const char *text = json_string_value(value);
-    size_t size = json_string_length(value);
-    if (size % 4 || size / 4 * 3 > CHARSMAP_MAX_SIZE)
-        return fail_with(error, RAG_MODEL, "the precompiled_charsmap is not base64");
-    unsigned char *bytes = alloc_array(size / 4 * 3 + 1, 1);
-    if (!bytes)
-        return fail_memory(error);
-    int decoded = EVP_DecodeBlock(bytes, (const unsigned char *)text, (int)size);
-    rag_status status;
-    if (decoded < 0 || (size_t)decoded != size / 4 * 3) {
-        status = fail_with(error, RAG_MODEL, "the precompiled_charsmap is not base64");
-    } else {
-        size_t padding = size && text[size - 1] == '=' ? 1 + (text[size - 2] == '=') : 0;
-        status = charsmap_parse(bytes, (size_t)decoded - padding, &tokenizer->unigram.charsmap,
-                                error);
-    }
-    free(bytes);
+    struct buf bytes = BUF_INIT((size_t)CHARSMAP_MAX_SIZE);
+    rag_error why;
+    rag_status status =
+        base64_decode(json_string_value(value), json_string_length(value), &bytes, &why);
+    if (status)
+        status = fail_with(error, status == RAG_INPUT ? RAG_MODEL : status,
+                           "the precompiled_charsmap is not base64");
+    else
+        status = charsmap_parse((const unsigned char *)bytes.data, bytes.size,
+                                &tokenizer->unigram.charsmap, error);
+    buf_release(&bytes);
     return status;
 }
 

@@ -156,6 +156,11 @@ static rag_status pack_characters(const struct tokenizer *tokenizer,
                                charsmap->units ? charsmap->strings_size + 1 : 0, error);
 }
 
+bool tokenizer_is_packable(const struct tokenizer *tokenizer)
+{
+    return tokenizer->model != MODEL_BYTE_PAIR;
+}
+
 rag_status tokenizer_pack(const struct tokenizer *tokenizer, struct packed_writer *writer,
                           rag_error *error)
 {

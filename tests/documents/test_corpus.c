@@ -5,6 +5,7 @@
 #include "chunk_checks.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "documents/walk.h"
 #include "documents/window.h"
 
@@ -51,6 +52,82 @@ static void the_windows_are_those_of_the_original(void **state)
     assert_int_equal(total, 1682);
     buf_release(&manifest);
     buf_release(&windows);
+}
+
+/* SHA-256 over the ids as 32-bit numbers, little-endian. */
+static void hash_ids(const struct token_list *tokens, char hex[HASH_HEX_SIZE])
+{
+    struct buf bytes = BUF_INIT(1 << 26);
+    struct hash hash;
+    rag_error error;
+    for (size_t i = 0; i < tokens->count; i++)
+        for (int shift = 0; shift < 32; shift += 8)
+            assert_true(buf_append_char(&bytes, (char)((uint32_t)tokens->ids[i] >> shift)));
+    assert_ok(hash_bytes(bytes.data, bytes.size, &hash, &error), &error);
+    hash_to_hex(&hash, hex);
+    buf_release(&bytes);
+}
+
+/* The chunks of one cleaned text are the windows of its tokens, each to the byte. */
+static size_t check_original_windows(const struct document *document,
+                                     const struct tokenizer *tokenizer,
+                                     const struct token_list *tokens)
+{
+    static const struct chunker_options options = {RAG_CHUNKER_WINDOW, 1024, 256};
+    struct chunk_list list = {0};
+    rag_error error;
+    const char *text = document->text.data;
+    assert_ok(chunk_document(document, tokenizer, &options, &list, &error), &error);
+    assert_int_equal(list.count, window_count(tokens->count, 1024, 256));
+    for (size_t i = 0; i < list.count; i++) {
+        struct window w = window_at(tokens->count, 1024, 256, i);
+        const struct chunk *chunk = &list.chunks[i];
+        size_t size = document->text.size;
+        assert_int_equal(chunk->tokens, w.end - w.start);
+        assert_int_equal(chunk->begin, utf8_floor(text, size, tokens->begin[w.start]));
+        assert_int_equal(chunk->end, utf8_floor(text, size, tokens->end[w.end - 1]));
+    }
+    size_t count = list.count;
+    chunk_list_release(&list);
+    return count;
+}
+
+static void its_texts_give_the_tokens_and_windows_of_the_original(void **state)
+{
+    (void)state;
+    struct buf manifest = read_shared("seed/d2l-manifest.tsv");
+    char *ranks = path_join(shared, "seed/cl100k_base.tiktoken");
+    char *folder = path_join(shared, "seed/clean");
+    struct tokenizer *tokenizer;
+    rag_error error;
+    size_t files = 0, windows = 0;
+    assert_ok(tokenizer_open(ranks, &tokenizer, &error), &error);
+    for (char *line = strchr(manifest.data, '\n') + 1; *line; line = strchr(line, '\n') + 1) {
+        char path[256 + sizeof ".txt"], expected[HASH_HEX_SIZE], hex[HASH_HEX_SIZE];
+        size_t count;
+        assert_int_equal(
+            sscanf(line, "%255[^\t]\t%*u\t%*u\t%*s\t%zu\t%64s", path, &count, expected), 3);
+        memcpy(strrchr(path, '.'), ".txt", sizeof ".txt"); /* as they are named in clean/ */
+        char *file = path_join(folder, path);
+        struct document document;
+        struct token_list tokens = {0};
+        assert_ok(document_read(file, &document, &error), &error);
+        rag_text text = {document.text.data, document.text.size};
+        assert_ok(tokenizer_encode(tokenizer, text, &tokens, &error), &error);
+        assert_int_equal(tokens.count, count);
+        hash_ids(&tokens, hex);
+        assert_string_equal(hex, expected);
+        windows += check_original_windows(&document, tokenizer, &tokens);
+        files++;
+        token_list_release(&tokens);
+        document_release(&document);
+        free(file);
+    }
+    assert_int_equal(files, 278);
+    assert_int_equal(windows, 1682);
+    tokenizer_free(tokenizer);
+    buf_release(&manifest);
+    free(ranks), free(folder);
 }
 
 static void every_chapter_is_read_and_no_chunk_passes_its_limit(void **state)
@@ -100,6 +177,7 @@ int main(int count, char **arguments)
     shared = arguments[1];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_windows_are_those_of_the_original),
+        cmocka_unit_test(its_texts_give_the_tokens_and_windows_of_the_original),
         cmocka_unit_test(every_chapter_is_read_and_no_chunk_passes_its_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

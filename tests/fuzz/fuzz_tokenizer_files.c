@@ -1,5 +1,5 @@
 /* Any file makes a tokenizer whose tokens keep within their limits, or is refused. The
- * first byte says what the rest is: j tokenizer.json, m *.model, t vocab.txt. */
+ * first byte says what the rest is: j tokenizer.json, m *.model, t vocab.txt, k *.tiktoken. */
 #define _XOPEN_SOURCE 700
 #include "text/tokenizer.h"
 
@@ -42,7 +42,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
         return 0;
-    const char *end = data[0] == 'j' ? "json" : data[0] == 'm' ? "model" : "txt";
+    const char *end = data[0] == 'j'   ? "json"
+                      : data[0] == 'm' ? "model"
+                      : data[0] == 'k' ? "tiktoken"
+                                       : "txt";
     const char *folder = getenv("TMPDIR");
     if (path[0] == '\0')
         atexit(remove_file);
