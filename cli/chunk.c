@@ -60,7 +60,7 @@ const struct command chunk_command = {
             "examples:\n"
             "  rag chunk README.md\n"
             "  rag chunk --chunker window --max-tokens 256 --overlap 64 docs | jq .tokens\n"
-            "  rag chunk --chunker window --tokenizer cl100k_base.tiktoken --max-tokens 1024 docs\n",
+            "  rag chunk --chunker window --tokenizer cl100k_base.tiktoken docs\n",
     .min_arguments = 1,
     .max_arguments = (size_t)-1,
     .run = run,
