@@ -86,8 +86,7 @@ rag_status schema_judge_header(const char *path, const unsigned char header[SCHE
     if (size == 0)
         return RAG_OK;
     if (size < SCHEMA_HEADER_SIZE || memcmp(header, "SQLite format 3", 16) != 0) {
-        /* A first write cut off by a power loss can leave zeros here and a journal beside
-         * it, which SQLite takes back; without a journal SQLite refuses the file itself. */
+        /* Made longer, but not written, as a power loss can leave it: SQLite judges. */
         if (size >= SCHEMA_HEADER_SIZE && memcmp(header, zeros, sizeof zeros) == 0)
             return RAG_OK;
         return fail_with(error, RAG_INDEX,

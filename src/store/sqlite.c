@@ -9,7 +9,7 @@
 #include "store/sqlite.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "store/schema.h"
+#include "store/header.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -208,47 +208,6 @@ rag_text db_column(sqlite3_stmt *statement, int column)
 
 /* ---- Opening ---- */
 
-/* Reads the header through SQLite's own file layer: closing a descriptor of our own would
- * drop the POSIX locks that another connection of this process holds on the file. */
-static rag_status read_header(const char *path, unsigned char header[SCHEMA_HEADER_SIZE],
-                              uint64_t *size, bool *missing, rag_error *error)
-{
-    rag_status status = RAG_OK;
-    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
-    const char *name = sqlite3_create_filename(path, "", "", 0, NULL);
-    sqlite3_file *file = vfs ? calloc(1, (size_t)vfs->szOsFile) : NULL;
-    int exists = 0;
-    sqlite3_int64 bytes = 0;
-    memset(header, 0, SCHEMA_HEADER_SIZE);
-    *missing = false;
-    if (!file || !name) {
-        status = fail_memory(error);
-        goto out;
-    }
-    if (vfs->xAccess(vfs, name, SQLITE_ACCESS_EXISTS, &exists) == SQLITE_OK && !exists &&
-        !path_is_file(path)) {
-        *missing = true;
-        goto out;
-    }
-    if (vfs->xOpen(vfs, name, file, SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB, NULL) !=
-        SQLITE_OK) {
-        status = fail_errno(error, RAG_INDEX, "%s: cannot be read", path);
-        goto out;
-    }
-    int code = file->pMethods->xFileSize(file, &bytes);
-    if (code == SQLITE_OK)
-        code = file->pMethods->xRead(file, header, SCHEMA_HEADER_SIZE, 0);
-    if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ)
-        status = fail_errno(error, RAG_INDEX, "%s: cannot be read", path);
-out:
-    if (file && file->pMethods)
-        file->pMethods->xClose(file);
-    free(file);
-    sqlite3_free_filename((char *)(uintptr_t)name);
-    *size = bytes > 0 ? (uint64_t)bytes : 0;
-    return status;
-}
-
 /* Whether there is an index, or room for one; nothing is written. */
 static rag_status judge_file(const char *path, bool create, bool *empty, rag_error *error)
 {
@@ -258,11 +217,11 @@ static rag_status judge_file(const char *path, bool create, bool *empty, rag_err
     unsigned char header[SCHEMA_HEADER_SIZE];
     uint64_t size;
     bool missing;
-    rag_status status = read_header(path, header, &size, &missing, error);
+    rag_status status = header_read(path, header, &size, &missing, error);
     if (status)
         return status;
     enum schema_kind kind = SCHEMA_EMPTY;
-    if (!missing)
+    if (!missing && !header_is_of_a_creation(path))
         status = schema_judge_header(path, header, size, &kind, error);
     *empty = kind == SCHEMA_EMPTY;
     if (!status && *empty && !create)

@@ -1,0 +1,228 @@
+#include "store/script.h"
+
+#include "base/buf.h"
+
+#include <stdlib.h>
+
+enum { MAX_CHUNKS = 64, MAX_TEXT = 1 << 17 };
+
+/* ---- Documents ---- */
+
+static const char *const paths[SCRIPT_PATHS] = {"/a", "/b", "/c", "/folder/d", "/folder/e"};
+
+/* The path of this number has as many chunks of so many bytes: few and short, but for one
+ * whose text and vectors spread over pages. */
+static const struct {
+    size_t chunks, bytes;
+} shapes[SCRIPT_PATHS] = {{3, 40}, {12, 1800}, {1, 10}, {2, 90}, {0, 0}};
+
+struct made {
+    char path[16], metadata[64];
+    struct buf text;
+    struct store_chunk chunks[MAX_CHUNKS];
+    float vectors[MAX_CHUNKS][DIMENSION];
+    char headings[MAX_CHUNKS][32];
+    size_t count;
+};
+
+static struct buf words_of(size_t path, unsigned version, size_t chunk, size_t bytes)
+{
+    struct buf line = BUF_INIT(MAX_TEXT);
+    unsigned random = (unsigned)(path * 977 + version * 131 + chunk * 17 + 1);
+    while (line.size < bytes) {
+        random = random * 1664525u + 1013904223u;
+        assert_true(buf_printf(&line, "%sw%u %s", line.size ? " " : "", random >> 24,
+                               random & 1024 ? "\xe5\xad\x97\xe8\xaf\x8d" : "text"));
+    }
+    return line;
+}
+
+static struct made *make(size_t path, unsigned version)
+{
+    struct made *made = calloc(1, sizeof *made);
+    assert_non_null(made);
+    made->text = BUF_INIT(MAX_TEXT);
+    made->count = shapes[path].chunks ? shapes[path].chunks + version : 0;
+    snprintf(made->path, sizeof made->path, "%s", paths[path]);
+    snprintf(made->metadata, sizeof made->metadata, "{\"version\": %u}", version);
+    for (size_t i = 0; i < made->count; i++) {
+        struct buf line = words_of(path, version, i, shapes[path].bytes);
+        size_t begin = made->text.size;
+        assert_true(buf_append(&made->text, line.data, line.size));
+        unit_vector((unsigned)(path * 1000 + version * 100 + i), made->vectors[i]);
+        snprintf(made->headings[i], sizeof made->headings[i], "Part %zu > %u", i, version);
+        made->chunks[i] = (struct store_chunk){
+            .begin = begin,
+            .end = made->text.size,
+            .line = (uint32_t)i + 1,
+            .last_line = (uint32_t)i + 1,
+            .tokens = 1 + i,
+            .heading = made->headings[i],
+            .hash = text_hash(line.data, line.size),
+            .vector = made->vectors[i],
+        };
+        assert_true(buf_append_char(&made->text, '\n'));
+        buf_release(&line);
+    }
+    return made;
+}
+
+/* Each is made once: what a test compares with must cost it little. */
+static const struct made *document(size_t path, unsigned version)
+{
+    enum { VERSIONS = 4 };
+    static struct made *kept[SCRIPT_PATHS][VERSIONS];
+    assert_true(version < VERSIONS);
+    if (!kept[path][version])
+        kept[path][version] = make(path, version);
+    return kept[path][version];
+}
+
+static rag_status put(struct store *store, size_t path, unsigned version, rag_error *error)
+{
+    const struct made *made = document(path, version);
+    struct store_document put = {
+        .path = made->path,
+        .format = "text",
+        .hash = text_hash(made->text.data, made->text.size),
+        .size = made->text.size,
+        .modified = version,
+        .text = {made->text.data, made->text.size},
+        .metadata = made->metadata,
+    };
+    return store_put(store, &put, made->chunks, made->count, error);
+}
+
+/* ---- Steps ---- */
+
+enum action { OPEN, RECIPE, PUT, REMOVE, TOUCH };
+
+static const struct step {
+    const char *name;
+    enum action action;
+    size_t path;
+    unsigned version;
+} steps[] = {
+    {"making the file", OPEN, 0, 0},
+    {"writing the recipe", RECIPE, 0, 0},
+    {"the first document", PUT, 0, 1},
+    {"a long document", PUT, 1, 1},
+    {"another document", PUT, 2, 1},
+    {"an update", PUT, 0, 2},
+    {"a removal", REMOVE, 2, 0},
+    {"a document without chunks", PUT, 4, 1},
+    {"a document into freed pages", PUT, 3, 1},
+    {"a new time of change", TOUCH, 3, 0},
+    {"the removal of the long document", REMOVE, 1, 0},
+    {"the long document again", PUT, 1, 2},
+};
+
+size_t script_steps(void)
+{
+    return sizeof steps / sizeof *steps;
+}
+
+const char *script_name(size_t step)
+{
+    return steps[step].name;
+}
+
+struct script_state script_before(size_t step)
+{
+    struct script_state state = {{SCRIPT_ABSENT}};
+    for (size_t i = 0; i < step; i++)
+        if (steps[i].action == PUT || steps[i].action == REMOVE)
+            state.version[steps[i].path] = steps[i].version;
+    return state;
+}
+
+bool script_equal(const struct script_state *a, const struct script_state *b)
+{
+    return memcmp(a, b, sizeof *a) == 0;
+}
+
+rag_status script_run(size_t step, const char *path, struct store **store, rag_error *error)
+{
+    const struct step *what = &steps[step];
+    switch (what->action) {
+    case OPEN:
+        return store_open(path, true, store, error);
+    case RECIPE:
+        return store_set_recipe(*store, &fixture_recipe, error);
+    case PUT:
+        return put(*store, what->path, what->version, error);
+    case REMOVE:
+        return store_remove(*store, &paths[what->path], 1, NULL, error);
+    case TOUCH:
+        return store_touch(*store, paths[what->path], 7, 77, error);
+    }
+    return fail_with(error, RAG_INTERNAL, "no such step");
+}
+
+/* ---- Looking ---- */
+
+struct looking {
+    struct script_state state;
+    struct store *store;
+    const struct made *made;
+    size_t chunks;
+};
+
+static int look_at_chunk(const struct stored_chunk *chunk, const float *vector, void *user)
+{
+    struct looking *looking = user;
+    const struct made *made = looking->made;
+    size_t i = looking->chunks++;
+    assert_true(i < made->count);
+    const struct store_chunk *put = &made->chunks[i];
+    assert_int_equal(chunk->begin, put->begin);
+    assert_int_equal(chunk->end, put->end);
+    assert_int_equal(chunk->line, put->line);
+    assert_int_equal(chunk->last_line, put->last_line);
+    assert_int_equal(chunk->tokens, put->tokens);
+    assert_string_equal(chunk->heading, put->heading);
+    assert_memory_equal(chunk->text, made->text.data + put->begin, chunk->text_size);
+    assert_memory_equal(vector, put->vector, DIMENSION * sizeof *vector);
+    return 0;
+}
+
+static size_t number_of(const char *path)
+{
+    size_t number = 0;
+    while (number < SCRIPT_PATHS && strcmp(paths[number], path) != 0)
+        number++;
+    assert_true(number < SCRIPT_PATHS);
+    return number;
+}
+
+static int look_at_document(const char *path, void *user)
+{
+    struct looking *looking = user;
+    rag_error error;
+    struct stored_document found;
+    unsigned version = 0;
+    size_t number = number_of(path);
+    assert_ok(store_get_document(looking->store, path, true, &found, &error), &error);
+    assert_int_equal(sscanf(found.metadata, "{\"version\": %u}", &version), 1);
+    const struct made *made = looking->made = document(number, version);
+    looking->state.version[number] = version;
+    assert_string_equal(found.metadata, made->metadata);
+    assert_int_equal(found.text_size, made->text.size);
+    if (found.text_size)
+        assert_memory_equal(found.text, made->text.data, found.text_size);
+    assert_int_equal(found.chunks, made->count);
+    stored_document_release(&found);
+    looking->chunks = 0;
+    assert_ok(store_each_chunk(looking->store, path, look_at_chunk, looking, &error), &error);
+    assert_int_equal(looking->chunks, made->count);
+    return 0;
+}
+
+struct script_state script_look(struct store *store)
+{
+    rag_error error;
+    struct looking looking = {.store = store};
+    assert_whole(store);
+    assert_ok(store_each_document(store, NULL, look_at_document, &looking, &error), &error);
+    return looking.state;
+}
