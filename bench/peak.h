@@ -3,7 +3,7 @@
 #ifndef RAG_BENCH_PEAK_H
 #define RAG_BENCH_PEAK_H
 
-#include "encoder/cpu.h"
+#include "base/cpu.h"
 
 /* GFLOP/s in f32 with these instructions. */
 double peak_gflops(enum cpu_level level, unsigned threads);

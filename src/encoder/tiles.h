@@ -18,7 +18,7 @@
 #ifndef RAG_ENCODER_TILES_H
 #define RAG_ENCODER_TILES_H
 
-#include "encoder/cpu.h"
+#include "base/cpu.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,7 +2,7 @@
  * whatever the threads, the batch, the order and what else is asked for.
  *
  *   test_encoder_same_bits f32|bf16|int8 */
-#include "encoder/cpu.h"
+#include "base/cpu.h"
 #include "encoder/reference.h"
 #include "support/test.h"
 

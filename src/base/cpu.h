@@ -1,12 +1,12 @@
-/* cpu.h - which instruction set the kernels use.
+/* cpu.h - which instruction set the kernels of the encoder and of the store use.
  *
  * The best that the machine has, unless RAG_CPU in the environment names a lesser one:
  * "scalar", "neon", "avx2" (with FMA), "avx512" (F, BW, DQ, VL), "avx512vnni", "avx512bf16"
  * (VNNI too), "amx" (all of these and AMX-INT8 and AMX-BF16, which the system must grant).
- * Vectors are the same bits on the same instruction set; between two of them they differ by
- * rounding. */
-#ifndef RAG_ENCODER_CPU_H
-#define RAG_ENCODER_CPU_H
+ * The encoder's vectors are the same bits on the same instruction set; between two of them they
+ * differ by rounding. The store's searches find the same on all. */
+#ifndef RAG_BASE_CPU_H
+#define RAG_BASE_CPU_H
 
 #include "base/error.h"
 

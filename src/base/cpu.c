@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* syscall */
-#include "encoder/cpu.h"
+#include "base/cpu.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
