@@ -14,9 +14,11 @@
 /* Every option of every command; a command says which of them it takes. */
 struct settings {
     const char *index, *model, *models, *rerank, *llm, *tokenizer, *hub, *revision, *name;
+    const char *cache, *versus, *per_query;
     rag_chunker chunker;
-    size_t max_tokens, overlap, k, candidates, context;
+    size_t max_tokens, overlap, k, candidates, context, seed;
     rag_mode mode;
+    bool mode_named;
     rag_role role;
     unsigned heads, threads;
     rag_precision precision;
@@ -59,6 +61,9 @@ extern const size_t option_text_count;
 bool option_is_of(const struct option_text *option, const struct command *command);
 rag_status options_parse(const struct command *command, int argc, char **argv,
                          struct settings *settings, rag_error *error);
+/* Sets one of the command's options that takes a value, by its long name. */
+rag_status option_set(const struct command *command, const char *name, const char *value,
+                      struct settings *settings, rag_error *error);
 
 /* help.c */
 void help_print_usage(FILE *to);
@@ -149,6 +154,19 @@ rag_status line_editor_read(struct line_editor *editor, bool more, const char **
 /* Into the history, which is kept between sessions: at once, in case this one is killed. */
 void line_editor_remember(struct line_editor *editor, const char *text);
 void line_editor_close(struct line_editor *editor);
+
+/* eval_table.c: what rag eval prints of one way of searching, or of two. */
+#define EVAL_LABEL 17 /* columns */
+void eval_print_heading(const char *set, const rag_eval_report *report, bool first);
+rag_status eval_print_result(const struct settings *settings, const char *set,
+                             const char *label, const rag_eval_result *result,
+                             rag_error *error);
+rag_status eval_print_comparison(const struct settings *settings, const char *set,
+                                 const char *const labels[2], const rag_eval_result *a,
+                                 const rag_eval_result *b, rag_error *error);
+/* A line of JSON for each query. */
+rag_status eval_write_queries(FILE *file, const char *set, const char *label,
+                              const rag_eval_result *result, rag_error *error);
 
 /* index_options.c: settings as the library's options. */
 rag_model_options model_options(const struct settings *settings);

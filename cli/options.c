@@ -35,6 +35,14 @@ const struct option_text option_texts[] = {
     {"rerank", 0, TEXT, MEMBER(rerank), 0, "M",
      "a model, none, or auto (default): an installed cross-encoder, else late\n"
      "interaction with the embedding model; in mode lexical: none"},
+    {"vs", 0, TEXT, MEMBER(versus), 0, "SPEC",
+     "compare with another way of searching, such as mode=dense,rerank=none: keys are mode,\n"
+     "candidates, rerank, model and precision; the rest stays as it is"},
+    {"cache", 0, TEXT, MEMBER(cache), 0, "DIR",
+     "keep the embedded passages of each set in a file in this folder"},
+    {"per-query", 0, TEXT, MEMBER(per_query), 0, "FILE",
+     "write a line of JSON for each query and way of searching"},
+    {"seed", 0, COUNT, MEMBER(seed), MANY, "N", "of the bootstrap (default: 0)"},
     {"llm", 0, TEXT, MEMBER(llm), 0, "P:M",
      "the language model that answers, PROVIDER:MODEL or PROVIDER (rag llm list), or none:\n"
      "passages are quoted (default: RAG_LLM, else none)"},
@@ -190,6 +198,7 @@ static rag_status set_option(const struct command *command, const struct option_
     case MODE:
         good = choose(modes, text, &value);
         settings->mode = (rag_mode)value;
+        settings->mode_named = true;
         break;
     case ROLE:
         good = choose(roles, text, &value);
@@ -211,6 +220,18 @@ static rag_status set_option(const struct command *command, const struct option_
     if (!good)
         return usage(command, error, "--%s does not take \"%s\"", option->name, text);
     return RAG_OK;
+}
+
+rag_status option_set(const struct command *command, const char *name, const char *value,
+                      struct settings *settings, rag_error *error)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option_text *option = &option_texts[i];
+        if (strcmp(option->name, name) == 0 && option->kind != FLAG &&
+            option_is_of(option, command))
+            return set_option(command, option, value, settings, error);
+    }
+    return usage(command, error, "\"%s\" cannot be set here", name);
 }
 
 /* What getopt_long did not take. It says which letter, or option, in optopt, but for a long

@@ -14,7 +14,7 @@
  * Under it lie the stations one by one: models (rag_model_*), tokens
  * (rag_tokenize), vectors (rag_embed), scores (rag_rerank), chunks
  * (rag_chunk_paths), search (rag_search), chat (rag_chat_*) and
- * evaluation (rag_evaluate).
+ * evaluation (rag_evaluate, rag_eval_*).
  *
  * Conventions
  *
@@ -128,11 +128,12 @@ typedef int (*rag_event_fn)(const rag_event *event, void *user);
 typedef struct rag_model rag_model;
 
 /* What the layers' products are computed in. f32 is the reference. bf16 rounds weights and
- * activations to 8 bits of mantissa; int8 has a scale for each output of a weight matrix and for
- * each token's activations, found as they come. Both keep their sums, the norms and the heads in
- * f32. They are packed on the first use, and their vectors are then compared with those in f32
- * (rag_model_info.agreement). AUTO takes the fastest on this machine that agrees: int8 from a
- * cosine of 0.999 on, bf16 from 0.9999 on. An index may be made and searched in different ones. */
+ * activations to 8 bits of mantissa; int8 has a scale for each output of a weight matrix and
+ * for each token's activations, found as they come. Both keep their sums, the norms and the
+ * heads in f32. They are packed on the first use, and their vectors are then compared with
+ * those in f32 (rag_model_info.agreement). AUTO takes the fastest on this machine that agrees:
+ * int8 from a cosine of 0.999 on, bf16 from 0.9999 on. An index may be made and searched in
+ * different ones. */
 typedef enum rag_precision {
     RAG_PRECISION_DEFAULT, /* RAG_PRECISION in the environment, else AUTO */
     RAG_PRECISION_F32,
@@ -151,7 +152,7 @@ enum {
 
 typedef struct rag_model_options {
     size_t size;
-    const char *models;      /* folder of models; NULL: RAG_MODELS, else XDG's */
+    const char *models; /* folder of models; NULL: RAG_MODELS, else XDG's */
     rag_precision precision;
     unsigned threads;      /* 0: all cores */
     rag_event_fn on_event; /* of packing, on a model's first use in a precision */
@@ -181,7 +182,7 @@ typedef struct rag_model_info {
     unsigned layers, attention_heads, feed_forward, vocabulary;
     unsigned max_tokens; /* of one text, special tokens included */
     uint64_t parameters;
-    uint64_t bytes; /* of the weights on disk */
+    uint64_t bytes;   /* of the weights on disk */
     double agreement; /* the least cosine of a vector with the one in f32, on sample texts in
                          many languages; 1 in f32 */
 } rag_model_info;
@@ -784,7 +785,10 @@ RAG_API size_t rag_answer_dropped(const rag_answer *answer);
 RAG_API const rag_hits *rag_answer_hits(const rag_answer *answer);
 RAG_API void rag_answer_free(rag_answer *answer);
 
-/* ---- Evaluation -------------------------------------------------------------- */
+/* ---- Evaluation --------------------------------------------------------------
+ *
+ * A set is a folder with passages.jsonl ({"id","text"} and perhaps "title" a line),
+ * queries.jsonl ({"id","text"}) and qrels.tsv (query, passage, grade, with tabs). */
 
 typedef struct rag_eval_options {
     size_t size;
@@ -807,10 +811,94 @@ typedef struct rag_eval_report {
     double seconds_per_query;
 } rag_eval_report;
 
-/* Measures retrieval on a folder with passages.jsonl ({"id","text"} and perhaps
- * "title"), queries.jsonl ({"id","text"}) and qrels.tsv (query, passage, grade). */
+/* Measures one way of searching on a set. */
 RAG_CHECKED rag_status rag_evaluate(const char *folder, const rag_eval_options *options,
                                     rag_eval_report *report, rag_error *error);
+
+/* A set whose passages lie in an index, to be searched in several ways. */
+typedef struct rag_eval rag_eval;
+
+/* Embeds the passages; of options.search only on_event is used, and options.reranker is not.
+ * RAG_INDEX_MISMATCH: the cache is of other passages. */
+RAG_CHECKED rag_status rag_eval_open(const char *folder, const rag_eval_options *options,
+                                     rag_eval **eval, rag_error *error);
+
+/* Its results are to be freed before. */
+RAG_API void rag_eval_close(rag_eval *eval);
+
+typedef enum rag_measure {
+    RAG_RECALL_1,
+    RAG_RECALL_5,
+    RAG_RECALL_10,
+    RAG_RECALL_50,
+    RAG_MRR_10,
+    RAG_NDCG_10
+} rag_measure;
+#define RAG_MEASURES 6
+
+/* "recall@1"; NULL: there is no such measure. */
+RAG_API const char *rag_measure_name(rag_measure measure);
+
+typedef struct rag_eval_query {
+    const char *id;
+    size_t relevant, rank; /* how many passages are; the place of the first, 0: not found */
+    double measures[RAG_MEASURES];
+    double seconds;
+    const char *const *found; /* [found_count], ids of passages, best first, at most 50 */
+    const double *scores;     /* [found_count], what they are sorted by */
+    size_t found_count;
+} rag_eval_query;
+
+/* What a way of searching gave. */
+typedef struct rag_eval_result rag_eval_result;
+
+/* Asks every query that has a relevant passage. search.k and search.vector are not used (50 are
+ * searched); reranker as in rag_index_options. */
+RAG_CHECKED rag_status rag_eval_run(rag_eval *eval, const rag_search_options *search,
+                                    const char *reranker, rag_eval_result **result,
+                                    rag_error *error);
+RAG_API void rag_eval_result_free(rag_eval_result *result);
+RAG_API const rag_eval_report *rag_eval_result_report(const rag_eval_result *result);
+/* In the order of their ids' bytes, as many as report.queries; NULL behind the last. */
+RAG_API const rag_eval_query *rag_eval_result_query(const rag_eval_result *result, size_t i);
+
+typedef struct rag_bootstrap_options {
+    size_t size;
+    size_t samples;    /* 0: 10,000; at most a million */
+    double confidence; /* 0: 0.95; else within 0..1 */
+    uint64_t seed;     /* the same seed, the same samples */
+} rag_bootstrap_options;
+#define RAG_BOOTSTRAP_OPTIONS_INIT                                                             \
+    {                                                                                          \
+        .size = sizeof(rag_bootstrap_options)                                                  \
+    }
+
+typedef struct rag_interval {
+    double low, high;
+} rag_interval;
+
+/* Confidence intervals of the report's means: percentiles of the means of samples of the
+ * queries, drawn with replacement (Efron and Tibshirani, "An Introduction to the Bootstrap",
+ * 1993, chapter 13). */
+RAG_CHECKED rag_status rag_eval_intervals(const rag_eval_result *result,
+                                          const rag_bootstrap_options *options,
+                                          rag_interval intervals[RAG_MEASURES],
+                                          rag_error *error);
+
+typedef struct rag_eval_difference {
+    double difference; /* of the means, b less a */
+    double low, high;  /* its confidence interval */
+    double p_value;    /* how often samples differ so much by chance alone: two-sided, from the
+                          differences less their mean (chapter 16) */
+    size_t better, worse, same; /* queries, of b against a */
+} rag_eval_difference;
+
+/* Compares two ways of searching query by query: both see the same samples. RAG_INPUT: their
+ * queries are not the same. */
+RAG_CHECKED rag_status rag_eval_compare(const rag_eval_result *a, const rag_eval_result *b,
+                                        const rag_bootstrap_options *options,
+                                        rag_eval_difference differences[RAG_MEASURES],
+                                        rag_error *error);
 
 #ifdef __cplusplus
 }

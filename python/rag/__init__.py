@@ -48,7 +48,14 @@ from .errors import (
     StoreError,
     UsageError,
 )
-from .evaluate import EvalReport, evaluate
+from .evaluate import (
+    EvalDifference,
+    EvalQuery,
+    EvalReport,
+    EvalResult,
+    Evaluation,
+    evaluate,
+)
 from .index import Index, chunk_paths, nearest
 from .model import Embedding, InstalledModel, Model, ModelInfo, Tokenizer, add, models, pull
 
@@ -68,7 +75,11 @@ __all__ = [
     "Document",
     "Embedding",
     "Error",
+    "EvalDifference",
+    "EvalQuery",
     "EvalReport",
+    "EvalResult",
+    "Evaluation",
     "Event",
     "Hit",
     "Index",

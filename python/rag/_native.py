@@ -57,6 +57,7 @@ PRECISION = {"default": 0, "f32": 1, "bf16": 2, "int8": 3, "auto": 4}
 HEADS = {"dense": 1, "sparse": 2, "multi": 4, "logit": 8}
 ROLE = {"query": 0, "passage": 1, "raw": 2}
 CHUNKER = {"auto": 0, "structure": 1, "window": 2}
+MEASURES = 6
 MODE = {"hybrid": 0, "dense": 1, "lexical": 2}
 CHAT_ROLE = {"system": 0, "user": 1, "assistant": 2}
 AUTO = c_size_t(-1).value
@@ -470,6 +471,44 @@ class EvalReport(ctypes.Structure):
     ]
 
 
+class EvalQuery(ctypes.Structure):
+    _fields_ = [
+        ("id", c_char_p),
+        ("relevant", c_size_t),
+        ("rank", c_size_t),
+        ("measures", c_double * MEASURES),
+        ("seconds", c_double),
+        ("found", POINTER(c_char_p)),
+        ("scores", POINTER(c_double)),
+        ("found_count", c_size_t),
+    ]
+
+
+class BootstrapOptions(Options):
+    _fields_ = [
+        ("size", c_size_t),
+        ("samples", c_size_t),
+        ("confidence", c_double),
+        ("seed", c_uint64),
+    ]
+
+
+class Interval(ctypes.Structure):
+    _fields_ = [("low", c_double), ("high", c_double)]
+
+
+class EvalDifference(ctypes.Structure):
+    _fields_ = [
+        ("difference", c_double),
+        ("low", c_double),
+        ("high", c_double),
+        ("p_value", c_double),
+        ("better", c_size_t),
+        ("worse", c_size_t),
+        ("same", c_size_t),
+    ]
+
+
 #: Every public struct of rag.h by its name there.
 STRUCTS: Dict[str, Type[ctypes.Structure]] = {
     "rag_error": Error,
@@ -505,6 +544,10 @@ STRUCTS: Dict[str, Type[ctypes.Structure]] = {
     "rag_citation": Citation,
     "rag_eval_options": EvalOptions,
     "rag_eval_report": EvalReport,
+    "rag_eval_query": EvalQuery,
+    "rag_bootstrap_options": BootstrapOptions,
+    "rag_interval": Interval,
+    "rag_eval_difference": EvalDifference,
 }
 
 _handle = c_void_p
@@ -638,6 +681,21 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
         c_int,
         [c_char_p, POINTER(EvalOptions), POINTER(EvalReport), _error],
     ),
+    "rag_eval_open": (c_int, [c_char_p, POINTER(EvalOptions), _out, _error]),
+    "rag_eval_close": (None, [_handle]),
+    "rag_eval_run": (c_int, [_handle, POINTER(SearchOptions), c_char_p, _out, _error]),
+    "rag_eval_result_free": (None, [_handle]),
+    "rag_eval_result_report": (POINTER(EvalReport), [_handle]),
+    "rag_eval_result_query": (POINTER(EvalQuery), [_handle, c_size_t]),
+    "rag_eval_intervals": (
+        c_int,
+        [_handle, POINTER(BootstrapOptions), POINTER(Interval), _error],
+    ),
+    "rag_eval_compare": (
+        c_int,
+        [_handle, _handle, POINTER(BootstrapOptions), POINTER(EvalDifference), _error],
+    ),
+    "rag_measure_name": (c_char_p, [c_int]),
 }
 
 

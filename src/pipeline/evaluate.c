@@ -1,145 +1,45 @@
-/* evaluate.c - measuring retrieval on a set with known answers.
- *
- * Each passage is one document of one chunk in an index of its own, so that everything from
- * the embedding to the reranking is what a user's search does. */
+/* evaluate.c - measuring retrieval on a set with known answers. */
 #define _XOPEN_SOURCE 700
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "pipeline/evalset.h"
+#include "pipeline/bootstrap.h"
+#include "pipeline/eval_index.h"
 #include "pipeline/metrics.h"
 #include "pipeline/search.h"
 
 #include <string.h>
 
-enum { PASSAGES_A_BATCH = 64, DEPTH = 50 };
+enum {
+    DEPTH = 50,
+    DEFAULT_SAMPLES = 10000,
+    MAX_SAMPLES = 1000000,
+};
 
-static rag_status put_passage(rag_index *index, const struct eval_text *passage,
-                              const rag_embedding *item, rag_error *error)
+static const char *const measure_names[RAG_MEASURES] = {"recall@1",  "recall@5", "recall@10",
+                                                        "recall@50", "MRR@10",   "nDCG@10"};
+
+const char *rag_measure_name(rag_measure measure)
 {
-    struct store_document document = {.path = passage->id,
-                                      .format = "text",
-                                      .size = passage->size,
-                                      .text = {passage->text, passage->size}};
-    rag_status status = hash_bytes(passage->text, passage->size, &document.hash, error);
-    if (status)
-        return status;
-    struct store_chunk chunk = {.end = passage->size,
-                                .line = 1,
-                                .last_line = 1,
-                                .tokens = item->tokens,
-                                .heading = "",
-                                .hash = document.hash,
-                                .vector = item->dense};
-    for (size_t i = 0; i < passage->size; i++)
-        chunk.last_line += passage->text[i] == '\n';
-    return store_put(index->store, &document, &chunk, passage->size != 0, error);
+    return (unsigned)measure < RAG_MEASURES ? measure_names[measure] : NULL;
 }
 
-/* Passages that are in a kept index already are not embedded again. */
-static rag_status fill_index(rag_index *index, const struct eval_texts *passages,
-                             const struct events *events, rag_error *error)
-{
-    const struct eval_text *batch[PASSAGES_A_BATCH];
-    rag_text texts[PASSAGES_A_BATCH];
-    size_t count = 0;
-    struct chunker_options whole = {RAG_CHUNKER_STRUCTURE, STORE_MAX_TEXT, 0};
-    rag_status status = index_need_recipe(index, &whole, error);
-    for (size_t i = 0; !status && i < passages->count; i++) {
-        struct store_file known;
-        struct hash hash;
-        const struct eval_text *passage = &passages->items[i];
-        if ((status = store_find_document(index->store, passage->id, &known, error)) ||
-            (status = hash_bytes(passage->text, passage->size, &hash, error)))
-            break;
-        if (!known.present || memcmp(&known.hash, &hash, sizeof hash) != 0) {
-            batch[count] = passage;
-            texts[count++] = (rag_text){passage->text, passage->size};
-        }
-        if (count < PASSAGES_A_BATCH && i + 1 < passages->count)
-            continue;
-        if (event_progress(events, "embedding", "passages", i + 1, passages->count, NULL))
-            return fail_with(error, RAG_INTERRUPTED, "stopped while embedding the passages");
-        rag_embeddings *embeddings = NULL;
-        status = embed_texts(index->model, texts, count, RAG_PASSAGE, RAG_DENSE, NULL,
-                             &embeddings, error);
-        for (size_t j = 0; !status && j < count; j++)
-            status = put_passage(index, batch[j], rag_embeddings_get(embeddings, j), error);
-        rag_embeddings_free(embeddings);
-        count = 0;
-    }
-    return status;
-}
+struct rag_eval {
+    struct eval_set set;
+    rag_model *model;
+    rag_model_options models;
+    char *models_folder; /* what models.models points to */
+    char *path, *temporary;
+};
 
-static void add_query(rag_eval_report *report, const struct eval_set *set,
-                      const struct eval_qrel *qrels, size_t relevant, const rag_hits *hits)
-{
-    double grades[DEPTH] = {0}, ideal[DEPTH];
-    size_t count = rag_hits_count(hits), graded = 0;
-    for (size_t i = 0; i < relevant; i++)
-        if (qrels[i].grade > 0) {
-            if (graded < DEPTH)
-                ideal[graded] = qrels[i].grade;
-            graded++;
-        }
-    for (size_t i = 0; i < count; i++) {
-        size_t passage = eval_find(&set->passages, rag_hits_get(hits, i)->chunk.document);
-        for (size_t j = 0; j < relevant; j++)
-            if (qrels[j].passage == passage)
-                grades[i] = qrels[j].grade;
-    }
-    struct ranking ranking = {grades, count, ideal, graded};
-    report->recall_1 += recall_at(&ranking, 1);
-    report->recall_5 += recall_at(&ranking, 5);
-    report->recall_10 += recall_at(&ranking, 10);
-    report->recall_50 += recall_at(&ranking, DEPTH);
-    report->mrr_10 += reciprocal_rank_at(&ranking, 10);
-    report->ndcg_10 += ndcg_at(&ranking, 10);
-    report->queries++;
-}
+struct rag_eval_result {
+    const struct rag_eval *eval;
+    rag_eval_report report;
+    rag_eval_query *queries; /* [report.queries] */
+    size_t capacity;
+};
 
-static rag_status run_queries(rag_index *index, const struct eval_set *set,
-                              const rag_search_options *search, rag_eval_report *report,
-                              rag_error *error)
-{
-    rag_search_options options = *search;
-    options.k = DEPTH;
-    struct events events = {search->on_event, search->user};
-    options.on_event = NULL;
-    double start = clock_seconds();
-    for (size_t i = 0; i < set->qrel_count;) {
-        size_t first = i, query = set->qrels[first].query;
-        while (i < set->qrel_count && set->qrels[i].query == query)
-            i++;
-        if (event_progress(&events, "searching", "queries", report->queries, set->queries.count,
-                           NULL))
-            return fail_with(error, RAG_INTERRUPTED, "stopped after %zu of %zu queries",
-                             report->queries, set->queries.count);
-        if (set->qrels[first].grade <= 0)
-            continue; /* nothing is relevant: no ranking is better than another */
-        const struct eval_text *text = &set->queries.items[query];
-        rag_hits *hits;
-        rag_status status =
-            search_index(index, (rag_text){text->text, text->size}, &options, &hits, error);
-        if (status)
-            return fail_within(error, status, "query %s", text->id);
-        add_query(report, set, set->qrels + first, i - first, hits);
-        rag_hits_free(hits);
-    }
-    if (report->queries)
-        report->seconds_per_query = (clock_seconds() - start) / (double)report->queries;
-    return RAG_OK;
-}
-
-static void divide(rag_eval_report *report)
-{
-    if (!report->queries)
-        return;
-    double *sums[] = {&report->recall_1,  &report->recall_5, &report->recall_10,
-                      &report->recall_50, &report->mrr_10,   &report->ndcg_10};
-    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
-        *sums[i] /= (double)report->queries;
-}
+/* ---- The set ---- */
 
 static rag_status temporary_folder(char **folder, rag_error *error)
 {
@@ -156,6 +56,335 @@ static rag_status temporary_folder(char **folder, rag_error *error)
     return RAG_OK;
 }
 
+static rag_status place_index(struct rag_eval *eval, const char *cache, rag_error *error)
+{
+    rag_status status = RAG_OK;
+    if (!cache && (status = temporary_folder(&eval->temporary, error)))
+        return status;
+    eval->path = cache ? strdup(cache) : path_join(eval->temporary, "eval.rag");
+    return eval->path ? RAG_OK : fail_memory(error);
+}
+
+static rag_status open_index(const struct rag_eval *eval, const char *reranker,
+                             const struct events *events, rag_index **index, rag_error *error)
+{
+    rag_index_options options = RAG_INDEX_OPTIONS_INIT;
+    options.open_model = eval->model;
+    options.reranker = reranker;
+    options.models = eval->models;
+    options.models.on_event = events->on_event;
+    options.models.user = events->user;
+    return rag_index_open(eval->path, &options, index, error);
+}
+
+static rag_status fill_index(struct rag_eval *eval, const struct events *events,
+                             rag_error *error)
+{
+    rag_index *index;
+    rag_status status = open_index(eval, "none", events, &index, error);
+    if (status)
+        return status;
+    status = eval_index_fill(index, &eval->set.passages, eval->temporary, events, error);
+    rag_index_close(index);
+    return status;
+}
+
+rag_status rag_eval_open(const char *folder, const rag_eval_options *options, rag_eval **out,
+                         rag_error *error)
+{
+    static const rag_eval_options defaults = RAG_EVAL_OPTIONS_INIT;
+    if (!options)
+        options = &defaults;
+    *out = NULL;
+    rag_status status = CHECK_OPTIONS(options, error);
+    if (status)
+        return status;
+    struct rag_eval *eval = alloc_zeroed(1, sizeof *eval);
+    if (!eval)
+        return fail_memory(error);
+    eval->models = options->models;
+    struct events events = {options->search.on_event, options->search.user};
+    if (options->models.models && !(eval->models_folder = strdup(options->models.models))) {
+        status = fail_memory(error);
+        goto out;
+    }
+    eval->models.models = eval->models_folder;
+    if ((status = eval_set_read(folder, &eval->set, error)) ||
+        (status = place_index(eval, options->cache, error)) ||
+        (status = rag_model_open(options->model, &eval->models, &eval->model, error)))
+        goto out;
+    status = fill_index(eval, &events, error);
+out:
+    if (status)
+        rag_eval_close(eval);
+    else
+        *out = eval;
+    return status;
+}
+
+void rag_eval_close(rag_eval *eval)
+{
+    if (!eval)
+        return;
+    rag_model_close(eval->model);
+    if (eval->temporary && directory_remove(eval->temporary, NULL)) {
+        /* It is in a folder for what is temporary, whose owner clears it in the end. */
+    }
+    free(eval->temporary);
+    free(eval->path);
+    free(eval->models_folder);
+    eval_set_release(&eval->set);
+    free(eval);
+}
+
+/* ---- A way of searching ---- */
+
+static void measure(const struct ranking *ranking, double measures[RAG_MEASURES])
+{
+    measures[RAG_RECALL_1] = recall_at(ranking, 1);
+    measures[RAG_RECALL_5] = recall_at(ranking, 5);
+    measures[RAG_RECALL_10] = recall_at(ranking, 10);
+    measures[RAG_RECALL_50] = recall_at(ranking, 50);
+    measures[RAG_MRR_10] = reciprocal_rank_at(ranking, 10);
+    measures[RAG_NDCG_10] = ndcg_at(ranking, 10);
+}
+
+/* Notes which passages were found, and how good that is. */
+static rag_status note_hits(const struct eval_set *set, const struct eval_qrel *qrels,
+                            size_t qrel_count, const rag_hits *hits, rag_eval_query *query,
+                            rag_error *error)
+{
+    double grades[DEPTH] = {0}, ideal[DEPTH];
+    size_t count = rag_hits_count(hits);
+    const char **found = alloc_array(count, sizeof *found);
+    double *scores = alloc_array(count, sizeof *scores);
+    query->found = found;
+    query->scores = scores;
+    if (!found || !scores)
+        return fail_memory(error);
+    query->found_count = count;
+    for (size_t i = 0; i < qrel_count && qrels[i].grade > 0; i++) {
+        if (i < DEPTH)
+            ideal[i] = qrels[i].grade;
+        query->relevant++;
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t passage = eval_find(&set->passages, rag_hits_get(hits, i)->chunk.document);
+        if (passage == SIZE_MAX)
+            return fail_with(error, RAG_INDEX, "the index has changed meanwhile");
+        found[i] = set->passages.items[passage].id;
+        scores[i] = rag_hits_get(hits, i)->score;
+        for (size_t j = 0; j < qrel_count; j++)
+            if (qrels[j].passage == passage)
+                grades[i] = qrels[j].grade;
+        if (grades[i] > 0 && !query->rank)
+            query->rank = i + 1;
+    }
+    struct ranking ranking = {grades, count, ideal, query->relevant};
+    measure(&ranking, query->measures);
+    return RAG_OK;
+}
+
+static rag_status ask(rag_index *index, const struct eval_qrel *qrels, size_t qrel_count,
+                      const rag_search_options *options, rag_eval_result *result,
+                      rag_error *error)
+{
+    const struct eval_set *set = &result->eval->set;
+    const struct eval_text *text = &set->queries.items[qrels->query];
+    rag_hits *hits;
+    double start = clock_seconds();
+    rag_status status =
+        search_index(index, (rag_text){text->text, text->size}, options, &hits, error);
+    if (status)
+        return fail_within(error, status, "query %s", text->id);
+    if (!array_reserve(&result->queries, &result->capacity, result->report.queries + 1,
+                       sizeof *result->queries)) {
+        rag_hits_free(hits);
+        return fail_memory(error);
+    }
+    rag_eval_query *query = &result->queries[result->report.queries++];
+    *query = (rag_eval_query){.id = text->id, .seconds = clock_seconds() - start};
+    status = note_hits(set, qrels, qrel_count, hits, query, error);
+    rag_hits_free(hits);
+    return status;
+}
+
+static rag_status ask_all(rag_index *index, const rag_search_options *options,
+                          const struct events *events, rag_eval_result *result,
+                          rag_error *error)
+{
+    const struct eval_set *set = &result->eval->set;
+    for (size_t i = 0; i < set->qrel_count;) {
+        size_t first = i, query = set->qrels[first].query;
+        while (i < set->qrel_count && set->qrels[i].query == query)
+            i++;
+        if (event_progress(events, "searching", "queries", result->report.queries,
+                           set->queries.count, NULL))
+            return fail_with(error, RAG_INTERRUPTED, "stopped after %zu of %zu queries",
+                             result->report.queries, set->queries.count);
+        if (set->qrels[first].grade <= 0)
+            continue; /* nothing is relevant: no ranking is better than another */
+        rag_status status = ask(index, set->qrels + first, i - first, options, result, error);
+        if (status)
+            return status;
+    }
+    return RAG_OK;
+}
+
+static void summarise(rag_eval_result *result)
+{
+    rag_eval_report *report = &result->report;
+    double *means[RAG_MEASURES] = {&report->recall_1,  &report->recall_5, &report->recall_10,
+                                   &report->recall_50, &report->mrr_10,   &report->ndcg_10};
+    for (size_t i = 0; i < report->queries; i++) {
+        for (size_t m = 0; m < RAG_MEASURES; m++)
+            *means[m] += result->queries[i].measures[m];
+        report->seconds_per_query += result->queries[i].seconds;
+    }
+    for (size_t m = 0; m < RAG_MEASURES && report->queries; m++)
+        *means[m] /= (double)report->queries;
+    if (report->queries)
+        report->seconds_per_query /= (double)report->queries;
+}
+
+rag_status rag_eval_run(rag_eval *eval, const rag_search_options *search, const char *reranker,
+                        rag_eval_result **out, rag_error *error)
+{
+    rag_search_options options = RAG_SEARCH_OPTIONS_INIT;
+    rag_index *index = NULL;
+    *out = NULL;
+    rag_status status = CHECK_OPTIONS(search, error);
+    if (status)
+        return status;
+    if (search)
+        options = *search;
+    struct events events = {options.on_event, options.user};
+    options.k = DEPTH;
+    options.vector = NULL;
+    options.on_event = NULL;
+    rag_eval_result *result = alloc_zeroed(1, sizeof *result);
+    if (!result)
+        return fail_memory(error);
+    *result = (rag_eval_result){.eval = eval, .report.passages = eval->set.passages.count};
+    if (!(status = open_index(eval, reranker, &events, &index, error)))
+        status = ask_all(index, &options, &events, result, error);
+    rag_index_close(index);
+    if (status) {
+        rag_eval_result_free(result);
+        return status;
+    }
+    summarise(result);
+    *out = result;
+    return RAG_OK;
+}
+
+void rag_eval_result_free(rag_eval_result *result)
+{
+    if (!result)
+        return;
+    for (size_t i = 0; i < result->report.queries; i++) {
+        free((void *)(uintptr_t)result->queries[i].found);
+        free((void *)(uintptr_t)result->queries[i].scores);
+    }
+    free(result->queries);
+    free(result);
+}
+
+const rag_eval_report *rag_eval_result_report(const rag_eval_result *result)
+{
+    return &result->report;
+}
+
+const rag_eval_query *rag_eval_result_query(const rag_eval_result *result, size_t i)
+{
+    return i < result->report.queries ? &result->queries[i] : NULL;
+}
+
+/* ---- How far the figures can be trusted ---- */
+
+static rag_status check_bootstrap(const rag_bootstrap_options *given,
+                                  rag_bootstrap_options *out, size_t queries, rag_error *error)
+{
+    rag_status status = CHECK_OPTIONS(given, error);
+    if (status)
+        return status;
+    *out = given ? *given : (rag_bootstrap_options)RAG_BOOTSTRAP_OPTIONS_INIT;
+    if (!out->samples)
+        out->samples = DEFAULT_SAMPLES;
+    if (out->confidence == 0)
+        out->confidence = 0.95;
+    if (out->samples > MAX_SAMPLES || !(out->confidence > 0 && out->confidence < 1))
+        return fail_with(error, RAG_USAGE,
+                         "at most %d samples, and a confidence between 0 and 1, can be had",
+                         MAX_SAMPLES);
+    return queries ? RAG_OK : fail_with(error, RAG_INPUT, "no query has a relevant passage");
+}
+
+rag_status rag_eval_intervals(const rag_eval_result *result,
+                              const rag_bootstrap_options *options,
+                              rag_interval intervals[RAG_MEASURES], rag_error *error)
+{
+    rag_bootstrap_options checked;
+    size_t count = result->report.queries;
+    rag_status status = check_bootstrap(options, &checked, count, error);
+    if (status)
+        return status;
+    double(*values)[RAG_MEASURES] = alloc_array(count, sizeof *values);
+    if (!values)
+        return fail_memory(error);
+    for (size_t i = 0; i < count; i++)
+        memcpy(values[i], result->queries[i].measures, sizeof *values);
+    status = bootstrap(values[0], count, RAG_MEASURES, &checked, intervals, NULL, error);
+    free(values);
+    return status;
+}
+
+static bool same_queries(const rag_eval_result *a, const rag_eval_result *b)
+{
+    if (a->report.queries != b->report.queries)
+        return false;
+    for (size_t i = 0; i < a->report.queries; i++)
+        if (strcmp(a->queries[i].id, b->queries[i].id) != 0)
+            return false;
+    return true;
+}
+
+rag_status rag_eval_compare(const rag_eval_result *a, const rag_eval_result *b,
+                            const rag_bootstrap_options *options,
+                            rag_eval_difference differences[RAG_MEASURES], rag_error *error)
+{
+    rag_bootstrap_options checked;
+    rag_interval intervals[RAG_MEASURES];
+    double chances[RAG_MEASURES];
+    size_t count = a->report.queries;
+    rag_status status = check_bootstrap(options, &checked, count, error);
+    if (status)
+        return status;
+    if (!same_queries(a, b))
+        return fail_with(error, RAG_INPUT, "these are results of different queries");
+    double(*values)[RAG_MEASURES] = alloc_array(count, sizeof *values);
+    if (!values)
+        return fail_memory(error);
+    memset(differences, 0, RAG_MEASURES * sizeof *differences);
+    for (size_t i = 0; i < count; i++)
+        for (size_t m = 0; m < RAG_MEASURES; m++) {
+            double difference = b->queries[i].measures[m] - a->queries[i].measures[m];
+            values[i][m] = difference;
+            differences[m].difference += difference / (double)count;
+            differences[m].better += difference > 0;
+            differences[m].worse += difference < 0;
+            differences[m].same += difference == 0;
+        }
+    status = bootstrap(values[0], count, RAG_MEASURES, &checked, intervals, chances, error);
+    for (size_t m = 0; m < RAG_MEASURES && !status; m++) {
+        differences[m].low = intervals[m].low;
+        differences[m].high = intervals[m].high;
+        differences[m].p_value = chances[m];
+    }
+    free(values);
+    return status;
+}
+
 rag_status rag_evaluate(const char *folder, const rag_eval_options *options,
                         rag_eval_report *report, rag_error *error)
 {
@@ -163,41 +392,14 @@ rag_status rag_evaluate(const char *folder, const rag_eval_options *options,
     if (!options)
         options = &defaults;
     *report = (rag_eval_report){0};
-    struct eval_set set;
-    char *temporary = NULL, *path = NULL;
-    rag_index *index = NULL;
-    rag_status status = CHECK_OPTIONS(options, error);
-    if (status || (status = eval_set_read(folder, &set, error)))
-        return status;
-    if (!options->cache && (status = temporary_folder(&temporary, error)))
-        goto out;
-    path = options->cache ? strdup(options->cache) : path_join(temporary, "eval.rag");
-    if (!path) {
-        status = fail_memory(error);
-        goto out;
-    }
-    rag_index_options open = RAG_INDEX_OPTIONS_INIT;
-    open.model = options->model;
-    open.reranker = options->reranker;
-    open.models = options->models;
-    struct events events = {options->search.on_event, options->search.user};
-    if ((status = rag_index_open(path, &open, &index, error)) ||
-        (status = index_need_store(index, error)) ||
-        (temporary && (status = store_set_volatile(index->store, error))) ||
-        (status = fill_index(index, &set.passages, &events, error)) ||
-        (status = run_queries(index, &set, &options->search, report, error)))
-        goto out;
-    report->passages = set.passages.count;
-    divide(report);
-out:
-    rag_index_close(index);
-    if (temporary) {
-        rag_status removed = directory_remove(temporary, status ? NULL : error);
-        if (!status)
-            status = removed;
-    }
-    free(temporary);
-    free(path);
-    eval_set_release(&set);
+    rag_eval *eval;
+    rag_eval_result *result = NULL;
+    rag_status status = rag_eval_open(folder, options, &eval, error);
+    if (!status)
+        status = rag_eval_run(eval, &options->search, options->reranker, &result, error);
+    if (!status)
+        *report = result->report;
+    rag_eval_result_free(result);
+    rag_eval_close(eval);
     return status;
 }

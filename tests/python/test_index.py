@@ -277,7 +277,8 @@ class Nearest(Case):
 
 
 class Evaluation(Case):
-    def test_a_set_is_measured(self):
+    def setUp(self):
+        super().setUp()
         passages = [{"id": str(i), "text": text} for i, text in enumerate(
             ["tomatoes in May", "bread in the oven", "water for cucumbers"])]
         queries = [{"id": "q", "text": "oven"}]
@@ -285,8 +286,29 @@ class Evaluation(Case):
             (self.folder / f"{name}.jsonl").write_text(
                 "".join(json.dumps(row) + "\n" for row in rows))
         (self.folder / "qrels.tsv").write_text("q\t1\t1\n")
+
+    def test_a_set_is_measured(self):
         report = rag.evaluate(self.folder, model=EMBEDDER, mode="lexical")
         self.assertEqual((report.passages, report.queries, report.recall_1), (3, 1, 1.0))
+
+    def test_ways_of_searching_are_compared(self):
+        with rag.Evaluation(self.folder, model=EMBEDDER) as evaluation:
+            words = evaluation.run(mode="lexical")
+            dense = evaluation.run(mode="dense", reranker="none")
+        self.assertEqual(words.report.recall_1, 1.0)
+        query, = words.queries()
+        self.assertEqual((query.id, query.relevant, query.rank), ("q", 1, 1))
+        self.assertEqual(query.measures["nDCG@10"], 1.0)
+        self.assertEqual([name for name, _ in query.found], ["1"])
+        self.assertEqual(words.intervals(samples=10)["recall@1"], (1.0, 1.0))
+        difference = words.compare(dense)["MRR@10"]
+        self.assertAlmostEqual(difference.difference, 1 - dense.report.mrr_10)
+        self.assertEqual(difference.better + difference.worse + difference.same, 1)
+        with self.assertRaises(rag.UsageError):
+            words.intervals(confidence=1.5)
+        words.close()
+        with self.assertRaises(rag.UsageError):
+            words.queries()
 
 
 if __name__ == "__main__":
