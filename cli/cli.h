@@ -178,6 +178,6 @@ rag_status open_index(const struct settings *settings, bool must_exist, rag_inde
 
 extern const struct command index_command, search_command, ask_command, chat_command,
     llm_command, chunk_command, tokenize_command, embed_command, rerank_command, model_command,
-    info_command, verify_command, remove_command, eval_command;
+    info_command, verify_command, compact_command, remove_command, eval_command;
 
 #endif

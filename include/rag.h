@@ -568,6 +568,29 @@ typedef struct rag_verify_options {
 RAG_CHECKED rag_status rag_index_verify(rag_index *index, const rag_verify_options *options,
                                         rag_error *error);
 
+typedef struct rag_compact_options {
+    size_t size;
+    rag_event_fn on_event;
+    void *user;
+} rag_compact_options;
+#define RAG_COMPACT_OPTIONS_INIT                                                               \
+    {                                                                                          \
+        .size = sizeof(rag_compact_options)                                                    \
+    }
+
+typedef struct rag_compact_report {
+    uint64_t bytes_before, bytes_after; /* of the file */
+    double seconds;
+} rag_compact_report;
+
+/* Makes the file as small as it can be: gives back the room that updates and removals left, and
+ * drops the words of chunks that are gone. Nothing else changes; killed in the middle, the file
+ * is as it was. Readers and writers wait, or get RAG_INDEX_BUSY. Meanwhile there are two more
+ * copies: one beside the file, one in the folder for temporary files (SQLITE_TMPDIR, TMPDIR,
+ * else /var/tmp). */
+RAG_CHECKED rag_status rag_index_compact(rag_index *index, const rag_compact_options *options,
+                                         rag_compact_report *report, rag_error *error);
+
 /* ---- Search ------------------------------------------------------------------ */
 
 typedef enum rag_mode { RAG_HYBRID, RAG_MODE_DENSE, RAG_MODE_LEXICAL } rag_mode;

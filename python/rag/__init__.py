@@ -29,7 +29,7 @@ from .chat import (
     Usage,
     providers,
 )
-from .documents import AddReport, Chunk, Document, Hit, IndexInfo, Source
+from .documents import AddReport, Chunk, CompactReport, Document, Hit, IndexInfo, Source
 from .errors import (
     AuthError,
     Error,
@@ -71,6 +71,7 @@ __all__ = [
     "ChatInfo",
     "Chunk",
     "Citation",
+    "CompactReport",
     "Conversation",
     "Document",
     "Embedding",

@@ -316,6 +316,14 @@ class IndexInfo(ctypes.Structure):
 problem_fn = CFUNCTYPE(None, c_char_p, c_void_p)
 
 
+class CompactOptions(Options):
+    _fields_ = [("size", c_size_t), ("on_event", event_fn), ("user", c_void_p)]
+
+
+class CompactReport(ctypes.Structure):
+    _fields_ = [("bytes_before", c_uint64), ("bytes_after", c_uint64), ("seconds", c_double)]
+
+
 class VerifyOptions(Options):
     _fields_ = [
         ("size", c_size_t),
@@ -532,6 +540,8 @@ STRUCTS: Dict[str, Type[ctypes.Structure]] = {
     "rag_document": Document,
     "rag_index_info": IndexInfo,
     "rag_verify_options": VerifyOptions,
+    "rag_compact_options": CompactOptions,
+    "rag_compact_report": CompactReport,
     "rag_search_options": SearchOptions,
     "rag_hit": Hit,
     "rag_provider": Provider,
@@ -634,6 +644,10 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "rag_index_remove": (c_int, [_handle, _strings, c_size_t, POINTER(c_size_t), _error]),
     "rag_index_get_info": (c_int, [_handle, POINTER(POINTER(IndexInfo)), _error]),
     "rag_index_verify": (c_int, [_handle, POINTER(VerifyOptions), _error]),
+    "rag_index_compact": (
+        c_int,
+        [_handle, POINTER(CompactOptions), POINTER(CompactReport), _error],
+    ),
     "rag_search": (c_int, [_handle, Text, POINTER(SearchOptions), _out, _error]),
     "rag_hits_count": (c_size_t, [_handle]),
     "rag_hits_get": (POINTER(Hit), [_handle, c_size_t]),

@@ -177,6 +177,15 @@ class AddReport:
 
 
 @dataclass(frozen=True)
+class CompactReport:
+    """The size of the file before and after, and seconds."""
+
+    bytes_before: int
+    bytes_after: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class IndexInfo:
     """What an index holds. `model` and `chunker` are "" while it is empty; `format`: version of
     the file's schema; `bytes` on disk."""

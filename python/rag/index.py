@@ -31,6 +31,7 @@ from .chat import Chat, MessageLike, chat_options, listen, messages_array
 from .documents import (
     AddReport,
     Chunk,
+    CompactReport,
     Document,
     Hit,
     IndexInfo,
@@ -496,6 +497,19 @@ class Index(Closable):
                 raise
         return problems
 
+    def compact(self, *, progress: Progress = None) -> CompactReport:
+        """Makes the file as small as it can be, in one transaction: gives back the room that
+        updates and removals left. Others wait meanwhile, and there are two more copies: one
+        beside the file, one in the folder for temporary files."""
+        return self._compact(progress, None)
+
+    def _compact(self, progress: Progress, cancel: Optional[Cancel]) -> CompactReport:
+        call = Call(progress, cancel)
+        options = _native.CompactOptions.init(on_event=call.on_event)
+        report = _native.CompactReport()
+        call.run(lib.rag_index_compact, self.handle, ctypes.byref(options), ctypes.byref(report))
+        return CompactReport(**_native.numbers(report))
+
     def __len__(self) -> int:
         """How many chunks it holds."""
         return self.info.chunks
@@ -555,6 +569,10 @@ class Index(Closable):
     ) -> AsyncAnswerStream:
         """`ask_stream` for `async for`; cancelling the task stops it."""
         return AsyncAnswerStream(self.ask_work(question, llm=llm, **options))
+
+    async def acompact(self, *, progress: Progress = None) -> CompactReport:
+        """`compact` in a thread; cancelling the task stops it, and the file is as it was."""
+        return await in_thread(lambda cancel: self._compact(progress, cancel))
 
     async def averify(self, *, progress: Progress = None) -> List[str]:
         """`verify` in a thread; cancelling the task stops it."""

@@ -1,4 +1,4 @@
-/* contents.c - what an index holds: counted, checked, handed over, taken out. */
+/* contents.c - what an index holds: counted, handed over, taken out. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "documents/walk.h"
@@ -31,24 +31,6 @@ rag_status rag_index_get_info(rag_index *index, const rag_index_info **info, rag
             .bytes = counts.bytes,
         };
     *info = &index->info;
-    pthread_mutex_unlock(&index->lock);
-    return status;
-}
-
-rag_status rag_index_verify(rag_index *index, const rag_verify_options *options,
-                            rag_error *error)
-{
-    static const rag_verify_options defaults = RAG_VERIFY_OPTIONS_INIT;
-    if (!options)
-        options = &defaults;
-    rag_status status = CHECK_OPTIONS(options, error);
-    if (status)
-        return status;
-    struct events events = {options->on_event, options->user};
-    pthread_mutex_lock(&index->lock);
-    status = index_look(index, error);
-    if (!status && index->store)
-        status = store_verify(index->store, options->on_problem, options->user, &events, error);
     pthread_mutex_unlock(&index->lock);
     return status;
 }

@@ -152,6 +152,17 @@ CHECKED rag_status store_count(struct store *store, struct store_counts *out, ra
 CHECKED rag_status store_verify(struct store *store, rag_problem_fn on_problem, void *user,
                                 const struct events *events, rag_error *error);
 
+struct store_compaction {
+    uint64_t bytes_before, bytes_after; /* of the file */
+};
+
+/* Writes the file anew without what removals and updates left in it: the same rows under the
+ * same ids, the same generation. One transaction: killed in the middle, the file is as it was.
+ * Readers and writers wait, or are told that it is busy. Meanwhile the folder for temporary
+ * files (SQLITE_TMPDIR, TMPDIR, /var/tmp) and the index's own each hold a copy more. */
+CHECKED rag_status store_compact(struct store *store, const struct events *events,
+                                 struct store_compaction *out, rag_error *error);
+
 /* ---- Search ---- */
 
 struct scored {

@@ -174,7 +174,8 @@ class Search(Indexed):
         self.assertNotIn(b"\033", self.on_terminal(*arguments, NO_COLOR="1")[1])
 
     def test_a_missing_index_is_told_with_advice(self):
-        for command in (["search", "x"], ["ask", "x"], ["info"], ["verify"], ["remove", "docs"]):
+        for command in (["search", "x"], ["ask", "x"], ["info"], ["verify"], ["compact"],
+                        ["remove", "docs"]):
             done = self.run_rag(*command, "--index", "no/such.rag", status=4)
             self.assertIn("no/such.rag: there is no index", done.err)
             self.assertIn("rag index PATH", done.err)
@@ -261,6 +262,15 @@ class LookAfter(Indexed):
     def test_a_whole_index_verifies(self):
         self.assertEqual(self.text("verify"), "ok\n")
         self.assertEqual(self.objects("verify", "--json"), [{"ok": True, "problems": 0}])
+
+    def test_compact_says_what_it_gave_back(self):
+        before = (self.folder / ".rag/index.rag").stat().st_size
+        report, = self.objects("compact", "--json")
+        self.assertEqual(report["bytes_before"], before)
+        self.assertLessEqual(report["bytes_after"], before)
+        self.assertEqual((self.folder / ".rag/index.rag").stat().st_size, report["bytes_after"])
+        self.assertRegex(self.text("compact"), r"^[\d.]+ MB instead of [\d.]+ MB\n$")
+        self.assertEqual(self.text("verify"), "ok\n")
 
     def test_remove_takes_documents_out(self):
         self.assertEqual(self.text("remove", "docs/notes"), "1 removed\n")

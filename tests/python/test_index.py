@@ -141,6 +141,14 @@ class Files(Case):
         file.close()
         self.assertTrue(index.verify())
 
+    def test_compact_gives_room_back(self):
+        index = self.open_index(model=EMBEDDER)
+        index.add(self.write_files())
+        report = index.compact()
+        self.assertEqual(report.bytes_before, report.bytes_after)
+        self.assertEqual(index.info.bytes, report.bytes_after)
+        self.assertGreater(report.seconds, 0)
+
     def test_an_index_may_be_shared_by_threads(self):
         index = self.open_index(model=EMBEDDER)
         index.add(self.write_files())

@@ -93,9 +93,16 @@ static rag_status put(struct store *store, size_t path, unsigned version, rag_er
     return store_put(store, &put, made->chunks, made->count, error);
 }
 
+static rag_status compact(struct store *store, rag_error *error)
+{
+    struct events events = {0};
+    struct store_compaction compaction;
+    return store_compact(store, &events, &compaction, error);
+}
+
 /* ---- Steps ---- */
 
-enum action { OPEN, RECIPE, PUT, REMOVE, TOUCH };
+enum action { OPEN, RECIPE, PUT, REMOVE, TOUCH, COMPACT };
 
 static const struct step {
     const char *name;
@@ -114,6 +121,7 @@ static const struct step {
     {"a document into freed pages", PUT, 3, 1},
     {"a new time of change", TOUCH, 3, 0},
     {"the removal of the long document", REMOVE, 1, 0},
+    {"a compaction", COMPACT, 0, 0},
     {"the long document again", PUT, 1, 2},
 };
 
@@ -155,6 +163,8 @@ rag_status script_run(size_t step, const char *path, struct store **store, rag_e
         return store_remove(*store, &paths[what->path], 1, NULL, error);
     case TOUCH:
         return store_touch(*store, paths[what->path], 7, 77, error);
+    case COMPACT:
+        return compact(*store, error);
     }
     return fail_with(error, RAG_INTERNAL, "no such step");
 }

@@ -144,8 +144,9 @@ static void set_link(struct inode **link, struct inode *inode)
 static struct inode *make_file(const char *name)
 {
     struct entry *entry = find_entry(name);
-    if (!entry)
-        entry = find_entry("");
+    for (size_t i = 0; !entry && i < MAX_FILES; i++)
+        if (!disk.entries[i].live && !disk.entries[i].durable)
+            entry = &disk.entries[i];
     struct inode *inode = calloc(1, sizeof *inode);
     require(entry && inode && strlen(name) < MAX_NAME, "no room for another file");
     strcpy(entry->name, name);
