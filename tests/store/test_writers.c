@@ -2,6 +2,7 @@
 #define _XOPEN_SOURCE 700
 #include "store/fixture.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -91,7 +92,7 @@ static void a_second_writer_waits_and_then_says_who_is_in_the_way(void **state)
 
 /* ---- Threads ---- */
 
-enum { READERS = 3, WRITES = 12 };
+enum { READERS = 8, WRITES = 12 };
 
 struct shared {
     struct store *store;
@@ -186,6 +187,61 @@ static void threads_have_handles_of_their_own(void **state)
 }
 
 /* ---- Processes ---- */
+
+/* Reads until the other end of the pipe is closed; the number of looks, 0 if one was bad. */
+static unsigned read_until_closed(const char *path, int pipe_end)
+{
+    struct store *store;
+    rag_error error;
+    unsigned looks = 0;
+    if (store_open(path, false, &store, &error) != RAG_OK)
+        return 0;
+    struct pollfd end = {.fd = pipe_end, .events = POLLIN};
+    do {
+        if (!look(store))
+            return 0;
+        looks++;
+    } while (poll(&end, 1, 0) == 0);
+    store_close(store);
+    return looks;
+}
+
+static void processes_read_while_one_writes_and_compacts(void **state)
+{
+    struct fixture *f = *state;
+    int ends[2];
+    pid_t children[READERS];
+    struct events events = {0};
+    struct store_compaction compaction;
+    assert_ok(put_lines(f->store, "/a", versions[0], 1, &f->error), &f->error);
+    store_close(f->store); /* a store must not be used on both sides of a fork */
+    f->store = NULL;
+    assert_int_equal(pipe(ends), 0);
+    for (size_t i = 0; i < READERS; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i])
+            continue;
+        close(ends[1]);
+        _exit(read_until_closed(f->path, ends[0]) == 0);
+    }
+    assert_ok(store_open(f->path, false, &f->store, &f->error), &f->error);
+    for (unsigned i = 0; i < WRITES; i++) {
+        assert_ok(put_lines(f->store, "/a", versions[i % 2], i, &f->error), &f->error);
+        if (i % 4 == 3)
+            assert_ok(store_compact(f->store, &events, &compaction, &f->error), &f->error);
+    }
+    close(ends[1]);
+    close(ends[0]);
+    bool good = true;
+    for (size_t i = 0; i < READERS; i++) {
+        int status;
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        good &= WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    }
+    assert_true(good);
+    assert_whole(f->store);
+}
 
 /* Each of several processes makes the index, or finds it made, and puts its documents in. */
 static void processes_create_and_write_one_index_together(void **state)
@@ -409,6 +465,7 @@ int main(void)
         TEST(a_second_writer_waits_and_then_says_who_is_in_the_way),
         TEST(threads_share_a_handle),
         TEST(threads_have_handles_of_their_own),
+        TEST(processes_read_while_one_writes_and_compacts),
         TEST(processes_create_and_write_one_index_together),
         TEST(a_writer_killed_at_any_moment_leaves_a_whole_index),
         TEST(a_writer_killed_at_every_file_call_leaves_a_whole_index),
