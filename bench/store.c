@@ -72,13 +72,13 @@ static rag_status search(struct store *store, const char *text, const float *vec
 {
     struct scored_list found;
     double start = clock_seconds();
-    rag_status status = store_search_dense(store, vectors, 10, &found, error);
+    rag_status status = store_search_dense(store, vectors, 10, NULL, &found, error);
     scored_list_release(&found);
     printf("first dense search (loads the vectors)  %8.2f ms\n",
            1000 * (clock_seconds() - start));
     start = clock_seconds();
     for (size_t i = 0; i < QUERIES && !status; i++) {
-        status = store_search_dense(store, vectors + i * dimension, 10, &found, error);
+        status = store_search_dense(store, vectors + i * dimension, 10, NULL, &found, error);
         scored_list_release(&found);
     }
     printf("dense search                            %8.2f ms\n",
@@ -86,7 +86,7 @@ static rag_status search(struct store *store, const char *text, const float *vec
     start = clock_seconds();
     for (size_t i = 0; i < QUERIES && !status; i++) {
         rag_text question = {text + i * 3 * CHARACTERS, 3 * 15};
-        status = store_search_lexical(store, question, 10, &found, NULL, error);
+        status = store_search_lexical(store, question, 10, NULL, &found, NULL, error);
         scored_list_release(&found);
     }
     printf("lexical search (15 characters)          %8.2f ms\n",

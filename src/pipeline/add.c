@@ -69,7 +69,7 @@ static rag_status take_file(struct run *run, const char *path, rag_error *error)
     if (!read)
         read = hash_bytes(bytes.data, bytes.size, &job.hash, &trouble);
     if (!read && known.present && memcmp(&known.hash, &job.hash, sizeof job.hash) == 0) {
-        status = store_touch(run->index->store, path, job.size, job.modified, error);
+        status = store_touch(run->index->store, NULL, path, job.size, job.modified, error);
         goto unchanged;
     }
     if (!read)
@@ -135,7 +135,7 @@ static rag_status remove_gone(struct run *run, const char *const *paths, size_t 
         }
     }
     if (!status && gone)
-        status = store_remove(run->index->store, (const char *const *)stored.paths, gone,
+        status = store_remove(run->index->store, NULL, (const char *const *)stored.paths, gone,
                               &run->report->removed, error);
     file_list_release(&stored);
     return status;

@@ -62,7 +62,7 @@ rag_status stored_paths(rag_index *index, const char *path, struct file_list *ou
     if (!index->store)
         return RAG_OK;
     rag_status status =
-        store_each_document(index->store, path, collect_path, &collector, error);
+        store_each_document(index->store, NULL, path, collect_path, &collector, error);
     return !status && collector.out_of_memory ? fail_memory(error) : status;
 }
 
@@ -95,7 +95,7 @@ static rag_status remove_named(rag_index *index, const char *const *names, size_
     for (size_t i = 0; !status && i < count; i++)
         status = collect_named(index, names[i], &list, error);
     if (!status && index->store)
-        status = store_remove(index->store, (const char *const *)list.paths, list.count,
+        status = store_remove(index->store, NULL, (const char *const *)list.paths, list.count,
                               removed, error);
     file_list_release(&list);
     return status;
@@ -142,7 +142,7 @@ static rag_status hand_over(rag_index *index, const char *name, bool with_text,
                             rag_document_fn each, void *user, rag_error *error)
 {
     struct stored_document stored;
-    rag_status status = store_get_document(index->store, name, with_text, &stored, error);
+    rag_status status = store_get_document(index->store, NULL, name, with_text, &stored, error);
     if (status)
         return status == RAG_NOT_FOUND ? RAG_OK : status;
     rag_document document = {
@@ -212,7 +212,7 @@ rag_status rag_index_each_chunk(rag_index *index, const char *name, rag_vector_f
     pthread_mutex_lock(&index->lock);
     rag_status status = index_look(index, error);
     if (!status && index->store)
-        status = store_each_chunk(index->store, name, relay_chunk, &relay, error);
+        status = store_each_chunk(index->store, NULL, name, relay_chunk, &relay, error);
     else if (!status && name)
         status =
             fail_with(error, RAG_NOT_FOUND, "%s: there is no document %s", index->path, name);

@@ -40,7 +40,7 @@ static rag_status fill(rag_index *index, const struct eval_texts *passages,
         struct store_file known;
         struct hash hash;
         const struct eval_text *passage = &passages->items[i];
-        if ((status = store_find_document(index->store, passage->id, &known, error)) ||
+        if ((status = store_find_document(index->store, NULL, passage->id, &known, error)) ||
             (status = hash_bytes(passage->text, passage->size, &hash, error)))
             break;
         if (!known.present || memcmp(&known.hash, &hash, sizeof hash) != 0) {
@@ -82,7 +82,7 @@ static rag_status refuse_strangers(rag_index *index, const struct eval_texts *pa
 {
     struct strangers strangers = {passages, NULL};
     rag_status status =
-        store_each_document(index->store, NULL, find_stranger, &strangers, error);
+        store_each_document(index->store, NULL, NULL, find_stranger, &strangers, error);
     if (!status && strangers.first)
         status = fail_with(error, RAG_INDEX_MISMATCH,
                            "%s holds \"%s\", which is no passage of this set; keep the "

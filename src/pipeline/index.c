@@ -197,7 +197,7 @@ rag_status index_find_document(rag_index *index, const char *path, struct store_
                                rag_error *error)
 {
     *out = (struct store_file){0};
-    return index->store ? store_find_document(index->store, path, out, error) : RAG_OK;
+    return index->store ? store_find_document(index->store, NULL, path, out, error) : RAG_OK;
 }
 
 /* ---- Opening and closing ---- */

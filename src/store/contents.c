@@ -6,11 +6,12 @@
 
 /* ---- Documents ---- */
 
-enum { PATH, FORMAT, METADATA, SIZE, MODIFIED, CHUNKS, TEXT };
+enum { COLLECTION, PATH, FORMAT, METADATA, SIZE, MODIFIED, CHUNKS, TEXT };
 
 static rag_status fill_document(sqlite3_stmt *row, bool with_text, struct stored_document *out,
                                 rag_error *error)
 {
+    out->collection = copy_column(row, COLLECTION);
     out->path = copy_column(row, PATH);
     out->format = copy_column(row, FORMAT);
     out->metadata = copy_column(row, METADATA);
@@ -21,7 +22,8 @@ static rag_status fill_document(sqlite3_stmt *row, bool with_text, struct stored
         out->text_size = db_column(row, TEXT).size;
         out->text = copy_column(row, TEXT);
     }
-    return out->path && out->format && out->metadata && (out->text || !with_text)
+    return out->collection && out->path && out->format && out->metadata &&
+                   (out->text || !with_text)
                ? RAG_OK
                : fail_memory(error);
 }
@@ -31,19 +33,20 @@ static rag_status fail_unknown(struct store *store, const char *path, rag_error 
     return fail_with(error, RAG_NOT_FOUND, "%s: there is no document %s", store->path, path);
 }
 
-static rag_status get_document(struct store *store, const char *path, bool with_text,
-                               struct stored_document *out, rag_error *error)
+static rag_status get_document(struct store *store, const char *collection, const char *path,
+                               bool with_text, struct stored_document *out, rag_error *error)
 {
     sqlite3_stmt *statement;
     bool row;
-    char sql[160];
+    char sql[256];
     sqlite3_snprintf(
         sizeof sql, sql,
-        "SELECT path, format, %s, size, modified, chunks, %s FROM documents WHERE path=?",
-        metadata_column(store), with_text ? "text" : "NULL");
+        "SELECT name, path, format, metadata, size, modified, chunks, %s FROM collections "
+        "JOIN documents ON collection=collections.id WHERE name=? AND path=?",
+        with_text ? "(SELECT text FROM texts WHERE document=documents.id)" : "NULL");
     rag_status status = db_prepare(store, &statement, sql, error);
     if (!status)
-        status = db_bind(store, statement, error, "t", path);
+        status = db_bind(store, statement, error, "tt", collection_name(collection), path);
     if (!status)
         status = db_step(store, statement, &row, error);
     if (!status && !row)
@@ -54,14 +57,15 @@ static rag_status get_document(struct store *store, const char *path, bool with_
     return status;
 }
 
-rag_status store_get_document(struct store *store, const char *path, bool with_text,
-                              struct stored_document *out, rag_error *error)
+rag_status store_get_document(struct store *store, const char *collection, const char *path,
+                              bool with_text, struct stored_document *out, rag_error *error)
 {
     *out = (struct stored_document){0};
     store_lock(store);
     rag_status status = db_begin(store, DB_READ, error);
     if (!status)
-        status = db_end(store, get_document(store, path, with_text, out, error), error);
+        status =
+            db_end(store, get_document(store, collection, path, with_text, out, error), error);
     store_unlock(store);
     if (status)
         stored_document_release(out);
@@ -70,6 +74,7 @@ rag_status store_get_document(struct store *store, const char *path, bool with_t
 
 void stored_document_release(struct stored_document *document)
 {
+    free(document->collection);
     free(document->path);
     free(document->format);
     free(document->metadata);
@@ -80,9 +85,9 @@ void stored_document_release(struct stored_document *document)
 /* ---- Chunks ---- */
 
 /* A document's chunks in memory, so that no lock is held while the caller looks at them. Of a
- * stored_chunk, path and text belong to the document. */
+ * stored_chunk, collection, path and text belong to the document. */
 struct contents {
-    char *path;
+    char *collection, *path;
     char *text;
     size_t text_size;
     struct stored_chunk *chunks;
@@ -94,6 +99,7 @@ static void contents_release(struct contents *contents)
 {
     for (size_t i = 0; i < contents->count; i++)
         free(contents->chunks[i].heading);
+    free(contents->collection);
     free(contents->path);
     free(contents->text);
     free(contents->chunks);
@@ -126,6 +132,7 @@ static rag_status add_chunk(struct store *store, struct contents *contents, sqli
     vector_from_file(vector.data, dimension, contents->vectors + contents->count * dimension);
     contents->chunks[contents->count++] = (struct stored_chunk){
         .chunk_id = id,
+        .collection = contents->collection,
         .path = contents->path,
         .heading = heading,
         .text = contents->text + begin,
@@ -173,8 +180,11 @@ static rag_status read_contents(struct store *store, int64_t document,
     if (status)
         return status;
     contents->dimension = recipe.dimension;
-    status =
-        db_prepare(store, &statement, "SELECT path, text FROM documents WHERE id=?", error);
+    status = db_prepare(store, &statement,
+                        "SELECT path, text, name FROM documents "
+                        "JOIN texts ON texts.document=documents.id "
+                        "JOIN collections ON collections.id=collection WHERE documents.id=?",
+                        error);
     if (!status)
         status = db_bind(store, statement, error, "i", document);
     if (!status)
@@ -183,7 +193,8 @@ static rag_status read_contents(struct store *store, int64_t document,
         contents->path = copy_column(statement, 0);
         contents->text_size = db_column(statement, 1).size;
         contents->text = copy_column(statement, 1);
-        if (!contents->path || !contents->text)
+        contents->collection = copy_column(statement, 2);
+        if (!contents->collection || !contents->path || !contents->text)
             status = fail_memory(error);
     }
     sqlite3_finalize(statement);
@@ -195,16 +206,18 @@ struct ids {
     size_t count, capacity;
 };
 
-static rag_status list_documents(struct store *store, const char *path, struct ids *ids,
-                                 rag_error *error)
+static rag_status list_documents(struct store *store, const char *collection, const char *path,
+                                 struct ids *ids, rag_error *error)
 {
     sqlite3_stmt *statement;
-    rag_status status = db_prepare(store, &statement,
-                                   path ? "SELECT id FROM documents WHERE path=?"
-                                        : "SELECT id FROM documents NOT INDEXED ORDER BY id",
-                                   error);
-    if (!status && path)
-        status = db_bind(store, statement, error, "t", path);
+    rag_status status = db_prepare(
+        store, &statement,
+        path ? "SELECT id FROM documents WHERE collection=" COLLECTION_ID " AND path=?"
+             : "SELECT id FROM documents WHERE collection=" COLLECTION_ID " ORDER BY id",
+        error);
+    if (!status)
+        status = db_bind(store, statement, error, path ? "tt" : "t",
+                         collection_name(collection), path);
     while (!status) {
         bool row;
         status = db_step(store, statement, &row, error);
@@ -221,13 +234,15 @@ static rag_status list_documents(struct store *store, const char *path, struct i
     return status;
 }
 
-rag_status store_each_chunk(struct store *store, const char *path, store_chunk_fn each,
-                            void *user, rag_error *error)
+rag_status store_each_chunk(struct store *store, const char *collection, const char *path,
+                            store_chunk_fn each, void *user, rag_error *error)
 {
     struct ids ids = {0};
     bool stop = false;
     store_lock(store);
-    rag_status status = list_documents(store, path, &ids, error);
+    rag_status status = db_begin(store, DB_READ, error);
+    if (!status)
+        status = db_end(store, list_documents(store, collection, path, &ids, error), error);
     store_unlock(store);
     for (size_t i = 0; !status && !stop && i < ids.count; i++) {
         struct contents contents = {0};

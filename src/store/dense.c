@@ -140,18 +140,49 @@ static rag_status set_query(struct matrix *matrix, const float *query, rag_error
     return RAG_OK;
 }
 
-static void scan(struct matrix *matrix)
+/* Scores the rows from `begin` to `end`, exclusive. */
+static void scan(struct matrix *matrix, size_t begin, size_t end, struct scored_list *out)
 {
     dot_fn *dot = dot_best();
-    bool parallel = matrix->count > PARALLEL_WORK / matrix->stride;
+    bool parallel = end - begin > PARALLEL_WORK / matrix->stride;
 #pragma omp parallel for schedule(static) if (parallel)
-    for (size_t i = 0; i < matrix->count; i++)
+    for (size_t i = begin; i < end; i++)
         matrix->scores[i] =
             dot(matrix->query, matrix->rows + i * matrix->stride, matrix->stride);
+    for (size_t i = begin; i < end; i++)
+        scored_list_offer(out, matrix->ids[i], (double)matrix->scores[i]);
+}
+
+/* The first row from `begin` on whose chunk is `id` or a later one. */
+static size_t first_row(const struct matrix *matrix, size_t begin, int64_t id)
+{
+    size_t end = matrix->count;
+    while (begin < end) {
+        size_t middle = begin + (end - begin) / 2;
+        if (matrix->ids[middle] < id)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    return begin;
+}
+
+static void scan_within(struct matrix *matrix, const struct id_ranges *within,
+                        struct scored_list *out)
+{
+    size_t row = 0;
+    for (size_t i = 0; i < within->count && row < matrix->count; i++) {
+        size_t begin = first_row(matrix, row, within->items[i].first);
+        row = begin;
+        while (row < matrix->count && matrix->ids[row] <= within->items[i].last)
+            row++;
+        scan(matrix, begin, row, out);
+    }
 }
 
 static rag_status search(struct store *store, const float *query, size_t k,
-                         struct scored_list *out, rag_error *error)
+                         const struct id_ranges *within, struct scored_list *out,
+                         rag_error *error)
 {
     struct matrix *matrix = &store->matrix;
     rag_status status = refresh(store, error);
@@ -162,19 +193,21 @@ static rag_status search(struct store *store, const float *query, size_t k,
         return status;
     if (!scored_list_reserve(out, k, matrix->count))
         return fail_memory(error);
-    scan(matrix);
-    for (size_t i = 0; i < matrix->count; i++)
-        scored_list_offer(out, matrix->ids[i], (double)matrix->scores[i]);
+    if (within)
+        scan_within(matrix, within, out);
+    else
+        scan(matrix, 0, matrix->count, out);
     scored_list_sort(out);
     return RAG_OK;
 }
 
 rag_status store_search_dense(struct store *store, const float *query, size_t k,
-                              struct scored_list *out, rag_error *error)
+                              const struct id_ranges *within, struct scored_list *out,
+                              rag_error *error)
 {
     *out = (struct scored_list){0};
     store_lock(store);
-    rag_status status = search(store, query, k, out, error);
+    rag_status status = search(store, query, k, within, out, error);
     store_unlock(store);
     return status;
 }

@@ -28,6 +28,7 @@ struct lexical {
     size_t terms;
     double idf[MAX_TERMS], ceiling, average;
     bool ready;
+    const struct id_ranges *within; /* NULL: all chunks */
 };
 
 /* ---- Tokenizer ---- */
@@ -214,6 +215,15 @@ static void bm25(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_context 
         sqlite3_result_error_code(context, code);
 }
 
+/* rag_within(rowid): whether the search in hand may find this chunk. */
+static void is_within(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    const struct lexical *lexical = sqlite3_user_data(context);
+    sqlite3_result_int(context,
+                       id_ranges_have(lexical->within, sqlite3_value_int64(values[0])));
+}
+
 /* ---- Registration ---- */
 
 static fts5_api *find_api(sqlite3 *db)
@@ -240,7 +250,9 @@ rag_status lexical_attach(sqlite3 *db, struct lexical **out, rag_error *error)
     lexical->tokenizer = (fts5_tokenizer){tokenizer_create, tokenizer_delete, tokenize};
     if (api->xCreateTokenizer(api, "rag_words", lexical, &lexical->tokenizer, NULL) !=
             SQLITE_OK ||
-        api->xCreateFunction(api, "rag_bm25", lexical, bm25, NULL) != SQLITE_OK) {
+        api->xCreateFunction(api, "rag_bm25", lexical, bm25, NULL) != SQLITE_OK ||
+        sqlite3_create_function_v2(db, "rag_within", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY,
+                                   lexical, is_within, NULL, NULL, NULL) != SQLITE_OK) {
         free(lexical);
         return fail_memory(error);
     }
@@ -288,6 +300,23 @@ static int expression_add(const struct word *word, void *user)
     return fits && buf_append_char(&expression->text, '"') ? 0 : WORDS_NO_MEMORY;
 }
 
+/* The rows that may be found are told from the others before they are scored. */
+static rag_status select_rows(struct store *store, const char *expression,
+                              sqlite3_stmt **statement, rag_error *error)
+{
+    const struct id_ranges *within = store->lexical->within;
+    rag_status status =
+        db_prepare(store, statement,
+                   within ? "SELECT rowid, rag_bm25(words) FROM words WHERE words MATCH ? AND "
+                            "rowid BETWEEN ? AND ? AND rag_within(rowid)"
+                          : "SELECT rowid, rag_bm25(words) FROM words WHERE words MATCH ?",
+                   error);
+    if (status || !within)
+        return status ? status : db_bind(store, *statement, error, "t", expression);
+    return db_bind(store, *statement, error, "tii", expression, within->items[0].first,
+                   within->items[within->count - 1].last);
+}
+
 static rag_status rank(struct store *store, const char *expression, size_t k,
                        struct scored_list *out, rag_error *error)
 {
@@ -295,11 +324,7 @@ static rag_status rank(struct store *store, const char *expression, size_t k,
     int64_t chunks;
     rag_status status = db_integer(store, "SELECT count(*) FROM chunks", 0, &chunks, error);
     if (!status)
-        status =
-            db_prepare(store, &statement,
-                       "SELECT rowid, rag_bm25(words) FROM words WHERE words MATCH ?", error);
-    if (!status)
-        status = db_bind(store, statement, error, "t", expression);
+        status = select_rows(store, expression, &statement, error);
     if (!status && !scored_list_reserve(out, k, (size_t)chunks))
         status = fail_memory(error);
     while (!status) {
@@ -317,9 +342,11 @@ static rag_status rank(struct store *store, const char *expression, size_t k,
 }
 
 static rag_status search(struct store *store, const struct expression *expression, size_t k,
-                         struct scored_list *out, double *ceiling, rag_error *error)
+                         const struct id_ranges *within, struct scored_list *out,
+                         double *ceiling, rag_error *error)
 {
     store_lock(store);
+    store->lexical->within = within;
     store->lexical->terms = expression->count;
     store->lexical->ready = false;
     rag_status status = db_begin(store, DB_READ, error);
@@ -332,7 +359,8 @@ static rag_status search(struct store *store, const struct expression *expressio
 }
 
 rag_status store_search_lexical(struct store *store, rag_text question, size_t k,
-                                struct scored_list *out, double *ceiling, rag_error *error)
+                                const struct id_ranges *within, struct scored_list *out,
+                                double *ceiling, rag_error *error)
 {
     *out = (struct scored_list){0};
     if (ceiling)
@@ -345,8 +373,8 @@ rag_status store_search_lexical(struct store *store, rag_text question, size_t k
     rag_status status = RAG_OK;
     if (words_each(question, expression_add, expression) == WORDS_NO_MEMORY)
         status = fail_memory(error);
-    else if (expression->count && k)
-        status = search(store, expression, k, out, ceiling, error);
+    else if (expression->count && k && (!within || within->count))
+        status = search(store, expression, k, within, out, ceiling, error);
     if (status)
         scored_list_release(out);
     buf_release(&expression->terms);

@@ -1,5 +1,5 @@
 /* What a caller keeps with a document. */
-#include "store/sqlite.h"
+#include "store/store.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -24,9 +24,4 @@ rag_status metadata_check(const char *metadata, rag_error *error)
     return object ? RAG_OK
                   : fail_with(error, RAG_INPUT,
                               "its metadata are not a JSON object, such as {\"year\": 2024}");
-}
-
-const char *metadata_column(const struct store *store)
-{
-    return store->version >= 2 ? "metadata" : "'" METADATA_NONE "'";
 }

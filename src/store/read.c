@@ -11,7 +11,7 @@ rag_status document_text_open(struct store *store, int64_t document, struct docu
     *out = (struct document_text){0};
     bool row = false;
     rag_status status =
-        db_prepare(store, &out->statement, "SELECT text FROM documents WHERE id=?", error);
+        db_prepare(store, &out->statement, "SELECT text FROM texts WHERE document=?", error);
     if (!status)
         status = db_bind(store, out->statement, error, "i", document);
     if (!status)
@@ -54,30 +54,41 @@ static rag_status fill_file(struct store *store, sqlite3_stmt *statement,
     return RAG_OK;
 }
 
-rag_status store_find_document(struct store *store, const char *path, struct store_file *out,
-                               rag_error *error)
+static rag_status find_document(struct store *store, const char *collection, const char *path,
+                                struct store_file *out, rag_error *error)
 {
-    *out = (struct store_file){0};
-    store_lock(store);
     sqlite3_stmt *statement;
     bool row;
-    rag_status status = db_prepare(
-        store, &statement, "SELECT hash, size, modified FROM documents WHERE path=?", error);
+    rag_status status = db_prepare(store, &statement,
+                                   "SELECT hash, size, modified FROM documents "
+                                   "WHERE collection=" COLLECTION_ID " AND path=?",
+                                   error);
     if (!status)
-        status = db_bind(store, statement, error, "t", path);
+        status = db_bind(store, statement, error, "tt", collection_name(collection), path);
     if (!status)
         status = db_step(store, statement, &row, error);
     if (!status && row)
         status = fill_file(store, statement, out, error);
     sqlite3_finalize(statement);
+    return status;
+}
+
+rag_status store_find_document(struct store *store, const char *collection, const char *path,
+                               struct store_file *out, rag_error *error)
+{
+    *out = (struct store_file){0};
+    store_lock(store);
+    rag_status status = db_begin(store, DB_READ, error);
+    if (!status)
+        status = db_end(store, find_document(store, collection, path, out, error), error);
     store_unlock(store);
     return status;
 }
 
 /* Appends the paths at or below `path` to `out`, each with its NUL. Below means from
  * "path/" up to, not including, "path0": '0' is the byte after '/'. */
-static rag_status collect_paths(struct store *store, const char *path, struct buf *out,
-                                rag_error *error)
+static rag_status collect_paths(struct store *store, const char *collection, const char *path,
+                                struct buf *out, rag_error *error)
 {
     size_t size = path ? strlen(path) : 0;
     while (size && path[size - 1] == '/')
@@ -91,13 +102,17 @@ static rag_status collect_paths(struct store *store, const char *path, struct bu
         goto out;
     }
     status = db_prepare(store, &statement,
-                        path ? "SELECT path FROM documents WHERE path=? OR "
-                               "(path>=? AND path<?) ORDER BY path"
-                             : "SELECT path FROM documents ORDER BY path",
+                        path ? "SELECT path FROM documents WHERE collection=" COLLECTION_ID
+                               " AND (path=? OR (path>=? AND path<?)) ORDER BY path"
+                             : "SELECT path FROM documents WHERE collection=" COLLECTION_ID
+                               " ORDER BY path",
                         error);
+    const char *name = collection_name(collection);
     if (!status && path)
-        status = db_bind(store, statement, error, "sss", (const void *)path, size,
+        status = db_bind(store, statement, error, "tsss", name, (const void *)path, size,
                          (const void *)low.data, low.size, (const void *)high.data, high.size);
+    else if (!status)
+        status = db_bind(store, statement, error, "t", name);
     while (!status) {
         bool row;
         status = db_step(store, statement, &row, error);
@@ -114,12 +129,14 @@ out:
     return status;
 }
 
-rag_status store_each_document(struct store *store, const char *path, store_path_fn each,
-                               void *user, rag_error *error)
+rag_status store_each_document(struct store *store, const char *collection, const char *path,
+                               store_path_fn each, void *user, rag_error *error)
 {
     struct buf paths = BUF_INIT(SIZE_MAX);
     store_lock(store);
-    rag_status status = collect_paths(store, path, &paths, error);
+    rag_status status = db_begin(store, DB_READ, error);
+    if (!status)
+        status = db_end(store, collect_paths(store, collection, path, &paths, error), error);
     store_unlock(store);
     for (size_t i = 0; !status && i < paths.size; i += strlen(paths.data + i) + 1)
         if (each(paths.data + i, user))
@@ -188,8 +205,8 @@ static rag_status read_text(struct store *store, int64_t document, struct stored
                             rag_error *error)
 {
     sqlite3_blob *blob;
-    if (sqlite3_blob_open(store->db, "main", "documents", "text", document, 0, &blob) !=
-        SQLITE_OK)
+    const char *table = store->version < 3 ? "documents" : "texts";
+    if (sqlite3_blob_open(store->db, "main", table, "text", document, 0, &blob) != SQLITE_OK)
         return db_fail(store, error);
     rag_status status = RAG_OK;
     if (chunk->begin > chunk->end || chunk->end > (uint64_t)sqlite3_blob_bytes(blob)) {
@@ -226,7 +243,8 @@ static rag_status fill_chunk(struct store *store, sqlite3_stmt *statement,
     out->last_line = (uint32_t)sqlite3_column_int64(statement, 7);
     out->tokens = (size_t)sqlite3_column_int64(statement, 8);
     out->metadata = copy_column(statement, 9);
-    if (!out->path || !out->heading || !out->metadata)
+    out->collection = copy_column(statement, 10);
+    if (!out->collection || !out->path || !out->heading || !out->metadata)
         return fail_memory(error);
     return read_text(store, sqlite3_column_int64(statement, 0), out, error);
 }
@@ -235,13 +253,13 @@ static rag_status get_chunk(struct store *store, struct stored_chunk *out, rag_e
 {
     sqlite3_stmt *statement;
     bool row;
-    char sql[256];
-    sqlite3_snprintf(sizeof sql, sql,
-                     "SELECT documents.id, path, heading, number, begin_byte, end_byte, line, "
-                     "last_line, tokens, %s FROM chunks JOIN documents ON "
-                     "documents.id=document WHERE chunks.id=?",
-                     metadata_column(store));
-    rag_status status = db_prepare(store, &statement, sql, error);
+    rag_status status =
+        db_prepare(store, &statement,
+                   "SELECT documents.id, path, heading, number, begin_byte, end_byte, line, "
+                   "last_line, tokens, metadata, name FROM chunks "
+                   "JOIN documents ON documents.id=document "
+                   "JOIN collections ON collections.id=collection WHERE chunks.id=?",
+                   error);
     if (!status)
         status = db_bind(store, statement, error, "i", out->chunk_id);
     if (!status)
@@ -271,6 +289,7 @@ rag_status store_get_chunk(struct store *store, int64_t chunk_id, struct stored_
 
 void stored_chunk_release(struct stored_chunk *chunk)
 {
+    free(chunk->collection);
     free(chunk->path);
     free(chunk->heading);
     free(chunk->metadata);

@@ -3,59 +3,80 @@
 
 #include <string.h>
 
-/* Version 2 adds two columns. Each has the default that a document of version 1 gets, for
- * ALTER TABLE then touches no row, and leaves the very sentence that a new file has. The hash
- * is that of "{}". */
 #define DOCUMENTS_1                                                                            \
     "CREATE TABLE documents(id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, " \
     "format TEXT NOT NULL, hash BLOB NOT NULL, size INTEGER NOT NULL, "                        \
     "modified INTEGER NOT NULL, chunks INTEGER NOT NULL, chunks_hash BLOB NOT NULL, "          \
     "text_hash BLOB NOT NULL, text BLOB NOT NULL"
-#define METADATA "metadata TEXT NOT NULL DEFAULT '{}'"
-#define METADATA_HASH                                                                          \
-    "metadata_hash BLOB NOT NULL DEFAULT "                                                     \
-    "x'44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a'"
+#define STATE_1                                                                                \
+    "CREATE TABLE state(id INTEGER PRIMARY KEY CHECK(id=1), generation INTEGER NOT NULL, "     \
+    "words_hash BLOB NOT NULL"
 
-/* The layout, object by object. A file is accepted only if it holds these very sentences:
- * a foreign view or trigger would run with our permissions. */
+/* The layout, object by object, each with the versions that have it. A file is accepted only
+ * if it holds the very sentences of its version: a foreign view or trigger would run with our
+ * permissions. Of the last version's, those that refer to others stand behind them. */
 static const struct {
+    unsigned first, last;
     const char *name, *sql;
-    const char *older; /* as version 1 made it, where that is another sentence */
 } objects[] = {
-    {"recipe",
+    {1, 3, "recipe",
      "CREATE TABLE recipe(id INTEGER PRIMARY KEY CHECK(id=1), model TEXT NOT NULL, "
      "model_identity TEXT NOT NULL, dimension INTEGER NOT NULL, chunker TEXT NOT NULL, "
-     "max_tokens INTEGER NOT NULL, overlap INTEGER NOT NULL) STRICT",
-     NULL},
-    {"state",
-     "CREATE TABLE state(id INTEGER PRIMARY KEY CHECK(id=1), generation INTEGER NOT NULL, "
-     "words_hash BLOB NOT NULL) STRICT",
-     NULL},
-    {"documents", DOCUMENTS_1 ", " METADATA ", " METADATA_HASH ") STRICT",
-     DOCUMENTS_1 ") STRICT"},
-    {"chunks",
+     "max_tokens INTEGER NOT NULL, overlap INTEGER NOT NULL) STRICT"},
+    {1, 2, "state", STATE_1 ") STRICT"},
+    {3, 3, "state", STATE_1 ", removals_from INTEGER NOT NULL) STRICT"},
+    {1, 1, "documents", DOCUMENTS_1 ") STRICT"},
+    {2, 2, "documents", DOCUMENTS_1 ", " SCHEMA_METADATA ", " SCHEMA_METADATA_HASH ") STRICT"},
+    {3, 3, "collections",
+     "CREATE TABLE collections(id INTEGER PRIMARY KEY AUTOINCREMENT, "
+     "name TEXT NOT NULL UNIQUE) STRICT"},
+    {3, 3, "documents",
+     "CREATE TABLE documents(id INTEGER PRIMARY KEY AUTOINCREMENT, "
+     "collection INTEGER NOT NULL REFERENCES collections(id), path TEXT NOT NULL, "
+     "format TEXT NOT NULL, hash BLOB NOT NULL, size INTEGER NOT NULL, "
+     "modified INTEGER NOT NULL, first_chunk INTEGER NOT NULL, chunks INTEGER NOT NULL, "
+     "chunks_hash BLOB NOT NULL, text_hash BLOB NOT NULL, metadata TEXT NOT NULL, "
+     "metadata_hash BLOB NOT NULL, UNIQUE(collection, path)) STRICT"},
+    {3, 3, "texts",
+     "CREATE TABLE texts(document INTEGER PRIMARY KEY REFERENCES documents(id), "
+     "text BLOB NOT NULL) STRICT"},
+    {1, 3, "chunks",
      "CREATE TABLE chunks(id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL "
      "REFERENCES documents(id), number INTEGER NOT NULL, begin_byte INTEGER NOT NULL, "
      "end_byte INTEGER NOT NULL, line INTEGER NOT NULL, last_line INTEGER NOT NULL, "
      "tokens INTEGER NOT NULL, hash BLOB NOT NULL, heading TEXT NOT NULL, "
-     "UNIQUE(document, number)) STRICT",
-     NULL},
-    {"chunks_by_hash", "CREATE INDEX chunks_by_hash ON chunks(hash)", NULL},
-    {"vectors",
+     "UNIQUE(document, number)) STRICT"},
+    {1, 3, "chunks_by_hash", "CREATE INDEX chunks_by_hash ON chunks(hash)"},
+    {1, 3, "vectors",
      "CREATE TABLE vectors(chunk INTEGER PRIMARY KEY REFERENCES chunks(id), "
-     "vector BLOB NOT NULL) STRICT",
-     NULL},
-    {"passages",
+     "vector BLOB NOT NULL) STRICT"},
+    {3, 3, "token_weights",
+     "CREATE TABLE token_weights(chunk INTEGER PRIMARY KEY REFERENCES chunks(id), "
+     "weights BLOB NOT NULL) STRICT"},
+    {3, 3, "postings",
+     "CREATE TABLE postings(token INTEGER NOT NULL, chunk INTEGER NOT NULL, "
+     "weight REAL NOT NULL, PRIMARY KEY(token, chunk)) STRICT, WITHOUT ROWID"},
+    {3, 3, "removals",
+     "CREATE TABLE removals(generation INTEGER NOT NULL, first_chunk INTEGER NOT NULL, "
+     "last_chunk INTEGER NOT NULL) STRICT"},
+    {1, 2, "passages",
      "CREATE VIEW passages AS SELECT chunks.id AS id, heading, CAST(substr(text, begin_byte+1, "
      "end_byte-begin_byte) AS TEXT) AS text FROM chunks JOIN documents ON "
-     "documents.id=chunks.document",
-     NULL},
-    {"words",
+     "documents.id=chunks.document"},
+    {3, 3, "passages",
+     "CREATE VIEW passages AS SELECT chunks.id AS id, heading, CAST(substr(text, begin_byte+1, "
+     "end_byte-begin_byte) AS TEXT) AS text FROM chunks JOIN texts ON "
+     "texts.document=chunks.document"},
+    {1, 3, "words",
      "CREATE VIRTUAL TABLE words USING fts5(heading, text, content='passages', "
-     "content_rowid='id', tokenize='rag_words')",
-     NULL},
+     "content_rowid='id', tokenize='rag_words')"},
 };
 enum { OBJECTS = sizeof objects / sizeof *objects };
+
+static bool is_of(size_t object, unsigned version)
+{
+    return objects[object].first <= version && version <= objects[object].last;
+}
 
 static uint32_t big_endian(const unsigned char *bytes)
 {
@@ -104,14 +125,20 @@ rag_status schema_judge_header(const char *path, const unsigned char header[SCHE
     return judge_version(path, version, error);
 }
 
+rag_status schema_make_objects(struct store *store, unsigned older, rag_error *error)
+{
+    rag_status status = RAG_OK;
+    for (size_t i = 0; i < OBJECTS && !status; i++)
+        if (is_of(i, SCHEMA_VERSION) && !is_of(i, older))
+            status = db_execute(store, objects[i].sql, error);
+    return status;
+}
+
 static rag_status create_objects(struct store *store, rag_error *error)
 {
-    rag_status status;
-    for (size_t i = 0; i < OBJECTS; i++) {
-        status = db_execute(store, objects[i].sql, error);
-        if (status)
-            return status;
-    }
+    rag_status status = schema_make_objects(store, 0, error);
+    if (status)
+        return status;
     char pragmas[96];
     sqlite3_snprintf(sizeof pragmas, pragmas,
                      "PRAGMA application_id=%d; PRAGMA user_version=%d", SCHEMA_APPLICATION_ID,
@@ -124,7 +151,7 @@ static rag_status create_objects(struct store *store, rag_error *error)
     if (status)
         return status;
     sqlite3_stmt *statement;
-    status = db_prepare(store, &statement, "INSERT INTO state VALUES(1, 0, ?)", error);
+    status = db_prepare(store, &statement, "INSERT INTO state VALUES(1, 0, ?, 0)", error);
     if (!status)
         status = db_run(store, statement, error, "b", words.bytes, sizeof words.bytes);
     sqlite3_finalize(statement);
@@ -152,12 +179,10 @@ static bool known(const char *name, const char *sql, unsigned version, bool pres
     for (size_t i = 0; i < sizeof of_fts5 / sizeof *of_fts5; i++)
         if (strcmp(name, of_fts5[i]) == 0)
             return true;
-    for (size_t i = 0; i < OBJECTS; i++) {
-        bool older = version < SCHEMA_VERSION && objects[i].older;
-        if (strcmp(name, objects[i].name) == 0 &&
-            strcmp(sql, older ? objects[i].older : objects[i].sql) == 0)
+    for (size_t i = 0; i < OBJECTS; i++)
+        if (is_of(i, version) && strcmp(name, objects[i].name) == 0 &&
+            strcmp(sql, objects[i].sql) == 0)
             return present[i] = true;
-    }
     return false;
 }
 
@@ -182,7 +207,7 @@ static rag_status check_objects(struct store *store, sqlite3_stmt *statement, un
                 store->path, name ? name : "");
     }
     for (size_t i = 0; i < OBJECTS; i++)
-        if (!present[i])
+        if (is_of(i, version) && !present[i])
             return fail_with(error, RAG_INDEX,
                              "%s: its table \"%s\" is missing; the file is damaged: restore it "
                              "from a copy, or remove it and index again",
@@ -221,16 +246,4 @@ rag_status schema_check(struct store *store, rag_error *error)
 {
     rag_status status = db_begin(store, DB_READ, error);
     return status ? status : db_end(store, check(store, error), error);
-}
-
-rag_status schema_upgrade(struct store *store, unsigned version, rag_error *error)
-{
-    if (version == SCHEMA_VERSION)
-        return RAG_OK;
-    char pragma[64];
-    sqlite3_snprintf(sizeof pragma, pragma, "PRAGMA user_version=%d", SCHEMA_VERSION);
-    rag_status status = db_execute(store, "ALTER TABLE documents ADD COLUMN " METADATA, error);
-    if (!status)
-        status = db_execute(store, "ALTER TABLE documents ADD COLUMN " METADATA_HASH, error);
-    return status ? status : db_execute(store, pragma, error);
 }

@@ -178,16 +178,27 @@ rag_status db_integer(struct store *store, const char *sql, int64_t fallback, in
 
 rag_status db_begin(struct store *store, enum db_access access, rag_error *error)
 {
-    rag_status status =
-        db_execute(store, access == DB_WRITE ? "BEGIN IMMEDIATE" : "BEGIN", error);
-    if (status)
-        return status;
-    status = schema_version(store, &store->version, error);
-    if (!status && access == DB_WRITE) {
-        status = schema_upgrade(store, store->version, error);
-        store->version = SCHEMA_VERSION; /* of what the transaction sees */
+    for (;;) {
+        rag_status status =
+            db_execute(store, access == DB_WRITE ? "BEGIN IMMEDIATE" : "BEGIN", error);
+        if (status)
+            return status;
+        status = schema_version(store, &store->version, error);
+        bool upgrade = access == DB_WRITE && store->version < SCHEMA_VERSION;
+        if (!status && !upgrade)
+            status = schema_read_older(store, error);
+        if (status)
+            return db_end(store, status, error);
+        if (!upgrade)
+            return RAG_OK;
+        /* References are to be checked again in the transaction that is asked for, and
+         * SQLite heeds that switch outside of transactions only. */
+        status = db_execute(store, "ROLLBACK", error);
+        if (!status)
+            status = schema_upgrade(store, error);
+        if (status)
+            return status;
     }
-    return status ? db_end(store, status, error) : RAG_OK;
 }
 
 rag_status db_end(struct store *store, rag_status status, rag_error *error)
@@ -197,6 +208,8 @@ rag_status db_end(struct store *store, rag_status status, rag_error *error)
     /* A failed statement may have rolled back already: then this one fails, rightly. */
     if (status && !sqlite3_get_autocommit(store->db))
         (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    if (status)
+        store->views = 0; /* made or dropped in it, they are not or are again */
     return status;
 }
 
@@ -297,6 +310,7 @@ rag_status store_open(const char *path, bool create, struct store **out, rag_err
     struct store *store = calloc(1, sizeof *store);
     if (!store)
         return fail_memory(error);
+    store->views = SCHEMA_VERSION; /* a new connection has none */
     if (pthread_mutex_init(&store->lock, NULL) != 0) {
         free(store);
         return fail_memory(error);

@@ -1,10 +1,10 @@
 /* sqlite.h - the SQLite driver: what its files share. Nothing outside src/store sees it.
  *
  * A public store_* function takes the lock, and everything below it runs with the lock held.
- * A function that reads more than one row set does so between db_begin(store, DB_READ) and
- * db_end, so that it sees one state of the file; one that writes begins with DB_WRITE, so
- * that waiting for another writer happens before anything is read, and that an older file is
- * brought up to date first. */
+ * Whatever reads documents or texts, or more than one row set, does so between
+ * db_begin(store, DB_READ) and db_end, so that it sees one state of the file and an older one
+ * as if it were new; one that writes begins with DB_WRITE, so that waiting for another writer
+ * happens before anything is read, and that an older file is brought up to date first. */
 #ifndef RAG_STORE_SQLITE_H
 #define RAG_STORE_SQLITE_H
 
@@ -21,6 +21,7 @@ struct store {
     char *path; /* absolute */
     bool writable;
     unsigned version; /* of the file's layout, as the transaction in hand sees it */
+    unsigned views;   /* which version's views the connection has (older.c); 0: not known */
     struct lexical *lexical;
     struct matrix matrix;
 };
@@ -91,8 +92,24 @@ void document_text_close(struct document_text *text);
 CHECKED bool document_text_part(const struct document_text *text, int64_t begin, int64_t end,
                                 rag_text *part);
 
-/* The text of each document's metadata as an SQL expression, for files of any version. */
-const char *metadata_column(const struct store *store);
+/* NULL means the default one. */
+const char *collection_name(const char *collection);
+
+/* The id of the collection whose name is bound to this parameter, the statement's first. */
+#define COLLECTION_ID "(SELECT id FROM collections WHERE name=?1)"
+
+/* The id of a collection (NULL: the default one); *id 0: there is none of this name, and
+ * `make` is false (collections.c). */
+CHECKED rag_status collection_find(struct store *store, const char *name, bool make,
+                                   int64_t *id, rag_error *error);
+
+/* Takes the collection's row out if no document is left in it. */
+CHECKED rag_status collection_tidy(struct store *store, int64_t id, rag_error *error);
+
+/* Notes that these chunks go out in the transaction in hand, and (log_generation, its last
+ * step) makes it a generation of its own (removals.c). */
+CHECKED rag_status log_removal(struct store *store, int64_t document, rag_error *error);
+CHECKED rag_status log_generation(struct store *store, rag_error *error);
 
 /* What the file promises of every chunk: checked when they are written, and by
  * verify (write.c). */

@@ -54,8 +54,18 @@ CHECKED rag_status store_get_recipe(struct store *store, struct store_recipe *ou
 CHECKED rag_status store_set_recipe(struct store *store, const struct store_recipe *recipe,
                                     rag_error *error);
 
+/* A document belongs to one collection. Where a function takes the name of one, NULL is the
+ * default one. A collection is there as long as it has documents. */
+#define COLLECTION_DEFAULT "default"
+enum { COLLECTION_MAX_NAME = 255 /* bytes */ };
+
+/* RAG_INPUT: no name for a collection: 1 to COLLECTION_MAX_NAME bytes of UTF-8 without control
+ * characters. */
+CHECKED rag_status collection_check(const char *name, rag_error *error);
+
 struct store_document {
-    const char *path; /* unique; absolute for files, any name for other sources */
+    const char *collection; /* NULL: the default one */
+    const char *path;       /* unique in it; absolute for files, any name for other sources */
     const char *format;
     struct hash hash;     /* of the file's bytes, or of all that the source is made of */
     uint64_t size;        /* of the file, or of the source's text */
@@ -80,9 +90,11 @@ struct store_chunk {
     const char *heading; /* "" if none */
     struct hash hash;    /* of what was embedded: heading and text */
     const float *vector; /* [dimension], L2 norm 1 */
+    rag_text weights;    /* of its tokens, as in the file (docs/format.md); empty: none */
 };
 
-/* Puts a document in, in the place of an older one of the same path, in one transaction. */
+/* Puts a document in, in the place of an older one of the same collection and path, in one
+ * transaction. */
 CHECKED rag_status store_put(struct store *store, const struct store_document *document,
                              const struct store_chunk *chunks, size_t count, rag_error *error);
 
@@ -93,27 +105,30 @@ struct store_file {
     int64_t modified;
 };
 
-CHECKED rag_status store_find_document(struct store *store, const char *path,
-                                       struct store_file *out, rag_error *error);
+CHECKED rag_status store_find_document(struct store *store, const char *collection,
+                                       const char *path, struct store_file *out,
+                                       rag_error *error);
 
 /* Notes a new modification time of a document whose bytes are the same. */
-CHECKED rag_status store_touch(struct store *store, const char *path, uint64_t size,
-                               int64_t modified, rag_error *error);
+CHECKED rag_status store_touch(struct store *store, const char *collection, const char *path,
+                               uint64_t size, int64_t modified, rag_error *error);
 
 /* The vector of a chunk with this hash anywhere in the store, to be used again.
  * *found false: there is none. vector: [dimension]. */
 CHECKED rag_status store_find_vector(struct store *store, const struct hash *hash,
                                      float *vector, bool *found, rag_error *error);
 
-/* Calls back with each document's path that is `path` or lies below it (NULL: with all), in
- * the order of their bytes. Nonzero stops. The callback may use the store. */
+/* Calls back with each path of the collection's documents that is `path` or lies below it
+ * (NULL: with all), in the order of their bytes. Nonzero stops. The callback may use the store.
+ */
 typedef int (*store_path_fn)(const char *path, void *user);
-CHECKED rag_status store_each_document(struct store *store, const char *path,
-                                       store_path_fn each, void *user, rag_error *error);
+CHECKED rag_status store_each_document(struct store *store, const char *collection,
+                                       const char *path, store_path_fn each, void *user,
+                                       rag_error *error);
 
 /* A document of the file; to be released. */
 struct stored_document {
-    char *path, *format, *metadata;
+    char *collection, *path, *format, *metadata;
     char *text; /* NULL unless asked for */
     size_t text_size, chunks;
     uint64_t size;
@@ -121,23 +136,27 @@ struct stored_document {
 };
 
 /* RAG_NOT_FOUND: there is none of this path. */
-CHECKED rag_status store_get_document(struct store *store, const char *path, bool with_text,
+CHECKED rag_status store_get_document(struct store *store, const char *collection,
+                                      const char *path, bool with_text,
                                       struct stored_document *out, rag_error *error);
 void stored_document_release(struct stored_document *document);
 
-/* Calls back with each chunk of a document (path NULL: of all, in the order in which they were
- * put in), a document at a time, as it was at one moment; one that goes out meanwhile is
- * passed over. Nonzero stops. The callback may use the store. RAG_NOT_FOUND: no such document.
+/* Calls back with each chunk of a document (path NULL: of all of the collection, in the order
+ * in which they were put in), a document at a time, as it was at one moment; one that goes out
+ * meanwhile is passed over. Nonzero stops. The callback may use the store. RAG_NOT_FOUND: no
+ * such document.
  */
 struct stored_chunk;
 typedef int (*store_chunk_fn)(const struct stored_chunk *chunk, const float *vector,
                               void *user);
-CHECKED rag_status store_each_chunk(struct store *store, const char *path, store_chunk_fn each,
-                                    void *user, rag_error *error);
+CHECKED rag_status store_each_chunk(struct store *store, const char *collection,
+                                    const char *path, store_chunk_fn each, void *user,
+                                    rag_error *error);
 
-/* Takes the documents out that are named, in one transaction. */
-CHECKED rag_status store_remove(struct store *store, const char *const *paths, size_t count,
-                                size_t *removed, rag_error *error);
+/* Takes the documents of one collection out that are named, in one transaction. */
+CHECKED rag_status store_remove(struct store *store, const char *collection,
+                                const char *const *paths, size_t count, size_t *removed,
+                                rag_error *error);
 
 struct store_counts {
     size_t documents, chunks;
@@ -177,19 +196,35 @@ struct scored_list {
 
 void scored_list_release(struct scored_list *list);
 
-/* The k chunks with the greatest inner product with `query` [dimension], exactly. */
-CHECKED rag_status store_search_dense(struct store *store, const float *query, size_t k,
-                                      struct scored_list *out, rag_error *error);
+/* Chunks that a search may find, by their ids. */
+struct id_range {
+    int64_t first, last; /* both inclusive */
+};
+struct id_ranges {
+    struct id_range *items; /* ascending, disjoint */
+    size_t count;
+};
 
-/* The k best chunks by BM25. No words in the question: an empty list.
+void id_ranges_release(struct id_ranges *ranges);
+
+bool id_ranges_have(const struct id_ranges *ranges, int64_t id);
+
+/* The k chunks with the greatest inner product with `query` [dimension], exactly, of those
+ * within `within` (NULL: of all). */
+CHECKED rag_status store_search_dense(struct store *store, const float *query, size_t k,
+                                      const struct id_ranges *within, struct scored_list *out,
+                                      rag_error *error);
+
+/* The k best chunks by BM25 of those within `within` (NULL: of all); how rare a word is, and so
+ * a chunk's score, depends on all chunks all the same. No words in the question: an empty list.
  * *ceiling (NULL allowed): the score of a chunk of average length that holds every word of the
  * question once, words that no chunk holds included. score / ceiling is an absolute measure of
  * lexical evidence: on the sets of docs/quality.md the best passage has 0.65 to 0.8 (median)
  * within a language and 0 to 0.1 across; short chunks that repeat the words pass 1. 0: nothing
  * was found. */
 CHECKED rag_status store_search_lexical(struct store *store, rag_text question, size_t k,
-                                        struct scored_list *out, double *ceiling,
-                                        rag_error *error);
+                                        const struct id_ranges *within, struct scored_list *out,
+                                        double *ceiling, rag_error *error);
 
 /* The inner products of `query` with the vectors of these chunks (NaN: no such chunk). */
 CHECKED rag_status store_score_dense(struct store *store, const float *query,
@@ -207,7 +242,7 @@ CHECKED rag_status store_score_documents(struct store *store, const float *query
  * is never given to another chunk. */
 struct stored_chunk {
     int64_t chunk_id;
-    char *path, *heading, *metadata;
+    char *collection, *path, *heading, *metadata;
     char *text;
     size_t text_size, number;
     uint64_t begin, end;

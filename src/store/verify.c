@@ -106,6 +106,7 @@ struct subject {
     uint32_t lines;
     size_t chunks;
     bool whole; /* nothing wrong so far with its chunks */
+    int64_t first_chunk;
     struct hasher *hasher;
 };
 
@@ -131,7 +132,7 @@ static void check_vector(struct verification *v, struct subject *subject, int64_
     subject->whole = false;
 }
 
-enum { CHUNK_ID, NUMBER, BEGIN, END, LINE, LAST_LINE, TOKENS, HASH, HEADING, VECTOR };
+enum { CHUNK_ID, NUMBER, BEGIN, END, LINE, LAST_LINE, TOKENS, HASH, HEADING, VECTOR, WEIGHTS };
 
 static bool in_range(sqlite3_stmt *row, int column, int64_t low, int64_t high)
 {
@@ -169,6 +170,12 @@ static rag_status check_chunk(struct verification *v, struct subject *subject,
         verification_report(v, "%s: its chunk %zu is missing", subject->path, subject->chunks);
         subject->whole = false;
     }
+    if (id != subject->first_chunk + (int64_t)subject->chunks) {
+        verification_report(v, "%s: its chunk %zu has the id %lld instead of %lld",
+                            subject->path, subject->chunks, (long long)id,
+                            (long long)subject->first_chunk + (long long)subject->chunks);
+        subject->whole = false;
+    }
     subject->chunks++;
     check_vector(v, subject, id, sqlite3_column_value(row, VECTOR), bytes, vector);
     if (!read_chunk(row, subject, &chunk)) {
@@ -183,6 +190,7 @@ static rag_status check_chunk(struct verification *v, struct subject *subject,
         subject->whole = false;
         return RAG_OK;
     }
+    chunk.weights = db_column(row, WEIGHTS);
     chunk.heading = (const char *)sqlite3_column_text(row, HEADING);
     if (!chunk.heading)
         return fail_memory(error);
@@ -227,6 +235,7 @@ enum {
     TEXT,
     METADATA,
     METADATA_HASH,
+    FIRST_CHUNK,
 };
 
 static rag_status check_metadata(struct verification *v, const char *path, sqlite3_stmt *row,
@@ -243,7 +252,7 @@ static rag_status check_metadata(struct verification *v, const char *path, sqlit
     const char *text = (const char *)sqlite3_column_text(row, METADATA);
     if (!text)
         return fail_memory(error);
-    if (v->store->version >= 2 && !same)
+    if (!same)
         verification_report(v, "%s: its metadata are not what was put in", path);
     if (strlen(text) != bytes.size)
         verification_report(v, "%s: its metadata hold a zero byte", path);
@@ -260,6 +269,8 @@ static rag_status check_text(struct verification *v, struct subject *subject, sq
     subject->text = db_column(row, TEXT);
     if (!subject->path)
         return fail_memory(error);
+    if (sqlite3_column_type(row, TEXT) == SQLITE_NULL)
+        verification_report(v, "%s: its text is missing", subject->path);
     rag_status status = hash_bytes(subject->text.data ? subject->text.data : "",
                                    subject->text.size, &hash, error);
     if (status)
@@ -278,7 +289,8 @@ static rag_status check_text(struct verification *v, struct subject *subject, sq
 static rag_status check_document(struct verification *v, sqlite3_stmt *row,
                                  sqlite3_stmt *chunks, rag_error *error)
 {
-    struct subject subject = {.whole = true};
+    struct subject subject = {.whole = true,
+                              .first_chunk = sqlite3_column_int64(row, FIRST_CHUNK)};
     struct hash hash;
     rag_status status = check_text(v, &subject, row, error);
     if (!status)
@@ -295,6 +307,9 @@ static rag_status check_document(struct verification *v, sqlite3_stmt *row,
     if (expected != (int64_t)subject.chunks)
         verification_report(v, "%s: has %zu chunks instead of %lld", subject.path,
                             subject.chunks, (long long)expected);
+    else if (!expected && subject.first_chunk)
+        verification_report(v, "%s: has no chunks, but a first one (%lld)", subject.path,
+                            (long long)subject.first_chunk);
     else if (subject.whole && !equal_hash(db_column(row, CHUNKS_HASH), &hash))
         verification_report(v, "%s: its chunks or their vectors are not what was put in",
                             subject.path);
@@ -304,17 +319,18 @@ static rag_status check_document(struct verification *v, sqlite3_stmt *row,
 static rag_status check_documents(struct verification *v, rag_error *error)
 {
     sqlite3_stmt *documents = NULL, *chunks = NULL;
-    char sql[160];
-    sqlite3_snprintf(sizeof sql, sql,
-                     "SELECT id, path, hash, chunks, chunks_hash, text_hash, text, %s, %s FROM "
-                     "documents ORDER BY id",
-                     metadata_column(v->store),
-                     v->store->version >= 2 ? "metadata_hash" : "NULL");
-    rag_status status = db_prepare(v->store, &documents, sql, error);
+    rag_status status =
+        db_prepare(v->store, &documents,
+                   "SELECT id, path, hash, chunks, chunks_hash, text_hash, text, metadata, "
+                   "metadata_hash, first_chunk FROM documents LEFT JOIN texts ON "
+                   "texts.document=documents.id ORDER BY documents.id",
+                   error);
     if (!status)
         status = db_prepare(v->store, &chunks,
                             "SELECT id, number, begin_byte, end_byte, line, last_line, tokens, "
-                            "hash, heading, vector FROM chunks LEFT JOIN vectors ON chunk=id "
+                            "hash, heading, vector, weights FROM chunks "
+                            "LEFT JOIN vectors ON vectors.chunk=id "
+                            "LEFT JOIN token_weights ON token_weights.chunk=id "
                             "WHERE document=? ORDER BY number",
                             error);
     while (!status) {
@@ -329,6 +345,26 @@ static rag_status check_documents(struct verification *v, rag_error *error)
     sqlite3_finalize(documents);
     sqlite3_finalize(chunks);
     return status;
+}
+
+/* ---- The log of removals ---- */
+
+static rag_status check_removals(struct verification *v, rag_error *error)
+{
+    int64_t wrong = 0;
+    rag_status status = db_integer(
+        v->store,
+        "SELECT count(*) FROM removals, state WHERE removals.generation<=removals_from OR "
+        "removals.generation>state.generation OR first_chunk<1 OR last_chunk<first_chunk",
+        0, &wrong, error);
+    if (!status && !wrong)
+        status = db_integer(v->store,
+                            "SELECT count(*) FROM state WHERE removals_from>generation OR "
+                            "removals_from<0",
+                            0, &wrong, error);
+    if (!status && wrong)
+        verification_report(v, "the log of removals does not fit the index's generation");
+    return verification_absorb(v, status, "the log of removals", error);
 }
 
 /* ---- The whole ---- */
@@ -355,6 +391,8 @@ static rag_status check_all(struct verification *v, rag_error *error)
         status = check_recipe(v, error);
     if (!status)
         status = check_documents(v, error);
+    if (!status)
+        status = check_removals(v, error);
     if (!status)
         status = check_words(v, error);
     return status;

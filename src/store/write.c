@@ -86,6 +86,13 @@ void chunk_hash_update(struct hasher *hasher, const struct store_chunk *chunk,
     hasher_update(hasher, chunk->heading, strlen(chunk->heading));
     hasher_update(hasher, chunk->hash.bytes, sizeof chunk->hash.bytes);
     hasher_update(hasher, vector, vector_size);
+    if (chunk->weights.size) {
+        unsigned char size[8];
+        for (size_t i = 0; i < sizeof size; i++)
+            size[i] = (unsigned char)((uint64_t)chunk->weights.size >> i * 8);
+        hasher_update(hasher, size, sizeof size);
+        hasher_update(hasher, chunk->weights.data, chunk->weights.size);
+    }
 }
 
 /* ---- The lexical index ---- */
@@ -113,15 +120,15 @@ static rag_status words_up_to_date(struct store *store, rag_error *error)
 
 /* ---- Writing ---- */
 
-static rag_status find_id(struct store *store, const char *path, int64_t *id, bool *found,
-                          rag_error *error)
+static rag_status find_id(struct store *store, int64_t collection, const char *path,
+                          int64_t *id, bool *found, rag_error *error)
 {
     sqlite3_stmt *statement;
     *found = false;
-    rag_status status =
-        db_prepare(store, &statement, "SELECT id FROM documents WHERE path=?", error);
+    rag_status status = db_prepare(
+        store, &statement, "SELECT id FROM documents WHERE collection=? AND path=?", error);
     if (!status)
-        status = db_bind(store, statement, error, "t", path);
+        status = db_bind(store, statement, error, "it", collection, path);
     if (!status)
         status = db_step(store, statement, found, error);
     if (!status && *found)
@@ -186,29 +193,28 @@ static rag_status remove_document(struct store *store, int64_t id, rag_error *er
 {
     static const char *const steps[] = {
         "DELETE FROM vectors WHERE chunk IN (SELECT id FROM chunks WHERE document=?)",
+        "DELETE FROM token_weights WHERE chunk IN (SELECT id FROM chunks WHERE document=?)",
         "DELETE FROM chunks WHERE document=?",
+        "DELETE FROM texts WHERE document=?",
         "DELETE FROM documents WHERE id=?",
     };
     rag_status status = remove_words(store, id, error);
+    if (!status)
+        status = log_removal(store, id, error);
     for (size_t i = 0; i < sizeof steps / sizeof *steps && !status; i++)
         status = run_with_id(store, steps[i], id, error);
     return status;
 }
 
 /* Removes the document of this path, if there is one. */
-static rag_status remove_path(struct store *store, const char *path, bool *found,
-                              rag_error *error)
+static rag_status remove_path(struct store *store, int64_t collection, const char *path,
+                              bool *found, rag_error *error)
 {
     int64_t id = 0;
-    rag_status status = find_id(store, path, &id, found, error);
+    rag_status status = find_id(store, collection, path, &id, found, error);
     if (!status && *found)
         status = remove_document(store, id, error);
     return status;
-}
-
-static rag_status next_generation(struct store *store, rag_error *error)
-{
-    return db_execute(store, "UPDATE state SET generation=generation+1", error);
 }
 
 static rag_status hash_chunks(const struct store_chunk *chunks, size_t count,
@@ -227,7 +233,20 @@ static rag_status hash_chunks(const struct store_chunk *chunks, size_t count,
     return RAG_OK;
 }
 
-static rag_status insert_document(struct store *store, const struct store_document *document,
+static rag_status insert_text(struct store *store, int64_t document, rag_text text,
+                              rag_error *error)
+{
+    sqlite3_stmt *statement;
+    rag_status status = db_prepare(store, &statement, "INSERT INTO texts VALUES(?, ?)", error);
+    if (!status)
+        status =
+            db_run(store, statement, error, "ib", document, (const void *)text.data, text.size);
+    sqlite3_finalize(statement);
+    return status;
+}
+
+static rag_status insert_document(struct store *store, int64_t collection,
+                                  const struct store_document *document,
                                   const struct hash *chunks_hash, size_t count, int64_t *id,
                                   rag_error *error)
 {
@@ -240,27 +259,35 @@ static rag_status insert_document(struct store *store, const struct store_docume
         return status;
     sqlite3_stmt *statement;
     status = db_prepare(store, &statement,
-                        "INSERT INTO documents(path, format, hash, size, modified, chunks, "
-                        "chunks_hash, text_hash, text, metadata, metadata_hash) "
-                        "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        "INSERT INTO documents(collection, path, format, hash, size, modified, "
+                        "first_chunk, chunks, chunks_hash, text_hash, metadata, "
+                        "metadata_hash) VALUES(?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)",
                         error);
     if (!status)
         status =
-            db_run(store, statement, error, "ttbiiibbbtb", document->path, document->format,
-                   (const void *)document->hash.bytes, sizeof document->hash.bytes,
-                   (int64_t)document->size, document->modified, (int64_t)count,
-                   (const void *)chunks_hash->bytes, sizeof chunks_hash->bytes,
-                   (const void *)text_hash.bytes, sizeof text_hash.bytes,
-                   (const void *)document->text.data, document->text.size, metadata,
+            db_run(store, statement, error, "ittbiiibbtb", collection, document->path,
+                   document->format, (const void *)document->hash.bytes,
+                   sizeof document->hash.bytes, (int64_t)document->size, document->modified,
+                   (int64_t)count, (const void *)chunks_hash->bytes, sizeof chunks_hash->bytes,
+                   (const void *)text_hash.bytes, sizeof text_hash.bytes, metadata,
                    (const void *)metadata_hash.bytes, sizeof metadata_hash.bytes);
     sqlite3_finalize(statement);
     *id = sqlite3_last_insert_rowid(store->db);
-    return status;
+    return status ? status : insert_text(store, *id, document->text, error);
+}
+
+/* A document's chunks have ids without gaps, for they are given within one transaction. */
+static rag_status note_first_chunk(struct store *store, int64_t document, rag_error *error)
+{
+    return run_with_id(store,
+                       "UPDATE documents SET first_chunk=(SELECT id FROM chunks WHERE "
+                       "document=documents.id AND number=0) WHERE id=?",
+                       document, error);
 }
 
 /* The statements that each chunk of a document goes through. */
 struct inserts {
-    sqlite3_stmt *chunk, *vector, *words;
+    sqlite3_stmt *chunk, *vector, *weights, *words;
 };
 
 static rag_status inserts_prepare(struct store *store, struct inserts *inserts,
@@ -273,6 +300,9 @@ static rag_status inserts_prepare(struct store *store, struct inserts *inserts,
                    error);
     if (!status)
         status = db_prepare(store, &inserts->vector, "INSERT INTO vectors VALUES(?, ?)", error);
+    if (!status)
+        status = db_prepare(store, &inserts->weights, "INSERT INTO token_weights VALUES(?, ?)",
+                            error);
     if (!status)
         status = db_prepare(store, &inserts->words,
                             "INSERT INTO words(rowid, heading, text) VALUES(?, ?, ?)", error);
@@ -293,6 +323,9 @@ static rag_status insert_chunk(struct store *store, struct inserts *inserts, int
     if (!status)
         status =
             db_run(store, inserts->vector, error, "ib", id, (const void *)vector, vector_size);
+    if (!status && chunk->weights.size)
+        status = db_run(store, inserts->weights, error, "ib", id,
+                        (const void *)chunk->weights.data, chunk->weights.size);
     const char *begin = text.size ? text.data + chunk->begin : "";
     if (!status)
         status = db_run(store, inserts->words, error, "its", id, chunk->heading,
@@ -300,7 +333,8 @@ static rag_status insert_chunk(struct store *store, struct inserts *inserts, int
     return status;
 }
 
-static rag_status insert(struct store *store, const struct store_document *document,
+static rag_status insert(struct store *store, int64_t collection,
+                         const struct store_document *document,
                          const struct store_chunk *chunks, size_t count, size_t dimension,
                          rag_error *error)
 {
@@ -312,7 +346,7 @@ static rag_status insert(struct store *store, const struct store_document *docum
         return fail_memory(error);
     rag_status status = hash_chunks(chunks, count, vector, dimension, &chunks_hash, error);
     if (!status)
-        status = insert_document(store, document, &chunks_hash, count, &id, error);
+        status = insert_document(store, collection, document, &chunks_hash, count, &id, error);
     if (!status)
         status = inserts_prepare(store, &inserts, error);
     for (size_t i = 0; i < count && !status; i++) {
@@ -320,8 +354,11 @@ static rag_status insert(struct store *store, const struct store_document *docum
         status = insert_chunk(store, &inserts, id, i, &chunks[i], document->text, vector,
                               dimension * sizeof(float), error);
     }
+    if (!status && count)
+        status = note_first_chunk(store, id, error);
     sqlite3_finalize(inserts.chunk);
     sqlite3_finalize(inserts.vector);
+    sqlite3_finalize(inserts.weights);
     sqlite3_finalize(inserts.words);
     free(vector);
     return status;
@@ -332,6 +369,7 @@ static rag_status put(struct store *store, const struct store_document *document
 {
     struct store_recipe recipe;
     bool present, replaced;
+    int64_t collection = 0;
     rag_status status = recipe_read(store, &recipe, &present, error);
     if (!status && !present)
         status =
@@ -341,11 +379,13 @@ static rag_status put(struct store *store, const struct store_document *document
     if (!status)
         status = words_up_to_date(store, error);
     if (!status)
-        status = remove_path(store, document->path, &replaced, error);
+        status = collection_find(store, document->collection, true, &collection, error);
     if (!status)
-        status = insert(store, document, chunks, count, recipe.dimension, error);
+        status = remove_path(store, collection, document->path, &replaced, error);
     if (!status)
-        status = next_generation(store, error);
+        status = insert(store, collection, document, chunks, count, recipe.dimension, error);
+    if (!status)
+        status = log_generation(store, error);
     return status;
 }
 
@@ -360,54 +400,66 @@ rag_status store_put(struct store *store, const struct store_document *document,
     return status;
 }
 
-static rag_status remove_paths(struct store *store, const char *const *paths, size_t count,
-                               size_t *removed, rag_error *error)
+static rag_status remove_paths(struct store *store, const char *collection,
+                               const char *const *paths, size_t count, size_t *removed,
+                               rag_error *error)
 {
-    rag_status status = words_up_to_date(store, error);
+    int64_t id = 0;
+    rag_status status = collection_find(store, collection, false, &id, error);
+    if (!status)
+        status = words_up_to_date(store, error);
     for (size_t i = 0; i < count && !status; i++) {
         bool found;
-        status = remove_path(store, paths[i], &found, error);
+        status = remove_path(store, id, paths[i], &found, error);
         if (!status && found)
             ++*removed;
     }
     if (!status && *removed)
-        status = next_generation(store, error);
+        status = collection_tidy(store, id, error);
+    if (!status && *removed)
+        status = log_generation(store, error);
     return status;
 }
 
-rag_status store_remove(struct store *store, const char *const *paths, size_t count,
-                        size_t *removed, rag_error *error)
+rag_status store_remove(struct store *store, const char *collection, const char *const *paths,
+                        size_t count, size_t *removed, rag_error *error)
 {
     size_t done = 0;
     store_lock(store);
     rag_status status = db_begin(store, DB_WRITE, error);
     if (!status)
-        status = db_end(store, remove_paths(store, paths, count, &done, error), error);
+        status =
+            db_end(store, remove_paths(store, collection, paths, count, &done, error), error);
     store_unlock(store);
     if (removed)
         *removed = status ? 0 : done;
     return status;
 }
 
-static rag_status touch(struct store *store, const char *path, uint64_t size, int64_t modified,
-                        rag_error *error)
+static rag_status touch(struct store *store, const char *collection, const char *path,
+                        uint64_t size, int64_t modified, rag_error *error)
 {
     sqlite3_stmt *statement;
-    rag_status status = db_prepare(
-        store, &statement, "UPDATE documents SET size=?, modified=? WHERE path=?", error);
+    int64_t id = 0;
+    rag_status status = collection_find(store, collection, false, &id, error);
+    if (status)
+        return status;
+    status = db_prepare(store, &statement,
+                        "UPDATE documents SET size=?, modified=? WHERE collection=? AND path=?",
+                        error);
     if (!status)
-        status = db_run(store, statement, error, "iit", (int64_t)size, modified, path);
+        status = db_run(store, statement, error, "iiit", (int64_t)size, modified, id, path);
     sqlite3_finalize(statement);
     return status;
 }
 
-rag_status store_touch(struct store *store, const char *path, uint64_t size, int64_t modified,
-                       rag_error *error)
+rag_status store_touch(struct store *store, const char *collection, const char *path,
+                       uint64_t size, int64_t modified, rag_error *error)
 {
     store_lock(store);
     rag_status status = db_begin(store, DB_WRITE, error);
     if (!status)
-        status = db_end(store, touch(store, path, size, modified, error), error);
+        status = db_end(store, touch(store, collection, path, size, modified, error), error);
     store_unlock(store);
     return status;
 }

@@ -160,9 +160,9 @@ rag_status script_run(size_t step, const char *path, struct store **store, rag_e
     case PUT:
         return put(*store, what->path, what->version, error);
     case REMOVE:
-        return store_remove(*store, &paths[what->path], 1, NULL, error);
+        return store_remove(*store, NULL, &paths[what->path], 1, NULL, error);
     case TOUCH:
-        return store_touch(*store, paths[what->path], 7, 77, error);
+        return store_touch(*store, NULL, paths[what->path], 7, 77, error);
     case COMPACT:
         return compact(*store, error);
     }
@@ -212,7 +212,7 @@ static int look_at_document(const char *path, void *user)
     struct stored_document found;
     unsigned version = 0;
     size_t number = number_of(path);
-    assert_ok(store_get_document(looking->store, path, true, &found, &error), &error);
+    assert_ok(store_get_document(looking->store, NULL, path, true, &found, &error), &error);
     assert_int_equal(sscanf(found.metadata, "{\"version\": %u}", &version), 1);
     const struct made *made = looking->made = document(number, version);
     looking->state.version[number] = version;
@@ -223,7 +223,8 @@ static int look_at_document(const char *path, void *user)
     assert_int_equal(found.chunks, made->count);
     stored_document_release(&found);
     looking->chunks = 0;
-    assert_ok(store_each_chunk(looking->store, path, look_at_chunk, looking, &error), &error);
+    assert_ok(store_each_chunk(looking->store, NULL, path, look_at_chunk, looking, &error),
+              &error);
     assert_int_equal(looking->chunks, made->count);
     return 0;
 }
@@ -233,6 +234,7 @@ struct script_state script_look(struct store *store)
     rag_error error;
     struct looking looking = {.store = store};
     assert_whole(store);
-    assert_ok(store_each_document(store, NULL, look_at_document, &looking, &error), &error);
+    assert_ok(store_each_document(store, NULL, NULL, look_at_document, &looking, &error),
+              &error);
     return looking.state;
 }

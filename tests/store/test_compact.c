@@ -34,7 +34,7 @@ static void fill_and_remove_most(struct fixture *f)
     for (unsigned i = 1; i < DOCUMENTS; i++) {
         snprintf(name, sizeof name, "/%u", i);
         const char *path = name;
-        assert_ok(store_remove(f->store, &path, 1, NULL, &f->error), &f->error);
+        assert_ok(store_remove(f->store, NULL, &path, 1, NULL, &f->error), &f->error);
     }
 }
 
@@ -43,7 +43,7 @@ static struct scored_list search(struct fixture *f)
     struct scored_list found;
     static const char question[] = "word3 of5 word40";
     assert_ok(store_search_lexical(f->store, (rag_text){question, sizeof question - 1}, 10,
-                                   &found, NULL, &f->error),
+                                   NULL, &found, NULL, &f->error),
               &f->error);
     return found;
 }

@@ -24,12 +24,13 @@ static void a_document_comes_back_as_it_was_put(void **state)
         "{\"title\": \"\xe6\xae\x8b\", \"id\": 123456789012345678901}";
     assert_ok(put_with(f, "some name", metadata), &f->error);
     struct stored_document document;
-    assert_ok(store_get_document(f->store, "some name", false, &document, &f->error),
+    assert_ok(store_get_document(f->store, NULL, "some name", false, &document, &f->error),
               &f->error);
     assert_null(document.text);
     assert_string_equal(document.metadata, metadata);
     stored_document_release(&document);
-    assert_ok(store_get_document(f->store, "some name", true, &document, &f->error), &f->error);
+    assert_ok(store_get_document(f->store, NULL, "some name", true, &document, &f->error),
+              &f->error);
     assert_string_equal(document.path, "some name");
     assert_string_equal(document.format, "text");
     assert_int_equal(document.text_size, 3);
@@ -39,10 +40,10 @@ static void a_document_comes_back_as_it_was_put(void **state)
     assert_int_equal(document.chunks, 0);
     stored_document_release(&document);
     assert_status(RAG_NOT_FOUND,
-                  store_get_document(f->store, "other", false, &document, &f->error),
+                  store_get_document(f->store, NULL, "other", false, &document, &f->error),
                   &f->error);
     assert_ok(put_with(f, "some name", NULL), &f->error);
-    assert_ok(store_get_document(f->store, "some name", false, &document, &f->error),
+    assert_ok(store_get_document(f->store, NULL, "some name", false, &document, &f->error),
               &f->error);
     assert_string_equal(document.metadata, "{}");
     stored_document_release(&document);
@@ -119,7 +120,8 @@ static int see(const struct stored_chunk *chunk, const float *vector, void *user
     strcat(seen->texts, " ");
     if (seen->remove) {
         rag_error error;
-        assert_ok(store_remove(seen->fixture->store, &seen->remove, 1, NULL, &error), &error);
+        assert_ok(store_remove(seen->fixture->store, NULL, &seen->remove, 1, NULL, &error),
+                  &error);
         seen->remove = NULL;
     }
     return ++seen->count == seen->stop_at;
@@ -129,24 +131,24 @@ static void chunks_are_handed_over_in_the_order_they_were_put_in(void **state)
 {
     struct fixture *f = *state;
     struct seen seen = {.fixture = f};
-    assert_ok(store_each_chunk(f->store, NULL, see, &seen, &f->error), &f->error);
+    assert_ok(store_each_chunk(f->store, NULL, NULL, see, &seen, &f->error), &f->error);
     assert_int_equal(seen.count, 0);
     assert_ok(put_lines(f->store, "/b", "one\ntwo\n", 1, &f->error), &f->error);
     assert_ok(put_lines(f->store, "/a", "three\n", 5, &f->error), &f->error);
     assert_ok(put_lines(f->store, "/c", "", 5, &f->error), &f->error);
-    assert_ok(store_each_chunk(f->store, NULL, see, &seen, &f->error), &f->error);
+    assert_ok(store_each_chunk(f->store, NULL, NULL, see, &seen, &f->error), &f->error);
     assert_string_equal(seen.texts, "/b:one /b:two /a:three ");
     seen = (struct seen){.fixture = f};
-    assert_ok(store_each_chunk(f->store, "/a", see, &seen, &f->error), &f->error);
+    assert_ok(store_each_chunk(f->store, NULL, "/a", see, &seen, &f->error), &f->error);
     assert_string_equal(seen.texts, "/a:three ");
     seen = (struct seen){.fixture = f, .stop_at = 1};
-    assert_ok(store_each_chunk(f->store, NULL, see, &seen, &f->error), &f->error);
+    assert_ok(store_each_chunk(f->store, NULL, NULL, see, &seen, &f->error), &f->error);
     assert_int_equal(seen.count, 1);
-    assert_status(RAG_NOT_FOUND, store_each_chunk(f->store, "/none", see, &seen, &f->error),
-                  &f->error);
+    assert_status(RAG_NOT_FOUND,
+                  store_each_chunk(f->store, NULL, "/none", see, &seen, &f->error), &f->error);
     /* One that goes out meanwhile is passed over. */
     seen = (struct seen){.fixture = f, .remove = "/a"};
-    assert_ok(store_each_chunk(f->store, NULL, see, &seen, &f->error), &f->error);
+    assert_ok(store_each_chunk(f->store, NULL, NULL, see, &seen, &f->error), &f->error);
     assert_string_equal(seen.texts, "/b:one /b:two ");
 }
 
@@ -161,7 +163,7 @@ static void damaged_chunks_are_refused_when_read(void **state)
         assert_ok(put_lines(f->store, "/a", "one\n", 1, &f->error), &f->error);
         tamper(f, damages[i]);
         struct seen seen = {.fixture = f};
-        assert_status(RAG_INDEX, store_each_chunk(f->store, NULL, see, &seen, &f->error),
+        assert_status(RAG_INDEX, store_each_chunk(f->store, NULL, NULL, see, &seen, &f->error),
                       &f->error);
         assert_int_equal(seen.count, 0);
         tamper(f, "DELETE FROM vectors; DELETE FROM chunks; DELETE FROM documents; "

@@ -95,8 +95,8 @@ static size_t rank_of(struct store *store, const char *question, int64_t passage
     rag_error error;
     double ceiling;
     size_t rank = 0;
-    assert_ok(store_search_lexical(store, (rag_text){question, strlen(question)}, FOUND, &found,
-                                   &ceiling, &error),
+    assert_ok(store_search_lexical(store, (rag_text){question, strlen(question)}, FOUND, NULL,
+                                   &found, &ceiling, &error),
               &error);
     *strength = found.count ? found.items[0].score / ceiling : 0;
     assert_true(*strength >= 0);

@@ -114,7 +114,7 @@ static void a_newer_format_is_refused(void **state)
 {
     struct fixture *f = *state;
     close_store(f);
-    tamper(f, "PRAGMA user_version=3");
+    tamper(f, "PRAGMA user_version=4");
     assert_refused(f, "newer rag");
     tamper(f, "PRAGMA user_version=0");
     assert_refused(f, "damaged");
@@ -164,9 +164,10 @@ static bool use(struct fixture *f)
     float query[DIMENSION];
     struct store_counts c;
     unit_vector(1, query);
-    status = store_search_dense(store, query, 5, &found, &f->error);
+    status = store_search_dense(store, query, 5, NULL, &found, &f->error);
     scored_list_release(&found);
-    status |= store_search_lexical(store, (rag_text){"line 3", 6}, 5, &found, NULL, &f->error);
+    status |=
+        store_search_lexical(store, (rag_text){"line 3", 6}, 5, NULL, &found, NULL, &f->error);
     scored_list_release(&found);
     for (int64_t id = 1; id < 40; id += 13) {
         status |= store_get_chunk(store, id, &chunk, &f->error);
@@ -248,11 +249,11 @@ static bool can_read_and_not_write(struct fixture *f)
     const char *path = "/a";
     if (store_open(f->path, true, &store, &f->error) != RAG_OK)
         return false;
-    bool good = store_search_lexical(store, (rag_text){"line", 4}, 5, &found, NULL,
+    bool good = store_search_lexical(store, (rag_text){"line", 4}, 5, NULL, &found, NULL,
                                      &f->error) == RAG_OK &&
                 found.count == 5 &&
                 store_verify(store, ignore, NULL, NULL, &f->error) == RAG_OK &&
-                store_remove(store, &path, 1, NULL, &f->error) == RAG_INDEX &&
+                store_remove(store, NULL, &path, 1, NULL, &f->error) == RAG_INDEX &&
                 strstr(f->error.message, "permission to write");
     scored_list_release(&found);
     store_close(store);

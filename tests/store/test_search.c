@@ -54,7 +54,7 @@ static void dense_search_finds_the_nearest_exactly(void **state)
         float query[DIMENSION], vector[DIMENSION];
         unit_vector(100000 + q, query);
         struct scored_list found;
-        assert_ok(store_search_dense(f->store, query, 10, &found, &f->error), &f->error);
+        assert_ok(store_search_dense(f->store, query, 10, NULL, &found, &f->error), &f->error);
         assert_int_equal(found.count, 10);
         size_t better = 0;
         for (unsigned i = 0; i < DOCUMENTS * LINES; i++) {
@@ -87,7 +87,7 @@ static void a_document_is_about_the_sum_of_its_chunks(void **state)
     float query[DIMENSION], vector[DIMENSION], unit[DIMENSION];
     unit_vector(100, query);
     struct scored_list found;
-    assert_ok(store_search_dense(f->store, query, 10, &found, &f->error), &f->error);
+    assert_ok(store_search_dense(f->store, query, 10, NULL, &found, &f->error), &f->error);
     assert_int_equal(found.count, 4);
 
     double sum[DIMENSION] = {0}, product = 0, norm = 0;
@@ -132,9 +132,9 @@ static void equal_scores_go_by_id(void **state)
     }
     for (size_t k = 1; k < 12; k++) {
         struct scored_list dense, lexical;
-        assert_ok(store_search_dense(f->store, vector, k, &dense, &f->error), &f->error);
-        assert_ok(store_search_lexical(f->store, (rag_text){"words", 5}, k, &lexical, NULL,
-                                       &f->error),
+        assert_ok(store_search_dense(f->store, vector, k, NULL, &dense, &f->error), &f->error);
+        assert_ok(store_search_lexical(f->store, (rag_text){"words", 5}, k, NULL, &lexical,
+                                       NULL, &f->error),
                   &f->error);
         assert_int_equal(dense.count, k < 9 ? k : 9);
         assert_int_equal(lexical.count, dense.count);
@@ -150,8 +150,8 @@ static void equal_scores_go_by_id(void **state)
 static struct scored_list ask(struct fixture *f, const char *question, double *ceiling)
 {
     struct scored_list found;
-    assert_ok(store_search_lexical(f->store, (rag_text){question, strlen(question)}, 10, &found,
-                                   ceiling, &f->error),
+    assert_ok(store_search_lexical(f->store, (rag_text){question, strlen(question)}, 10, NULL,
+                                   &found, ceiling, &f->error),
               &f->error);
     return found;
 }
@@ -321,11 +321,82 @@ static void fusion_leaves_the_dense_order_where_words_say_nothing(void **state)
     scored_list_release(&out);
 }
 
+/* Every third chunk, some twos, and some that are not there. */
+static struct id_ranges some_ranges(struct id_range *items)
+{
+    struct id_ranges ranges = {.items = items};
+    items[ranges.count++] = (struct id_range){-5, 0};
+    for (int64_t id = 7; id < DOCUMENTS * LINES; id += 30) {
+        items[ranges.count++] = (struct id_range){id, id};
+        items[ranges.count++] = (struct id_range){id + 9, id + 10};
+    }
+    items[ranges.count++] = (struct id_range){DOCUMENTS * LINES - 1, INT64_MAX};
+    return ranges;
+}
+
+static void assert_within(const struct scored_list *found, const struct id_ranges *within,
+                          const struct scored_list *all)
+{
+    size_t next = 0;
+    for (size_t i = 0; i < all->count && next < found->count; i++) {
+        if (!id_ranges_have(within, all->items[i].chunk_id))
+            continue;
+        assert_int_equal(found->items[next].chunk_id, all->items[i].chunk_id);
+        assert_true(found->items[next++].score == all->items[i].score);
+    }
+    assert_int_equal(next, found->count);
+}
+
+static void a_search_within_some_chunks_finds_the_best_of_these(void **state)
+{
+    struct fixture *f = *state;
+    assert_ok(store_set_volatile(f->store, &f->error), &f->error);
+    put_many(f);
+    struct id_range items[2 * DOCUMENTS * LINES / 30 + 4];
+    struct id_ranges within = some_ranges(items), none = {0};
+    enum { ALL = DOCUMENTS * LINES };
+    static const char question[] = "common word7 word16 word3";
+    for (unsigned q = 0; q < 5; q++) {
+        float query[DIMENSION];
+        unit_vector(100000 + q, query);
+        struct scored_list all, found;
+        assert_ok(store_search_dense(f->store, query, ALL, NULL, &all, &f->error), &f->error);
+        assert_ok(store_search_dense(f->store, query, 10, &within, &found, &f->error),
+                  &f->error);
+        assert_int_equal(found.count, 10);
+        assert_within(&found, &within, &all);
+        scored_list_release(&all);
+        scored_list_release(&found);
+    }
+    struct scored_list all, found;
+    double of_all, of_some;
+    rag_text text = {question, sizeof question - 1};
+    assert_ok(store_search_lexical(f->store, text, ALL, NULL, &all, &of_all, &f->error),
+              &f->error);
+    assert_ok(store_search_lexical(f->store, text, 10, &within, &found, &of_some, &f->error),
+              &f->error);
+    assert_int_equal(found.count, 10);
+    assert_true(of_some == of_all);
+    assert_within(&found, &within, &all);
+    scored_list_release(&found);
+    assert_ok(store_search_lexical(f->store, text, 10, &none, &found, NULL, &f->error),
+              &f->error);
+    assert_int_equal(found.count, 0);
+    scored_list_release(&found);
+    float query[DIMENSION];
+    unit_vector(1, query);
+    assert_ok(store_search_dense(f->store, query, 10, &none, &found, &f->error), &f->error);
+    assert_int_equal(found.count, 0);
+    scored_list_release(&found);
+    scored_list_release(&all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_version_of_the_inner_product_gives_the_same_bits),
         TEST(dense_search_finds_the_nearest_exactly),
+        TEST(a_search_within_some_chunks_finds_the_best_of_these),
         TEST(a_document_is_about_the_sum_of_its_chunks),
         TEST(equal_scores_go_by_id),
         TEST(bm25_is_the_formula),

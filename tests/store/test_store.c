@@ -11,8 +11,8 @@ static struct scored_list find(struct store *store, const char *question)
 {
     struct scored_list found;
     rag_error error;
-    assert_ok(store_search_lexical(store, (rag_text){question, strlen(question)}, 100, &found,
-                                   NULL, &error),
+    assert_ok(store_search_lexical(store, (rag_text){question, strlen(question)}, 100, NULL,
+                                   &found, NULL, &error),
               &error);
     return found;
 }
@@ -33,22 +33,22 @@ static void an_empty_store_answers_everything(void **state)
     double score, ceiling;
     unit_vector(1, query);
     int64_t id = 1;
-    assert_ok(store_search_dense(f->store, query, 10, &found, &f->error), &f->error);
+    assert_ok(store_search_dense(f->store, query, 10, NULL, &found, &f->error), &f->error);
     assert_int_equal(found.count, 0);
     scored_list_release(&found);
     assert_ok(store_score_dense(f->store, query, &id, 1, &score, &f->error), &f->error);
     assert_true(isnan(score));
-    assert_ok(
-        store_search_lexical(f->store, (rag_text){"word", 4}, 10, &found, &ceiling, &f->error),
-        &f->error);
+    assert_ok(store_search_lexical(f->store, (rag_text){"word", 4}, 10, NULL, &found, &ceiling,
+                                   &f->error),
+              &f->error);
     assert_int_equal(found.count, 0);
     scored_list_release(&found);
     assert_true(ceiling == 0);
     struct store_counts c = counts(f->store);
     assert_int_equal(c.documents + c.chunks + c.tokens, 0);
-    assert_int_equal(c.format, 2);
+    assert_int_equal(c.format, 3);
     size_t removed;
-    assert_ok(store_remove(f->store, (const char *const[]){"/a"}, 1, &removed, &f->error),
+    assert_ok(store_remove(f->store, NULL, (const char *const[]){"/a"}, 1, &removed, &f->error),
               &f->error);
     assert_int_equal(removed, 0);
     assert_whole(f->store);
@@ -105,9 +105,9 @@ static void text_may_hold_any_character_and_be_empty(void **state)
     chunk.end = 0;
     assert_ok(store_put(f->store, &empty, &chunk, 1, &f->error), &f->error);
     assert_whole(f->store);
-    assert_ok(
-        store_remove(f->store, (const char *const[]){"/nul", "/empty"}, 2, NULL, &f->error),
-        &f->error);
+    assert_ok(store_remove(f->store, NULL, (const char *const[]){"/nul", "/empty"}, 2, NULL,
+                           &f->error),
+              &f->error);
     assert_whole(f->store);
 }
 
@@ -136,7 +136,7 @@ static void an_id_is_never_given_to_another_chunk(void **state)
     struct scored_list found = find(f->store, "apple");
     int64_t id = found.items[0].chunk_id;
     scored_list_release(&found);
-    assert_ok(store_remove(f->store, (const char *const[]){"/a"}, 1, NULL, &f->error),
+    assert_ok(store_remove(f->store, NULL, (const char *const[]){"/a"}, 1, NULL, &f->error),
               &f->error);
     assert_ok(put_lines(f->store, "/b", "banana\n", 1, &f->error), &f->error);
     struct stored_chunk chunk;
@@ -149,8 +149,8 @@ static void a_removed_document_leaves_nothing(void **state)
     assert_ok(put_lines(f->store, "/a", "apple\nbanana\n", 1, &f->error), &f->error);
     assert_ok(put_lines(f->store, "/b", "apple\n", 5, &f->error), &f->error);
     size_t removed;
-    assert_ok(store_remove(f->store, (const char *const[]){"/a", "/a", "/none"}, 3, &removed,
-                           &f->error),
+    assert_ok(store_remove(f->store, NULL, (const char *const[]){"/a", "/a", "/none"}, 3,
+                           &removed, &f->error),
               &f->error);
     assert_int_equal(removed, 1);
     assert_int_equal(hits(f->store, "apple"), 1);
@@ -159,7 +159,7 @@ static void a_removed_document_leaves_nothing(void **state)
     float query[DIMENSION];
     struct scored_list found;
     unit_vector(1, query);
-    assert_ok(store_search_dense(f->store, query, 10, &found, &f->error), &f->error);
+    assert_ok(store_search_dense(f->store, query, 10, NULL, &found, &f->error), &f->error);
     assert_int_equal(found.count, 1);
     scored_list_release(&found);
     assert_whole(f->store);
@@ -200,12 +200,12 @@ static void a_file_is_known_by_its_path_bytes_and_time(void **state)
 {
     struct fixture *f = *state;
     struct store_file file;
-    assert_ok(store_find_document(f->store, "/a", &file, &f->error), &f->error);
+    assert_ok(store_find_document(f->store, NULL, "/a", &file, &f->error), &f->error);
     assert_false(file.present);
     assert_ok(put_lines(f->store, "/a", "apple\n", 1, &f->error), &f->error);
-    assert_ok(store_touch(f->store, "/a", 6, INT64_C(1700000000123456789), &f->error),
+    assert_ok(store_touch(f->store, NULL, "/a", 6, INT64_C(1700000000123456789), &f->error),
               &f->error);
-    assert_ok(store_find_document(f->store, "/a", &file, &f->error), &f->error);
+    assert_ok(store_find_document(f->store, NULL, "/a", &file, &f->error), &f->error);
     assert_true(file.present);
     assert_int_equal(file.size, 6);
     assert_true(file.modified == INT64_C(1700000000123456789));
@@ -237,7 +237,7 @@ static int collect(const char *path, void *user)
 static void assert_paths(struct fixture *f, const char *path, const char *expected)
 {
     struct buf list = BUF_INIT(4096);
-    assert_ok(store_each_document(f->store, path, collect, &list, &f->error), &f->error);
+    assert_ok(store_each_document(f->store, NULL, path, collect, &list, &f->error), &f->error);
     assert_string_equal(list.data ? list.data : "", expected);
     buf_release(&list);
 }
@@ -263,7 +263,7 @@ static void documents_are_listed_at_and_below_a_path_alone(void **state)
 static int remove_it(const char *path, void *user)
 {
     struct fixture *f = user;
-    assert_ok(store_remove(f->store, &path, 1, NULL, &f->error), &f->error);
+    assert_ok(store_remove(f->store, NULL, &path, 1, NULL, &f->error), &f->error);
     return strcmp(path, "/d/b") == 0;
 }
 
@@ -273,7 +273,7 @@ static void a_listing_may_change_the_store_and_stop(void **state)
     assert_ok(put_lines(f->store, "/d/a", "x\n", 1, &f->error), &f->error);
     assert_ok(put_lines(f->store, "/d/b", "x\n", 2, &f->error), &f->error);
     assert_ok(put_lines(f->store, "/d/c", "x\n", 3, &f->error), &f->error);
-    assert_ok(store_each_document(f->store, "/d", remove_it, f, &f->error), &f->error);
+    assert_ok(store_each_document(f->store, NULL, "/d", remove_it, f, &f->error), &f->error);
     assert_paths(f, NULL, "/d/c ");
 }
 

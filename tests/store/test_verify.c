@@ -15,8 +15,8 @@ static void note(const char *problem, void *user)
 static const struct {
     const char *sql, *says;
 } damages[] = {
-    {"UPDATE documents SET text=CAST(replace(text, 'b', 'c') AS BLOB)", "stored text"},
-    {"UPDATE documents SET text=CAST(text||x'ff' AS BLOB)", "not UTF-8"},
+    {"UPDATE texts SET text=CAST(replace(text, 'b', 'c') AS BLOB)", "stored text"},
+    {"UPDATE texts SET text=CAST(text||x'ff' AS BLOB)", "not UTF-8"},
     {"UPDATE documents SET text_hash=zeroblob(32)", "stored text"},
     {"UPDATE documents SET hash=x'00'", "hash of its file"},
     {"UPDATE documents SET metadata='{\"a\":2}'", "metadata are not what was put in"},
@@ -26,6 +26,14 @@ static const struct {
     {"UPDATE documents SET metadata_hash=zeroblob(32)", "metadata are not what was put in"},
     {"UPDATE documents SET chunks=9", "instead of 9"},
     {"UPDATE documents SET chunks_hash=zeroblob(31)", "not what was put in"},
+    {"UPDATE documents SET first_chunk=2", "has the id 1 instead of 2"},
+    {"DELETE FROM texts", "its text is missing"},
+    {"PRAGMA foreign_keys=OFF; UPDATE documents SET collection=7", "not there"},
+    {"PRAGMA foreign_keys=OFF; INSERT INTO texts VALUES(7, x'')", "not there"},
+    {"INSERT INTO token_weights VALUES(1, zeroblob(8))", "not what was put in"},
+    {"INSERT INTO removals VALUES(9, 1, 1)", "the log of removals"},
+    {"INSERT INTO removals VALUES(1, 2, 1)", "the log of removals"},
+    {"UPDATE state SET removals_from=9", "the log of removals"},
     {"UPDATE chunks SET begin_byte=1000 WHERE id=1", "place of chunk 1"},
     {"UPDATE chunks SET begin_byte=-1 WHERE id=1", "place of chunk 1"},
     {"UPDATE chunks SET end_byte=begin_byte-1 WHERE id=2", "place of chunk 2"},

@@ -15,8 +15,8 @@ static const char *const versions[] = {"old one\nold two\n", "new one\nnew two\n
 static size_t hits(struct store *store, const char *question, rag_error *error)
 {
     struct scored_list found;
-    assert_ok(store_search_lexical(store, (rag_text){question, strlen(question)}, 100, &found,
-                                   NULL, error),
+    assert_ok(store_search_lexical(store, (rag_text){question, strlen(question)}, 100, NULL,
+                                   &found, NULL, error),
               error);
     size_t count = found.count;
     scored_list_release(&found);
@@ -28,7 +28,7 @@ static size_t rows(struct store *store, rag_error *error)
     struct scored_list found;
     float query[DIMENSION];
     unit_vector(1, query);
-    assert_ok(store_search_dense(store, query, 1000, &found, error), error);
+    assert_ok(store_search_dense(store, query, 1000, NULL, &found, error), error);
     size_t count = found.count;
     scored_list_release(&found);
     return count;
@@ -64,7 +64,7 @@ static void a_reader_works_while_a_writer_is_in_the_middle(void **state)
     struct store_file file;
     assert_int_equal(hits(f->store, "old", &f->error), 2);
     assert_int_equal(rows(f->store, &f->error), 2);
-    assert_ok(store_find_document(f->store, "/a", &file, &f->error), &f->error);
+    assert_ok(store_find_document(f->store, NULL, "/a", &file, &f->error), &f->error);
     assert_int_equal(file.size, strlen(versions[0]));
     sqlite3_close(writer);
 }
@@ -81,9 +81,10 @@ static void a_second_writer_waits_and_then_says_who_is_in_the_way(void **state)
                   &f->error);
     assert_says(&f->error, "another process");
     size_t removed = 7;
-    assert_status(RAG_INDEX_BUSY,
-                  store_remove(f->store, (const char *const[]){"/a"}, 1, &removed, &f->error),
-                  &f->error);
+    assert_status(
+        RAG_INDEX_BUSY,
+        store_remove(f->store, NULL, (const char *const[]){"/a"}, 1, &removed, &f->error),
+        &f->error);
     assert_int_equal(removed, 0);
     sqlite3_close(writer);
     assert_ok(put_lines(f->store, "/b", versions[1], 1, &f->error), &f->error);
@@ -116,11 +117,11 @@ static bool look(struct store *store)
     struct scored_list found;
     float query[DIMENSION];
     unit_vector(1, query);
-    bool good = store_search_dense(store, query, 100, &found, &error) == RAG_OK &&
+    bool good = store_search_dense(store, query, 100, NULL, &found, &error) == RAG_OK &&
                 (found.count == 2 || found.count == 3);
     scored_list_release(&found);
     good = good &&
-           store_search_lexical(store, (rag_text){"one", 3}, 100, &found, NULL, &error) ==
+           store_search_lexical(store, (rag_text){"one", 3}, 100, NULL, &found, NULL, &error) ==
                RAG_OK &&
            found.count == 1;
     scored_list_release(&found);

@@ -1,0 +1,72 @@
+/* The names under which documents are kept apart. */
+#include "store/sqlite.h"
+#include "text/utf8.h"
+
+#include <string.h>
+
+const char *collection_name(const char *collection)
+{
+    return collection ? collection : COLLECTION_DEFAULT;
+}
+
+rag_status collection_check(const char *name, rag_error *error)
+{
+    size_t size = strnlen(name, COLLECTION_MAX_NAME + 1);
+    bool fits = size && size <= COLLECTION_MAX_NAME && utf8_valid_prefix(name, size) == size;
+    for (size_t i = 0; fits && i < size; i++)
+        fits = (unsigned char)name[i] >= ' ' && name[i] != 0x7f;
+    return fits ? RAG_OK
+                : fail_with(error, RAG_INPUT,
+                            "a collection's name has 1 to %d bytes of UTF-8 without control "
+                            "characters",
+                            COLLECTION_MAX_NAME);
+}
+
+static rag_status make_collection(struct store *store, const char *name, int64_t *id,
+                                  rag_error *error)
+{
+    sqlite3_stmt *statement;
+    rag_status status = collection_check(name, error);
+    if (status)
+        return status;
+    status = db_prepare(store, &statement, "INSERT INTO collections(name) VALUES(?)", error);
+    if (!status)
+        status = db_run(store, statement, error, "t", name);
+    sqlite3_finalize(statement);
+    *id = sqlite3_last_insert_rowid(store->db);
+    return status;
+}
+
+rag_status collection_find(struct store *store, const char *name, bool make, int64_t *id,
+                           rag_error *error)
+{
+    sqlite3_stmt *statement;
+    bool row = false;
+    *id = 0;
+    rag_status status =
+        db_prepare(store, &statement, "SELECT id FROM collections WHERE name=?", error);
+    if (!status)
+        status = db_bind(store, statement, error, "t", collection_name(name));
+    if (!status)
+        status = db_step(store, statement, &row, error);
+    if (!status && row)
+        *id = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    if (status || row || !make)
+        return status;
+    return make_collection(store, collection_name(name), id, error);
+}
+
+rag_status collection_tidy(struct store *store, int64_t id, rag_error *error)
+{
+    sqlite3_stmt *statement;
+    rag_status status =
+        db_prepare(store, &statement,
+                   "DELETE FROM collections WHERE id=? AND "
+                   "NOT EXISTS(SELECT 1 FROM documents WHERE collection=collections.id)",
+                   error);
+    if (!status)
+        status = db_run(store, statement, error, "i", id);
+    sqlite3_finalize(statement);
+    return status;
+}

@@ -1,0 +1,77 @@
+/* An index that an earlier rag made opens, is whole and answers, and takes documents. */
+#include "store/example.h"
+#include "store/fixture.h"
+
+#include "base/buf.h"
+#include "base/file.h"
+
+static size_t find(struct fixture *f, const char *word, int64_t *id)
+{
+    struct scored_list found;
+    assert_ok(store_search_lexical(f->store, (rag_text){word, strlen(word)}, 9, NULL, &found,
+                                   NULL, &f->error),
+              &f->error);
+    size_t count = found.count;
+    *id = count ? found.items[0].chunk_id : 0;
+    scored_list_release(&found);
+    return count;
+}
+
+static void assert_contents(struct fixture *f)
+{
+    assert_int_equal(counts(f->store).documents, EXAMPLES);
+    assert_int_equal(counts(f->store).chunks, 5);
+    for (size_t i = 0; i < EXAMPLES; i++) {
+        struct stored_document document;
+        assert_ok(store_get_document(f->store, examples[i].collection, examples[i].path, true,
+                                     &document, &f->error),
+                  &f->error);
+        assert_string_equal(document.text, examples[i].text);
+        assert_string_equal(document.metadata, examples[i].metadata);
+        stored_document_release(&document);
+        float query[DIMENSION];
+        struct scored_list found;
+        struct stored_chunk chunk;
+        unit_vector(examples[i].seed, query);
+        assert_ok(store_search_dense(f->store, query, 1, NULL, &found, &f->error), &f->error);
+        assert_true(found.items[0].score > 0.999);
+        assert_ok(store_get_chunk(f->store, found.items[0].chunk_id, &chunk, &f->error),
+                  &f->error);
+        assert_string_equal(chunk.path, examples[i].path);
+        assert_string_equal(chunk.collection, examples[i].collection);
+        assert_string_equal(chunk.heading, "Chapter");
+        stored_chunk_release(&chunk);
+        scored_list_release(&found);
+    }
+    int64_t id;
+    assert_int_equal(find(f, "boiling", &id), 1);
+    assert_int_equal(find(f, "\xe7\xbb\xbf\xe8\x8c\xb6", &id), 1);
+}
+
+static void version_3_opens_for_ever_after(void **state)
+{
+    struct fixture *f = *state;
+    struct buf bytes = BUF_INIT(4 << 20);
+    store_close(f->store);
+    f->store = NULL;
+    assert_ok(file_read(TEST_DATA "/store/version-3.rag", &bytes, &f->error), &f->error);
+    assert_int_equal(bytes.data[63], 3);
+    assert_ok(file_write(f->path, bytes.data, bytes.size, &f->error), &f->error);
+    buf_release(&bytes);
+    assert_ok(store_open(f->path, false, &f->store, &f->error), &f->error);
+    assert_contents(f);
+    assert_whole(f->store);
+    assert_ok(put_lines(f->store, "/new", "fresh\n", 31, &f->error), &f->error);
+    assert_ok(store_remove(f->store, NULL, (const char *const[]){"/new"}, 1, NULL, &f->error),
+              &f->error);
+    assert_contents(f);
+    assert_whole(f->store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(version_3_opens_for_ever_after),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
