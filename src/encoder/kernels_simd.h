@@ -93,18 +93,56 @@ static void outer_product(size_t m, size_t n, size_t k, const float *a, size_t l
 
 /* ---- Products with packed matrices ---- */
 
-enum { AHEAD = 16 }; /* units between what is multiplied and what is fetched */
+enum {
+    UNITS_A_STEP = 4,
+    MOST_UNITS = 1024, /* at once: 128 rows of so many inputs take 512 KB of the second cache */
+};
 
-/* As tile, but rows of x stand as they are, and columns in groups of TILE_COLUMNS. Three rows
- * go by one pointer, which keeps the addresses in registers. */
-ALWAYS_INLINE void packed_tile(size_t rows, size_t vecs, const struct tile_rows *x,
-                               size_t first, const struct tile_matrix *w, size_t column,
-                               float *y, size_t stride)
+/* The units [from, to) of a product, which go on from what y has of those before. */
+struct part {
+    const struct tile_rows *x;
+    const struct tile_matrix *w;
+    size_t from, to;
+    float *y;
+    size_t stride;
+};
+
+/* One unit: sum += inputs x weights, and the rows go on. Three of them go by one pointer, which
+ * keeps the addresses in registers. */
+ALWAYS_INLINE void multiply_unit(size_t rows, size_t vecs, const char *row[BLOCK_ROWS / 3],
+                                 size_t row_stride, const float *columns, size_t group_stride,
+                                 vec sum[BLOCK_ROWS][BLOCK_VECS])
+{
+    vec weights[BLOCK_VECS];
+    UNROLLED
+    for (size_t j = 0; j < vecs; j++) {
+        size_t group = j * VEC_WIDTH / TILE_COLUMNS, at = j * VEC_WIDTH % TILE_COLUMNS;
+        weights[j] = vec_load(columns + group * group_stride + at);
+    }
+    UNROLLED
+    for (size_t i = 0; i < rows; i++) {
+        vec input = vec_set(*(const float *)(row[i / 3] + i % 3 * row_stride));
+        UNROLLED
+        for (size_t j = 0; j < vecs; j++)
+            sum[i][j] = vec_fma(input, weights[j], sum[i][j]);
+    }
+    UNROLLED
+    for (size_t i = 0; i < BLOCK_ROWS / 3; i++)
+        row[i] += sizeof(float);
+}
+
+/* As tile, but rows of x stand as they are, and columns in groups of TILE_COLUMNS. Each step
+ * fetches one cache line, from `next` on, into the second cache. */
+ALWAYS_INLINE void packed_tile(size_t rows, size_t vecs, const struct part *p, size_t first,
+                               size_t column, const char *next)
 {
     vec sum[BLOCK_ROWS][BLOCK_VECS];
-    size_t units = w->units, row_stride = x->stride;
-    const float *columns = (const float *)w->data + column * units;
-    const char *x0 = (const char *)x->data + first * row_stride;
+    size_t row_stride = p->x->stride, group_stride = p->w->units * TILE_COLUMNS;
+    const float *columns =
+        (const float *)p->w->data + column * p->w->units + p->from * TILE_COLUMNS;
+    const char *x0 = (const char *)p->x->data + first * row_stride + p->from * sizeof(float);
+    float *y = p->y + first * p->stride + column;
+    const float *bias = p->w->bias ? p->w->bias + column : NULL;
     const char *row[BLOCK_ROWS / 3];
     UNROLLED
     for (size_t i = 0; i < BLOCK_ROWS / 3; i++)
@@ -112,55 +150,59 @@ ALWAYS_INLINE void packed_tile(size_t rows, size_t vecs, const struct tile_rows 
     UNROLLED
     for (size_t i = 0; i < rows; i++) {
         UNROLLED
-        for (size_t j = 0; j < vecs; j++)
-            sum[i][j] = w->bias ? vec_load(w->bias + column + j * VEC_WIDTH) : vec_set(0);
-    }
-    for (size_t u = 0; u < units; u++, columns += TILE_COLUMNS) {
-        vec weights[BLOCK_VECS];
-        UNROLLED
         for (size_t j = 0; j < vecs; j++) {
-            size_t group = j * VEC_WIDTH / TILE_COLUMNS, at = j * VEC_WIDTH % TILE_COLUMNS;
-            weights[j] = vec_load(columns + group * units * TILE_COLUMNS + at);
-            if (at == 0)
-                __builtin_prefetch(columns + (group * units + AHEAD) * TILE_COLUMNS);
-        }
-        UNROLLED
-        for (size_t i = 0; i < rows; i++) {
-            vec input = vec_set(*(const float *)(row[i / 3] + i % 3 * row_stride + u * 4));
-            UNROLLED
-            for (size_t j = 0; j < vecs; j++)
-                sum[i][j] = vec_fma(input, weights[j], sum[i][j]);
+            const float *so_far = p->from > 0 ? y + i * p->stride : bias;
+            sum[i][j] = so_far ? vec_load(so_far + j * VEC_WIDTH) : vec_set(0);
         }
     }
-    y += first * stride + column;
+    size_t left = p->to - p->from;
+    for (; left >= UNITS_A_STEP; left -= UNITS_A_STEP, next += TILE_BYTES) {
+        __builtin_prefetch(next, 0, 2);
+        UNROLLED
+        for (size_t u = 0; u < UNITS_A_STEP; u++, columns += TILE_COLUMNS)
+            multiply_unit(rows, vecs, row, row_stride, columns, group_stride, sum);
+    }
+    for (; left > 0; left--, columns += TILE_COLUMNS)
+        multiply_unit(rows, vecs, row, row_stride, columns, group_stride, sum);
     UNROLLED
     for (size_t i = 0; i < rows; i++) {
         UNROLLED
         for (size_t j = 0; j < vecs; j++)
-            vec_store(y + i * stride + j * VEC_WIDTH, sum[i][j]);
+            vec_store(y + i * p->stride + j * VEC_WIDTH, sum[i][j]);
     }
+}
+
+/* What the tile of the rows from `first` on fetches of the strip at the column `next`: each
+ * four tiles share a group of columns. Behind the strip there is nothing to fetch, which is
+ * harmless. */
+static const char *to_fetch(const struct part *p, size_t first, size_t next)
+{
+    size_t tile = first / BLOCK_ROWS, units = p->to - p->from;
+    size_t unit = (next / TILE_COLUMNS + tile / UNITS_A_STEP) * p->w->units + p->from +
+                  tile % UNITS_A_STEP * (units / UNITS_A_STEP);
+    return (const char *)p->w->data + unit * TILE_BYTES;
 }
 
 #undef TILE_CASE
 #define TILE_CASE(rows, vecs)                                                                  \
     case rows:                                                                                 \
-        packed_tile(rows, vecs, x, i, w, column, y, stride);                                   \
+        packed_tile(rows, vecs, p, i, column, to_fetch(p, i, next));                           \
         break;
 
-/* All rows by one strip of columns, which stays in the nearer caches. */
-static void wide_strip(const struct tile_rows *x, const struct tile_matrix *w, size_t column,
-                       float *y, size_t stride)
+/* All rows by one strip of columns, which stays in the nearer caches, while the next comes. */
+static void wide_strip(const struct part *p, size_t column, size_t next)
 {
-    for (size_t i = 0; i < x->count; i += BLOCK_ROWS)
-        TILE_SWITCH(x->count - i < BLOCK_ROWS ? x->count - i : BLOCK_ROWS, BLOCK_VECS)
+    size_t count = p->x->count;
+    for (size_t i = 0; i < count; i += BLOCK_ROWS)
+        TILE_SWITCH(count - i < BLOCK_ROWS ? count - i : BLOCK_ROWS, BLOCK_VECS)
 }
 
 #if BLOCK_VECS * VEC_WIDTH > 16
-static void narrow_strip(const struct tile_rows *x, const struct tile_matrix *w, size_t column,
-                         float *y, size_t stride)
+static void narrow_strip(const struct part *p, size_t column, size_t next)
 {
-    for (size_t i = 0; i < x->count; i += BLOCK_ROWS)
-        TILE_SWITCH(x->count - i < BLOCK_ROWS ? x->count - i : BLOCK_ROWS, 16 / VEC_WIDTH)
+    size_t count = p->x->count;
+    for (size_t i = 0; i < count; i += BLOCK_ROWS)
+        TILE_SWITCH(count - i < BLOCK_ROWS ? count - i : BLOCK_ROWS, 16 / VEC_WIDTH)
 }
 #else
 #define narrow_strip wide_strip
@@ -170,10 +212,15 @@ static void product(const struct tile_rows *x, const struct tile_matrix *w, size
                     size_t end, float *y, size_t stride)
 {
     enum { WIDE = BLOCK_VECS * VEC_WIDTH };
-    for (; first + WIDE <= end; first += WIDE)
-        wide_strip(x, w, first, y, stride);
-    if (first < end)
-        narrow_strip(x, w, first, y, stride);
+    for (size_t from = 0; from < w->units; from += MOST_UNITS) {
+        size_t to = w->units - from < MOST_UNITS ? w->units : from + MOST_UNITS;
+        struct part part = {x, w, from, to, y, stride};
+        size_t column = first;
+        for (; column + WIDE <= end; column += WIDE)
+            wide_strip(&part, column, column + 2 * WIDE <= end ? column + WIDE : first);
+        if (column < end)
+            narrow_strip(&part, column, first);
+    }
 }
 
 /* ---- Functions ---- */

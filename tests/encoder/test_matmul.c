@@ -56,9 +56,9 @@ static void run(const struct product *p, const float *x, size_t rows, float *y)
 }
 
 /* Odd shapes, and those of the default model and of bge-m3. */
-static const size_t shapes[][2] = {{1, 1},      {5, 3},       {32, 32},   {100, 48},
-                                   {96, 40},    {129, 257},   {600, 300}, {1152, 384},
-                                   {384, 1536}, {1024, 1024}, {520, 4096}};
+static const size_t shapes[][2] = {{1, 1},      {5, 3},       {32, 32},    {100, 48},
+                                   {96, 40},    {129, 257},   {600, 300},  {1152, 384},
+                                   {384, 1536}, {1024, 1024}, {520, 4096}, {72, 1027}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 static void check_values(enum cpu_level level, size_t outputs, size_t inputs)
