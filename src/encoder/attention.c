@@ -40,12 +40,25 @@ size_t attention_scratch(size_t tokens, size_t head_size)
            head_size * QUERIES + KEYS * QUERIES + QUERIES * width + 3 * QUERIES;
 }
 
+/* to[i][t] = factor x[t][i]. A few rows at a time: they stay in the first cache, where rows
+ * that stand whole pages apart all want the same places, and writes come in runs. */
+static void transpose(const float *x, size_t rows, size_t columns, size_t stride, float factor,
+                      float *to, size_t to_stride)
+{
+    enum { RUN = 8 };
+    for (size_t first = 0; first < rows; first += RUN) {
+        size_t end = rows - first < RUN ? rows : first + RUN;
+        for (size_t i = 0; i < columns; i++)
+            for (size_t t = first; t < end; t++)
+                to[i * to_stride + t] = x[t * stride + i] * factor;
+    }
+}
+
 static void pack_keys(const float *k, size_t tokens, size_t d, size_t stride, float *packed)
 {
-    for (size_t t = 0; t < tokens; t++) {
-        float *block = packed + t / KEYS * d * KEYS;
-        for (size_t i = 0; i < d; i++)
-            block[i * KEYS + t % KEYS] = k[t * stride + i];
+    for (size_t first = 0; first < tokens; first += KEYS) {
+        size_t count = tokens - first < KEYS ? tokens - first : KEYS;
+        transpose(k + first * stride, count, d, stride, 1, packed + first * d, KEYS);
     }
 }
 
@@ -62,12 +75,9 @@ static void pack_values(const float *v, size_t tokens, size_t d, size_t stride, 
 static void pack_queries(const float *q, size_t count, size_t d, size_t stride, size_t lanes,
                          float *packed)
 {
-    float factor = LOG2_E / sqrtf((float)d);
-    for (size_t i = 0; i < d; i++) {
-        for (size_t t = 0; t < count; t++)
-            packed[i * lanes + t] = q[t * stride + i] * factor;
+    transpose(q, count, d, stride, LOG2_E / sqrtf((float)d), packed, lanes);
+    for (size_t i = 0; i < d; i++)
         memset(packed + i * lanes + count, 0, (lanes - count) * sizeof *q);
-    }
 }
 
 /* One tile of queries against all keys. */
