@@ -23,7 +23,7 @@ struct settings {
     unsigned heads, threads;
     rag_precision precision;
     double min_evidence;
-    bool json, jsonl, no_stream, quiet, show_question;
+    bool json, jsonl, no_stream, quiet, show_question, dry_run;
     char **arguments;
     size_t argument_count;
 };
@@ -125,6 +125,19 @@ void print_quote(rag_text quote); /* indented */
 void print_place(const rag_chunk *chunk, unsigned line, unsigned last_line);
 /* A path as the user would write it from here; valid until the next call. */
 const char *display_path(const char *path);
+
+/* changes.c: what became of documents, for rag index, rag watch and rag reindex. */
+struct change_list {
+    json_t *skipped; /* of path and reason */
+    json_t *changes; /* all; NULL: only those that were skipped are gathered */
+    bool failed;     /* out of memory */
+};
+json_t *json_of_change(const rag_change *change);
+void change_list_take(struct change_list *list, const rag_change *change);
+void change_list_release(struct change_list *list);
+void print_add_report(const rag_add_report *report);
+/* The members of a report, for an object of its own; NULL: out of memory. */
+json_t *json_of_report(const rag_add_report *report);
 
 /* answer.c */
 struct answer_printer {

@@ -3,10 +3,35 @@
 
 #include <stdio.h>
 
-static void print_report(const rag_index_info *info, const rag_add_report *report)
+struct indexing {
+    struct progress progress;
+    struct change_list changes;
+};
+
+static int on_event(const rag_event *event, void *user)
 {
-    printf("%zu added, %zu updated, %zu unchanged, %zu removed, %zu skipped\n", report->added,
-           report->updated, report->unchanged, report->removed, report->skipped);
+    struct indexing *indexing = user;
+    return progress_event(event, &indexing->progress);
+}
+
+static void on_change(const rag_change *change, void *user)
+{
+    struct indexing *indexing = user;
+    change_list_take(&indexing->changes, change);
+}
+
+static void print_estimate(const rag_add_report *report)
+{
+    printf("%zu chunks to embed (%llu tokens)", report->chunks_embedded,
+           (unsigned long long)report->tokens);
+    if (report->tokens_per_second > 0)
+        printf(": about %.0f s, at %.0f tokens/s by %s", report->estimated_seconds,
+               report->tokens_per_second, report->speed_from);
+    printf("; nothing was changed\n");
+}
+
+static void print_done(const rag_index_info *info, const rag_add_report *report)
+{
     printf("%zu chunks embedded (%llu tokens, %.0f tokens/s) in %.1f s\n",
            report->chunks_embedded, (unsigned long long)report->tokens,
            report->seconds > 0 ? (double)report->tokens / report->seconds : 0.0,
@@ -15,46 +40,75 @@ static void print_report(const rag_index_info *info, const rag_add_report *repor
            info->chunks, info->model);
 }
 
-static rag_status print_report_json(const rag_index_info *info, const rag_add_report *report,
-                                    rag_error *error)
+static rag_status print_object(const struct settings *settings, const rag_index_info *info,
+                               const rag_add_report *report, struct change_list *list,
+                               rag_error *error)
 {
-    return print_json(
-        json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:s}", "index",
-                  json_string_of(info->path), "added", (json_int_t)report->added, "updated",
-                  (json_int_t)report->updated, "unchanged", (json_int_t)report->unchanged,
-                  "removed", (json_int_t)report->removed, "skipped",
-                  (json_int_t)report->skipped, "chunks", (json_int_t)report->chunks,
-                  "chunks_embedded", (json_int_t)report->chunks_embedded, "tokens",
-                  (json_int_t)report->tokens, "seconds", report->seconds, "documents_total",
-                  (json_int_t)info->documents, "chunks_total", (json_int_t)info->chunks,
-                  "model", info->model),
-        error);
+    json_t *object = json_of_report(report);
+    if (!object || list->failed)
+        return out_of_memory(error);
+    json_object_set_new(object, "index", json_string_of(info->path));
+    json_object_set_new(object, "dry_run", json_boolean(settings->dry_run));
+    if (settings->dry_run) {
+        json_object_set_new(object, "estimated_seconds", json_real(report->estimated_seconds));
+        json_object_set_new(object, "speed_from",
+                            report->speed_from ? json_string(report->speed_from) : json_null());
+    }
+    json_object_set_new(object, "documents_total", json_integer((json_int_t)info->documents));
+    json_object_set_new(object, "chunks_total", json_integer((json_int_t)info->chunks));
+    json_object_set_new(object, "model", json_string(info->model));
+    json_object_set_new(object, "skipped_files",
+                        list->skipped ? json_incref(list->skipped) : json_array());
+    if (list->changes)
+        json_object_set(object, "changes", list->changes);
+    return print_json(object, error);
+}
+
+static rag_status report_all(const struct settings *settings, rag_index *index,
+                             const rag_add_report *report, struct indexing *indexing,
+                             rag_error *error)
+{
+    const rag_index_info *info;
+    rag_status status = rag_index_get_info(index, &info, error);
+    if (status)
+        return status;
+    if (settings->json)
+        return print_object(settings, info, report, &indexing->changes, error);
+    print_add_report(report);
+    if (settings->dry_run)
+        print_estimate(report);
+    else
+        print_done(info, report);
+    return RAG_OK;
 }
 
 static rag_status run(const struct settings *settings, rag_error *error)
 {
-    struct progress progress;
+    struct indexing indexing = {0};
     rag_index *index;
     rag_add_report report;
-    const rag_index_info *info;
-    progress_start(&progress, settings);
+    progress_start(&indexing.progress, settings);
     interrupt_catch();
     rag_status status = open_index(settings, false, &index, error);
     if (status)
         return status;
+    if (settings->dry_run)
+        indexing.changes.changes = json_array();
     rag_add_options options = RAG_ADD_OPTIONS_INIT;
-    options.on_event = progress_event;
-    options.user = &progress;
+    options.on_event = on_event;
+    options.on_change = on_change;
+    options.user = &indexing;
+    options.dry_run = settings->dry_run;
     status = rag_index_add(index, (const char *const *)settings->arguments,
                            settings->argument_count, &options, &report, error);
-    progress_finish(&progress);
+    progress_finish(&indexing.progress);
     rag_error trouble;
-    if ((!status || status == RAG_INTERRUPTED) && !rag_index_get_info(index, &info, &trouble)) {
-        if (!settings->json)
-            print_report(info, &report);
-        else if (print_report_json(info, &report, &trouble))
-            status = status ? status : RAG_INPUT;
-    }
+    if (!status)
+        status = report_all(settings, index, &report, &indexing, error);
+    else if (status == RAG_INTERRUPTED &&
+             report_all(settings, index, &report, &indexing, &trouble))
+        status = trouble.status;
+    change_list_release(&indexing.changes);
     rag_index_close(index);
     return status;
 }
@@ -63,15 +117,20 @@ const struct command index_command = {
     .name = "index",
     .arguments = "PATH...",
     .summary = "Bring the index up to date with files and folders",
-    .options = "index model models chunker max-tokens overlap precision threads json quiet",
+    .options =
+        "index model models chunker max-tokens overlap precision threads dry-run json quiet",
     .help =
         "Folders are read with all below them, but for hidden and .gitignore'd files. Only\n"
         "what is new or changed is embedded; what is gone from the folders goes out of the\n"
-        "index. A file that cannot be read is named and skipped. Ctrl-C finishes what is in\n"
-        "hand; the same command then goes on from there.\n\n"
+        "index; a renamed file keeps its vectors. A file that cannot be read is named and\n"
+        "skipped. Ctrl-C finishes what is in hand; the same command then goes on from "
+        "there.\n\n"
+        "With --dry-run nothing is changed: the counts, with --json each file and why, and an\n"
+        "estimate of the time from earlier runs on this machine, or from a sample.\n\n"
         "examples:\n"
         "  rag index ~/Documents\n"
         "  rag index --index books.rag --model BAAI/bge-m3 books/ notes.md\n"
+        "  rag index --dry-run ~/Documents\n"
         "  rag index docs --chunker window --max-tokens 1024 --overlap 256\n",
     .min_arguments = 1,
     .max_arguments = (size_t)-1,

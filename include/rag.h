@@ -446,10 +446,36 @@ RAG_CHECKED rag_status rag_index_open(const char *path, const rag_index_options 
                                       rag_index **index, rag_error *error);
 RAG_API void rag_index_close(rag_index *index);
 
+typedef enum rag_change_kind {
+    RAG_ADDED,
+    RAG_UPDATED,
+    RAG_RENAMED, /* the same bytes at another path: nothing is embedded, its chunks stay */
+    RAG_REMOVED,
+    RAG_SKIPPED, /* it cannot be read */
+} rag_change_kind;
+
+/* What became of a document. */
+typedef struct rag_change {
+    rag_change_kind kind;
+    const char *path;
+    const char *from;       /* of RAG_RENAMED: its path before; else NULL */
+    const char *reason;     /* why, in words */
+    size_t chunks;          /* of the document; 0 unless it was added or updated */
+    size_t chunks_embedded; /* of these, how many had to be embedded */
+    uint64_t tokens;        /* of those, special tokens left out */
+} rag_change;
+
+/* Called when the change is safe in the file; of documents that are unchanged nothing is told.
+ * Its pointers are valid during the call, which must not use the index. */
+typedef void (*rag_change_fn)(const rag_change *change, void *user);
+
 typedef struct rag_add_options {
     size_t size;
     rag_event_fn on_event;
-    void *user;
+    void *user; /* of both */
+    rag_change_fn on_change;
+    int dry_run; /* nonzero: only says, through on_change and the report, what would be done and
+                    how long it would take; nothing is changed, no index made */
 } rag_add_options;
 #define RAG_ADD_OPTIONS_INIT                                                                   \
     {                                                                                          \
@@ -462,12 +488,20 @@ typedef struct rag_add_report {
     size_t chunks_embedded; /* of these, how many had to be embedded */
     uint64_t tokens;        /* embedded */
     double seconds;
+    size_t renamed;
+    double tokens_per_second; /* of embedding; of a dry run what its estimate is made with; 0:
+                                 nothing was embedded, or need be */
+    double estimated_seconds; /* of a dry run: how long it would take without dry_run */
+    const char *speed_from; /* of a dry run: where tokens_per_second is from, in words: earlier
+                               runs with this model, or a sample; else NULL */
 } rag_add_report;
 
-/* Brings the index up to date with files and folders: new and changed files go in,
- * one transaction each; files that are gone from below these paths go out. Only
- * chunks whose text is new are embedded. *report (NULL allowed) is filled also on
- * failure: what it counts is safe in the file.
+/* Brings the index up to date with files and folders: new and changed files go in, files that
+ * are gone from below these paths go out, a renamed one keeps its chunks. A file of unchanged
+ * size and time is not read, one of unchanged bytes not cut; of a changed one only chunks whose
+ * text is new are embedded. Many documents are written in one transaction, but each is in the
+ * file whole or not at all, and what *report (NULL allowed, filled also on failure) counts is
+ * safe in it. A file that changes while it is read is read again.
  * RAG_INDEX_MISMATCH if the index was made with another model. */
 RAG_CHECKED rag_status rag_index_add(rag_index *index, const char *const *paths, size_t count,
                                      const rag_add_options *options, rag_add_report *report,
@@ -491,10 +525,10 @@ typedef struct rag_source {
                              model, L2 norm 1; NULL: embedded here */
 } rag_source;
 
-/* Puts documents in, each in the place of an older one of the same name, in one transaction
- * each; one that is there already, all its parts the same, is unchanged. Vectors of chunks
- * whose text is known are used again. *report (NULL allowed) is filled also on failure.
- * RAG_INPUT names the source that is wrong, before any has been put in. */
+/* Puts documents in, each in the place of an older one of the same name; each is in the file
+ * whole or not at all; one that is there already, all its parts the same, is unchanged. Vectors
+ * of chunks whose text is known are used again. *report (NULL allowed) is filled also on
+ * failure. RAG_INPUT names the source that is wrong, before any has been put in. */
 RAG_CHECKED rag_status rag_index_put(rag_index *index, const rag_source *sources, size_t count,
                                      const rag_add_options *options, rag_add_report *report,
                                      rag_error *error);

@@ -29,7 +29,7 @@ from .chat import (
     Usage,
     providers,
 )
-from .documents import AddReport, Chunk, CompactReport, Document, Hit, IndexInfo, Source
+from .documents import AddReport, Change, Chunk, CompactReport, Document, Hit, IndexInfo, Source
 from .errors import (
     AuthError,
     Error,
@@ -67,6 +67,7 @@ __all__ = [
     "AsyncStream",
     "AsyncTextStream",
     "AuthError",
+    "Change",
     "Chat",
     "ChatInfo",
     "Chunk",

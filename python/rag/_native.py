@@ -250,8 +250,32 @@ class IndexOptions(Options):
     ]
 
 
+CHANGE = ("added", "updated", "renamed", "removed", "skipped")
+
+
+class Change(ctypes.Structure):
+    _fields_ = [
+        ("kind", c_int),
+        ("path", c_char_p),
+        ("from", c_char_p),
+        ("reason", c_char_p),
+        ("chunks", c_size_t),
+        ("chunks_embedded", c_size_t),
+        ("tokens", c_uint64),
+    ]
+
+
+change_fn = CFUNCTYPE(None, POINTER(Change), c_void_p)
+
+
 class AddOptions(Options):
-    _fields_ = [("size", c_size_t), ("on_event", event_fn), ("user", c_void_p)]
+    _fields_ = [
+        ("size", c_size_t),
+        ("on_event", event_fn),
+        ("user", c_void_p),
+        ("on_change", change_fn),
+        ("dry_run", c_int),
+    ]
 
 
 class AddReport(ctypes.Structure):
@@ -265,6 +289,10 @@ class AddReport(ctypes.Structure):
         ("chunks_embedded", c_size_t),
         ("tokens", c_uint64),
         ("seconds", c_double),
+        ("renamed", c_size_t),
+        ("tokens_per_second", c_double),
+        ("estimated_seconds", c_double),
+        ("speed_from", c_char_p),
     ]
 
 
@@ -534,6 +562,7 @@ STRUCTS: Dict[str, Type[ctypes.Structure]] = {
     "rag_chunk_options": ChunkOptions,
     "rag_chunk": Chunk,
     "rag_index_options": IndexOptions,
+    "rag_change": Change,
     "rag_add_options": AddOptions,
     "rag_add_report": AddReport,
     "rag_source": Source,

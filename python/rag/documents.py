@@ -161,9 +161,39 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Change:
+    """What became of a document.
+
+    `kind`: "added", "updated", "renamed" (from `before`), "removed" or "skipped"; `reason` in
+    words; `chunks` of it, how many of these had to be embedded, and their tokens.
+    """
+
+    kind: str
+    path: str
+    before: Optional[str]
+    reason: str
+    chunks: int
+    chunks_embedded: int
+    tokens: int
+
+
+def read_change(item: Any) -> Change:
+    return Change(
+        kind=_native.CHANGE[item.kind],
+        path=decode(item.path),
+        before=decode(getattr(item, "from")) or None,
+        reason=decode(item.reason),
+        chunks=item.chunks,
+        chunks_embedded=item.chunks_embedded,
+        tokens=item.tokens,
+    )
+
+
+@dataclass(frozen=True)
 class AddReport:
     """What was done: documents, `chunks` of the added and updated ones, how many of these had to be
-    embedded, the tokens embedded, and seconds."""
+    embedded, the tokens embedded, seconds, and the speed of embedding. Of a dry run what would be
+    done, how long that would take, and where the speed is from: "earlier runs" or "a sample"."""
 
     added: int
     updated: int
@@ -174,6 +204,10 @@ class AddReport:
     chunks_embedded: int
     tokens: int
     seconds: float
+    renamed: int = 0
+    tokens_per_second: float = 0.0
+    estimated_seconds: float = 0.0
+    speed_from: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -205,7 +239,9 @@ class IndexInfo:
 
 
 def read_report(report: Any) -> AddReport:
-    return AddReport(**_native.numbers(report))
+    values = _native.numbers(report)
+    values["speed_from"] = decode(report.speed_from) or None
+    return AddReport(**values)
 
 
 class SourceArray:

@@ -30,6 +30,7 @@ from .answer import Answer, AnswerStream, AskWork, AsyncAnswerStream, read_answe
 from .chat import Chat, MessageLike, chat_options, listen, messages_array
 from .documents import (
     AddReport,
+    Change,
     Chunk,
     CompactReport,
     Document,
@@ -38,6 +39,7 @@ from .documents import (
     Source,
     SourceArray,
     as_source,
+    read_change,
     read_chunk,
     read_document,
     read_hits,
@@ -45,6 +47,20 @@ from .documents import (
 )
 from .errors import Error, InputError, NotFoundError, StoreError, UsageError
 from .model import Model, Tokenizer
+
+
+def _change_callback(call: Call, on_change: Callable[[Change], object]) -> Any:
+    """What `on_change` raises is raised when the call has returned."""
+
+    def each(item: Any, user: Any) -> None:
+        on_change(read_change(item.contents))
+
+    guarded = call.guard(each)
+
+    def told(item: Any, user: Any) -> None:
+        guarded(item, user)
+
+    return _native.change_fn(told)
 
 
 class Index(Closable):
@@ -126,10 +142,19 @@ class Index(Closable):
     # ---- Documents in and out
 
     def _run_add(
-        self, function: Any, items: Any, count: int, progress: Progress, cancel: Optional[Cancel]
+        self,
+        function: Any,
+        items: Any,
+        count: int,
+        progress: Progress,
+        cancel: Optional[Cancel],
+        on_change: Optional[Callable[[Change], object]] = None,
+        dry_run: bool = False,
     ) -> AddReport:
         call = Call(progress, cancel)
-        options = _native.AddOptions.init(on_event=call.on_event)
+        options = _native.AddOptions.init(on_event=call.on_event, dry_run=int(dry_run))
+        if on_change is not None:
+            options.on_change = _change_callback(call, on_change)
         report = _native.AddReport()
         try:
             call.run(
@@ -146,25 +171,37 @@ class Index(Closable):
         return read_report(report)
 
     def add(
-        self, paths: Union[PathLike, Iterable[PathLike]], progress: Progress = None
+        self,
+        paths: Union[PathLike, Iterable[PathLike]],
+        progress: Progress = None,
+        *,
+        on_change: Optional[Callable[[Change], object]] = None,
+        dry_run: bool = False,
     ) -> AddReport:
         """Brings the index up to date with files and folders.
 
-        New and changed files go in, one transaction each; files that are gone from below these
-        paths go out. Only chunks whose text is new are embedded. A file that cannot be read is a
-        RagWarning and counts as skipped. Raises MismatchError if the index was made with another
-        model. What an interrupted call had done is safe in the file.
+        New and changed files go in, files that are gone from below these paths go out, a renamed
+        one keeps its chunks. Only chunks whose text is new are embedded. A file that cannot be read
+        is a RagWarning and counts as skipped. Raises MismatchError if the index was made with
+        another model. What an interrupted call had done is safe in the file.
+
+        `on_change` is called with each Change that is safe in the file; it must not use the index.
+        `dry_run`: nothing is changed; the report and `on_change` say what would be done.
         """
-        return self._add(paths, progress, None)
+        return self._add(paths, progress, None, on_change, dry_run)
 
     def _add(
         self,
         paths: Union[PathLike, Iterable[PathLike]],
         progress: Progress,
         cancel: Optional[Cancel],
+        on_change: Optional[Callable[[Change], object]] = None,
+        dry_run: bool = False,
     ) -> AddReport:
         items, count = names_array(paths_of(paths), "path")
-        return self._run_add(lib.rag_index_add, items, count, progress, cancel)
+        return self._run_add(
+            lib.rag_index_add, items, count, progress, cancel, on_change, dry_run
+        )
 
     def put(
         self,
@@ -174,7 +211,7 @@ class Index(Closable):
         """Puts in documents that are no files, each in the place of an older one of its name.
 
         A source is a Source, a (name, text), or a text, which is named "text#0" and so on by its
-        place. One transaction each. Raises InputError, which names the source that is wrong.
+        place. Raises InputError, which names the source that is wrong.
         """
         return self._put(sources, progress, None)
 

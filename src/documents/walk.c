@@ -18,6 +18,7 @@ enum {
 
 struct walk {
     const struct events *events;
+    const struct walk_hooks *hooks;
     struct file_list *out;
     size_t *skipped;
     struct gitignore ignore;
@@ -32,17 +33,21 @@ void file_list_release(struct file_list *list)
     *list = (struct file_list){0};
 }
 
-static rag_status take(struct walk *w, const char *path, rag_error *error)
+bool file_list_add(struct file_list *list, const char *path)
 {
-    struct file_list *out = w->out;
     char *copy = strdup(path);
     if (!copy ||
-        !array_reserve(&out->paths, &out->capacity, out->count + 1, sizeof *out->paths)) {
+        !array_reserve(&list->paths, &list->capacity, list->count + 1, sizeof *list->paths)) {
         free(copy);
-        return fail_memory(error);
+        return false;
     }
-    out->paths[out->count++] = copy;
-    return RAG_OK;
+    list->paths[list->count++] = copy;
+    return true;
+}
+
+static rag_status take(struct walk *w, const char *path, rag_error *error)
+{
+    return file_list_add(w->out, path) ? RAG_OK : fail_memory(error);
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -50,7 +55,7 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void sort_and_unite(struct file_list *list)
+void file_list_sort(struct file_list *list)
 {
     if (list->count == 0)
         return;
@@ -63,6 +68,54 @@ static void sort_and_unite(struct file_list *list)
             list->paths[kept++] = list->paths[i];
     }
     list->count = kept;
+}
+
+/* ---- A part of what is there ---- */
+
+/* The first path that does not sort before `path`. */
+static size_t lower_bound(const struct file_list *list, const char *path)
+{
+    size_t low = 0, high = list->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(list->paths[middle], path) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* `path`, and each folder above it, is looked for: "a.md" may sort between "a" and "a/b". */
+bool file_list_covers(const struct file_list *list, const char *path)
+{
+    char *above = strdup(path);
+    bool covered = !above; /* out of memory: more is looked at than need be */
+    while (above && !covered && *above) {
+        size_t i = lower_bound(list, above);
+        covered = i < list->count && strcmp(list->paths[i], above) == 0;
+        *strrchr(above, '/') = '\0';
+    }
+    free(above);
+    return covered || (list->count && strcmp(list->paths[0], "/") == 0);
+}
+
+/* Whether one of the paths lies below this one. */
+static bool leads_to(const struct file_list *list, const char *path)
+{
+    char *below = path_join(path, "");
+    if (!below)
+        return true;
+    size_t i = lower_bound(list, below), size = strlen(below);
+    bool leads = i < list->count && strncmp(list->paths[i], below, size) == 0;
+    free(below);
+    return leads;
+}
+
+static bool is_outside(const struct walk *w, const char *path)
+{
+    const struct file_list *within = w->hooks->within;
+    return within && !file_list_covers(within, path) && !leads_to(within, path);
 }
 
 /* ---- Patterns --------------------------------------------------------------- */
@@ -194,6 +247,8 @@ static void names_release(struct names *names)
 static void skip(struct walk *w, const char *path, const char *reason)
 {
     event_warning(w->events, "%s: %s; it is skipped", path, reason);
+    if (w->hooks->on_skip)
+        w->hooks->on_skip(path, reason, w->hooks->user);
     (*w->skipped)++;
 }
 
@@ -253,6 +308,8 @@ static rag_status walk_folder(struct walk *w, const char *folder, unsigned depth
 
 static rag_status walk_entry(struct walk *w, const char *path, unsigned depth, rag_error *error)
 {
+    if (is_outside(w, path))
+        return RAG_OK;
     if (w->seen++ % WALK_EVENT_EVERY == 0 &&
         event_progress(w->events, "finding files", "files", w->out->count, 0, path))
         return fail_with(error, RAG_INTERRUPTED, "interrupted while finding files");
@@ -276,7 +333,11 @@ static rag_status walk_folder(struct walk *w, const char *folder, unsigned depth
     }
     struct names names = {0};
     size_t patterns = w->ignore.count;
-    rag_status status = read_names(w, folder, &names, error);
+    rag_status status = RAG_OK;
+    if (w->hooks->on_folder)
+        status = w->hooks->on_folder(folder, w->hooks->user, error);
+    if (!status)
+        status = read_names(w, folder, &names, error);
     if (!status)
         status = load_patterns(w, folder, ".gitignore", error);
     for (size_t i = 0; i < names.count && !status; i++) {
@@ -294,6 +355,8 @@ static rag_status walk_named(struct walk *w, const char *path, rag_error *error)
     struct stat st;
     if (stat(path, &st) != 0)
         return fail_errno(error, RAG_INPUT, "%s", path);
+    if (is_outside(w, path))
+        return RAG_OK;
     if (S_ISREG(st.st_mode))
         return take(w, path, error);
     if (!S_ISDIR(st.st_mode))
@@ -305,12 +368,13 @@ static rag_status walk_named(struct walk *w, const char *path, rag_error *error)
     return status;
 }
 
-rag_status walk_paths(const char *const *paths, size_t count, const struct events *events,
-                      struct file_list *out, size_t *skipped, rag_error *error)
+rag_status walk_paths_with(const char *const *paths, size_t count, const struct events *events,
+                           const struct walk_hooks *hooks, struct file_list *out,
+                           size_t *skipped, rag_error *error)
 {
     *out = (struct file_list){0};
     *skipped = 0;
-    struct walk w = {.events = events, .out = out, .skipped = skipped};
+    struct walk w = {.events = events, .hooks = hooks, .out = out, .skipped = skipped};
     rag_status status = RAG_OK;
     for (size_t i = 0; i < count && !status; i++) {
         char *absolute;
@@ -324,6 +388,13 @@ rag_status walk_paths(const char *const *paths, size_t count, const struct event
     if (status)
         file_list_release(out);
     else
-        sort_and_unite(out);
+        file_list_sort(out);
     return status;
+}
+
+rag_status walk_paths(const char *const *paths, size_t count, const struct events *events,
+                      struct file_list *out, size_t *skipped, rag_error *error)
+{
+    static const struct walk_hooks none;
+    return walk_paths_with(paths, count, events, &none, out, skipped, error);
 }

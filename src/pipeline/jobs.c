@@ -19,10 +19,11 @@ bool chunk_context(const char *heading, rag_text text, struct buf *out)
            buf_append(out, text.data, text.size);
 }
 
-static rag_text chunk_text(const struct job *job, size_t i)
+bool job_context(const struct job *job, size_t i, struct buf *out)
 {
     const struct chunk *chunk = &job->chunks.chunks[i];
-    return (rag_text){job->document.text.data + chunk->begin, chunk->end - chunk->begin};
+    rag_text text = {job->document.text.data + chunk->begin, chunk->end - chunk->begin};
+    return chunk_context(chunk->heading, text, out);
 }
 
 void run_progress(struct run *run, uint64_t done)
@@ -31,131 +32,19 @@ void run_progress(struct run *run, uint64_t done)
         run->stop = true;
 }
 
-/* ---- Embedding what has been gathered ---- */
-
-struct relay {
-    struct run *run;
-    uint64_t tokens_before, tokens_total;
-};
-
-/* The encoder's progress in tokens becomes the run's in bytes; a wish to stop is noted and
- * the work in hand goes on. */
-static int relay_progress(const rag_event *event, void *user)
+void run_tell(const struct run *run, const rag_change *change)
 {
-    const struct relay *relay = user;
-    struct run *run = relay->run;
-    if (event->kind != RAG_EVENT_PROGRESS || !relay->tokens_total)
-        return 0;
-    double share = (double)(relay->tokens_before + event->done) / (double)relay->tokens_total;
-    run_progress(run, run->bytes_done +
-                          (uint64_t)((share < 1 ? share : 1) * (double)run->pending_bytes));
-    return 0;
-}
-
-/* The next chunks to embed: at most GATHER_TOKENS, across documents. */
-struct slice {
-    rag_text *texts;
-    float **vectors; /* where each goes */
-    size_t count, capacity;
-    struct buf *contexts;
-    size_t tokens;
-};
-
-static void slice_clear(struct slice *slice)
-{
-    for (size_t i = 0; i < slice->count; i++)
-        buf_release(&slice->contexts[i]);
-    slice->count = slice->tokens = 0;
-}
-
-static void slice_release(struct slice *slice)
-{
-    slice_clear(slice);
-    free(slice->texts);
-    free(slice->vectors);
-    free(slice->contexts);
-}
-
-static bool slice_push(struct slice *slice, const struct job *job, size_t i, float *vector)
-{
-    size_t needed = slice->count + 1, capacity = slice->capacity;
-    if (!array_reserve(&slice->texts, &capacity, needed, sizeof *slice->texts))
-        return false;
-    capacity = slice->capacity;
-    if (!array_reserve(&slice->vectors, &capacity, needed, sizeof *slice->vectors))
-        return false;
-    capacity = slice->capacity;
-    if (!array_reserve(&slice->contexts, &capacity, needed, sizeof *slice->contexts))
-        return false;
-    slice->capacity = capacity;
-    struct buf context = BUF_INIT((size_t)TOKENIZER_MAX_TEXT);
-    if (!chunk_context(job->chunks.chunks[i].heading, chunk_text(job, i), &context)) {
-        buf_release(&context);
-        return false;
-    }
-    slice->contexts[slice->count] = context;
-    slice->texts[slice->count] = (rag_text){context.data, context.size};
-    slice->vectors[slice->count++] = vector;
-    slice->tokens += job->chunks.chunks[i].tokens;
-    return true;
-}
-
-static rag_status embed_slice(struct run *run, struct slice *slice, struct relay *relay,
-                              rag_error *error)
-{
-    if (!slice->count)
-        return RAG_OK;
-    struct events events = {relay_progress, relay};
-    rag_embeddings *embeddings;
-    rag_status status = embed_texts(run->index->model, slice->texts, slice->count, RAG_PASSAGE,
-                                    RAG_DENSE, &events, &embeddings, error);
-    if (status)
-        return status;
-    for (size_t i = 0; i < slice->count; i++) {
-        const rag_embedding *item = rag_embeddings_get(embeddings, i);
-        memcpy(slice->vectors[i], item->dense, item->dimension * sizeof(float));
-        run->report->tokens += item->tokens;
-        run->report->chunks_embedded++;
-    }
-    relay->tokens_before += slice->tokens;
-    rag_embeddings_free(embeddings);
-    slice_clear(slice);
-    return RAG_OK;
-}
-
-static rag_status embed_jobs(struct run *run, rag_error *error)
-{
-    rag_status status = RAG_OK;
-    size_t dimension = run->index->recipe.dimension;
-    struct slice slice = {0};
-    struct relay relay = {.run = run, .tokens_total = run->pending_tokens};
-    for (size_t j = 0; !status && j < run->count; j++) {
-        struct job *job = &run->jobs[j];
-        run->file = job->document.path;
-        for (size_t i = 0; !status && i < job->chunks.count; i++) {
-            if (!job->missing[i])
-                continue;
-            if (!slice_push(&slice, job, i, job->vectors + i * dimension))
-                status = fail_memory(error);
-            else if (slice.tokens >= GATHER_TOKENS)
-                status = embed_slice(run, &slice, &relay, error);
-        }
-    }
-    if (!status)
-        status = embed_slice(run, &slice, &relay, error);
-    slice_release(&slice);
-    return status;
+    if (run->on_change)
+        run->on_change(change, run->user);
 }
 
 /* ---- Writing ---- */
 
-static rag_status write_job(struct run *run, const struct job *job, rag_error *error)
+static struct store_chunk *store_chunks(const struct job *job, size_t dimension)
 {
-    size_t dimension = run->index->recipe.dimension, count = job->chunks.count;
+    size_t count = job->chunks.count;
     struct store_chunk *chunks = alloc_array(count, sizeof *chunks);
-    if (!chunks)
-        return fail_memory(error);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; chunks && i < count; i++) {
         const struct chunk *chunk = &job->chunks.chunks[i];
         chunks[i] = (struct store_chunk){.begin = chunk->begin,
                                          .end = chunk->end,
@@ -166,7 +55,13 @@ static rag_status write_job(struct run *run, const struct job *job, rag_error *e
                                          .hash = job->chunk_hashes[i],
                                          .vector = job->vectors + i * dimension};
     }
-    struct store_document document = {
+    return chunks;
+}
+
+static struct store_document store_document(const struct run *run, const struct job *job)
+{
+    return (struct store_document){
+        .collection = run->collection,
         .path = job->document.path,
         .format = job->document.format,
         .hash = job->hash,
@@ -175,28 +70,95 @@ static rag_status write_job(struct run *run, const struct job *job, rag_error *e
         .text = {job->document.text.data, job->document.text.size},
         .metadata = job->metadata,
     };
-    rag_status status = store_put(run->index->store, &document, chunks, count, error);
-    free(chunks);
-    if (status)
-        return status;
+}
+
+static rag_status write_jobs(struct run *run, rag_error *error)
+{
+    struct store_entry *entries = alloc_zeroed(run->count, sizeof *entries);
+    rag_status status = entries ? RAG_OK : fail_memory(error);
+    for (size_t j = 0; !status && j < run->count; j++) {
+        const struct job *job = &run->jobs[j];
+        struct store_chunk *chunks = store_chunks(job, run->index->recipe.dimension);
+        entries[j] = (struct store_entry){store_document(run, job), chunks, job->chunks.count};
+        if (!chunks)
+            status = fail_memory(error);
+    }
+    if (!status && run->count)
+        status = store_put_all(run->index->store, entries, run->count, error);
+    for (size_t j = 0; entries && j < run->count; j++)
+        free((void *)(uintptr_t)entries[j].chunks);
+    free(entries);
+    return status;
+}
+
+static void report_job(struct run *run, const struct job *job)
+{
+    rag_change change = {.kind = job->update ? RAG_UPDATED : RAG_ADDED,
+                         .path = job->document.path,
+                         .reason = job->update ? "its content has changed" : "it is new",
+                         .chunks = job->chunks.count,
+                         .chunks_embedded = job->missing_count,
+                         .tokens = job->missing_tokens};
     *(job->update ? &run->report->updated : &run->report->added) += 1;
-    run->report->chunks += count;
-    return RAG_OK;
+    run->report->chunks += job->chunks.count;
+    if (run->dry) {
+        run->report->chunks_embedded += job->missing_count;
+        run->report->tokens += job->missing_tokens;
+    }
+    run->bytes_done += job->size;
+    run_tell(run, &change);
+}
+
+static rag_status flush_jobs(struct run *run, rag_error *error)
+{
+    rag_status status = run->dry ? RAG_OK : run_embed(run, error);
+    if (!status && !run->dry)
+        status = write_jobs(run, error);
+    for (size_t j = 0; j < run->count; j++) {
+        if (!status)
+            report_job(run, &run->jobs[j]);
+        job_release(&run->jobs[j]);
+    }
+    run->count = run->copy_count = 0;
+    run->pending_tokens = run->pending_bytes = 0;
+    if (!run->dry)
+        seen_clear(&run->seen);
+    return status;
+}
+
+static rag_status flush_moves(struct run *run, rag_error *error)
+{
+    rag_status status = RAG_OK;
+    if (!run->dry && run->move_count)
+        status =
+            store_move(run->index->store, run->collection, run->moves, run->move_count, error);
+    for (size_t i = 0; !status && i < run->move_count; i++) {
+        const struct store_move *move = &run->moves[i];
+        rag_change change = {.kind = RAG_RENAMED,
+                             .path = move->to,
+                             .from = move->from,
+                             .reason = "its content is that of the file that has gone"};
+        if (move->done || run->dry) {
+            run->report->renamed++;
+            run_tell(run, &change);
+        } else if (!file_list_add(&run->again, move->to)) {
+            status = fail_memory(error);
+        }
+    }
+    run->move_count = 0;
+    return status;
 }
 
 rag_status run_flush(struct run *run, rag_error *error)
 {
-    rag_status status = embed_jobs(run, error);
-    for (size_t j = 0; j < run->count; j++) {
-        if (!status)
-            status = write_job(run, &run->jobs[j], error);
-        if (!status)
-            run->bytes_done += run->jobs[j].size;
-        job_release(&run->jobs[j]);
-    }
+    rag_status status = flush_jobs(run, error);
+    if (!status)
+        status = flush_moves(run, error);
+    if (!status && !run->dry && run->stamp_count)
+        status = store_touch(run->index->store, run->collection, run->stamps, run->stamp_count,
+                             error);
+    run->stamp_count = 0;
     run->file = NULL; /* it was one of theirs */
-    run->count = 0;
-    run->pending_tokens = run->pending_bytes = 0;
     if (!status)
         run_progress(run, run->bytes_done);
     return status;
@@ -204,24 +166,48 @@ rag_status run_flush(struct run *run, rag_error *error)
 
 /* ---- Vectors that are known ---- */
 
+/* Of the vectors that the run makes or finds; a dry run may be without an index. */
+static size_t run_dimension(const struct run *run)
+{
+    const rag_index *index = run->index;
+    if (index->has_recipe)
+        return index->recipe.dimension;
+    return index_is_external(index) ? index->options.dimension : index->model->config.hidden;
+}
+
+static rag_status note_copy(struct run *run, float *to, const float *from, rag_error *error)
+{
+    if (!array_reserve(&run->copies, &run->copy_capacity, run->copy_count + 1,
+                       sizeof *run->copies))
+        return fail_memory(error);
+    run->copies[run->copy_count++] = (struct vector_copy){to, from};
+    return RAG_OK;
+}
+
 static rag_status find_vector(struct run *run, struct job *job, size_t i, rag_error *error)
 {
     bool found = false;
-    size_t dimension = run->index->recipe.dimension;
-    rag_status status = store_find_vector(run->index->store, &job->chunk_hashes[i],
-                                          job->vectors + i * dimension, &found, error);
-    if (!status && !found) {
-        job->missing[i] = true;
-        job->missing_count++;
-        job->missing_tokens += job->chunks.chunks[i].tokens;
-    }
-    return status;
+    float *vector = job->vectors + i * run_dimension(run), *first = vector;
+    rag_status status = RAG_OK;
+    if (run->index->has_recipe)
+        status =
+            store_find_vector(run->index->store, &job->chunk_hashes[i], vector, &found, error);
+    if (!status && !found)
+        status = seen_look(&run->seen, &job->chunk_hashes[i], vector, &first, error);
+    if (status || found)
+        return status;
+    if (first != vector)
+        return run->dry ? RAG_OK : note_copy(run, vector, first, error);
+    job->missing[i] = true;
+    job->missing_count++;
+    job->missing_tokens += job->chunks.chunks[i].tokens;
+    return RAG_OK;
 }
 
 rag_status job_fill_vectors(struct run *run, struct job *job, const float *given,
                             rag_error *error)
 {
-    size_t row = run->index->recipe.dimension * sizeof(float), count = job->chunks.count;
+    size_t row = run_dimension(run) * sizeof(float), count = job->chunks.count;
     job->chunk_hashes = alloc_array(count, sizeof *job->chunk_hashes);
     job->vectors = alloc_array(count, row);
     job->missing = alloc_zeroed(count, sizeof *job->missing);
@@ -233,7 +219,7 @@ rag_status job_fill_vectors(struct run *run, struct job *job, const float *given
     struct buf context = BUF_INIT((size_t)TOKENIZER_MAX_TEXT);
     for (size_t i = 0; !status && i < count; i++) {
         buf_clear(&context);
-        if (!chunk_context(job->chunks.chunks[i].heading, chunk_text(job, i), &context)) {
+        if (!job_context(job, i, &context)) {
             status = fail_memory(error);
             break;
         }
@@ -258,9 +244,28 @@ rag_status run_push(struct run *run, struct job *job, rag_error *error)
     return RAG_OK;
 }
 
+rag_status run_push_move(struct run *run, const struct store_move *move, rag_error *error)
+{
+    if (!array_reserve(&run->moves, &run->move_capacity, run->move_count + 1,
+                       sizeof *run->moves))
+        return fail_memory(error);
+    run->moves[run->move_count++] = *move;
+    return RAG_OK;
+}
+
+rag_status run_push_stamp(struct run *run, const struct store_stamp *stamp, rag_error *error)
+{
+    if (!array_reserve(&run->stamps, &run->stamp_capacity, run->stamp_count + 1,
+                       sizeof *run->stamps))
+        return fail_memory(error);
+    run->stamps[run->stamp_count++] = *stamp;
+    return RAG_OK;
+}
+
 bool run_is_full(const struct run *run)
 {
-    return run->pending_tokens >= GATHER_TOKENS || run->pending_bytes >= GATHER_BYTES;
+    return run->pending_tokens >= GATHER_TOKENS || run->pending_bytes >= GATHER_BYTES ||
+           run->count + run->move_count + run->stamp_count >= GATHER_DOCUMENTS;
 }
 
 rag_status run_fail_stopped(rag_error *error)
@@ -275,6 +280,11 @@ void run_release(struct run *run)
     for (size_t j = 0; j < run->count; j++)
         job_release(&run->jobs[j]);
     free(run->jobs);
+    free(run->moves);
+    free(run->stamps);
+    free(run->copies);
+    file_list_release(&run->again);
+    seen_release(&run->seen);
     *run = (struct run){0};
 }
 

@@ -1,17 +1,21 @@
 /* jobs.h - documents on their way into an index.
  *
  * They are gathered until there are tokens enough for the encoder to work on them well; then
- * these are embedded together and their documents written, one transaction each. A wish to stop
- * is heeded after that, so that no finished work is lost and no document is in the index in
- * part. */
+ * these are embedded together and their documents written in one transaction, which waits for
+ * the disk once. A wish to stop is heeded after that, so that no finished work is lost and no
+ * document is in the index in part. A dry run goes the same way, but embeds and writes nothing.
+ */
 #ifndef RAG_PIPELINE_JOBS_H
 #define RAG_PIPELINE_JOBS_H
 
+#include "documents/walk.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/seen.h"
 
 /* Tokens gathered before they are embedded: a few seconds of work, many times what one
- * batch of the encoder takes; and bytes of documents, for texts whose vectors are known. */
-enum { GATHER_TOKENS = 1 << 14, GATHER_BYTES = 1 << 24 };
+ * batch of the encoder takes; bytes of documents, for texts whose vectors are known; and
+ * documents, for those that are empty. */
+enum { GATHER_TOKENS = 1 << 14, GATHER_BYTES = 1 << 24, GATHER_DOCUMENTS = 1 << 10 };
 
 /* A document on its way. */
 struct job {
@@ -30,16 +34,35 @@ struct job {
 
 void job_release(struct job *job);
 
+/* A vector that is that of another chunk, which is to be embedded. */
+struct vector_copy {
+    float *to;
+    const float *from;
+};
+
 struct run {
     rag_index *index;
+    const char *collection; /* NULL: the default one */
     const struct events *events;
+    rag_change_fn on_change; /* may be NULL */
+    void *user;              /* its own */
+    bool dry;
     rag_add_report *report;
     struct chunker_options chunker;
     struct job *jobs;
     size_t count, capacity;
+    struct store_move *moves; /* their paths are borrowed until run_flush */
+    size_t move_count, move_capacity;
+    struct store_stamp *stamps;
+    size_t stamp_count, stamp_capacity;
+    struct file_list again; /* the new paths of documents that could not be moved */
+    struct seen seen;
+    struct vector_copy *copies;
+    size_t copy_count, copy_capacity;
     size_t pending_tokens, pending_bytes;
     uint64_t bytes_done, bytes_total;
-    const char *file; /* in hand, for progress */
+    double embed_seconds; /* of report->tokens */
+    const char *file;     /* in hand, for progress */
     bool stop;
 };
 
@@ -49,18 +72,37 @@ void run_release(struct run *run);
 CHECKED rag_status run_resolve(struct run *run, rag_error *error);
 
 /* Fills the job's vectors: `given` [chunks x dimension], or (NULL) those that the index has of
- * such chunks already; the others are missing. The index must have its recipe. */
+ * such chunks already; the others are missing. The index must have its recipe, but for a dry
+ * run. */
 CHECKED rag_status job_fill_vectors(struct run *run, struct job *job, const float *given,
                                     rag_error *error);
 
+/* Appends what of its chunk i is embedded. */
+CHECKED bool job_context(const struct job *job, size_t i, struct buf *out);
+
 /* Takes a job over, which is empty afterwards. */
 CHECKED rag_status run_push(struct run *run, struct job *job, rag_error *error);
+
+/* A document's new path. Where it is not there any more when it is written, the new path goes
+ * into run->again. */
+CHECKED rag_status run_push_move(struct run *run, const struct store_move *move,
+                                 rag_error *error);
+
+/* A new time of a document whose bytes are the same. */
+CHECKED rag_status run_push_stamp(struct run *run, const struct store_stamp *stamp,
+                                  rag_error *error);
+
+/* Tells the caller of a change, which is safe in the file. */
+void run_tell(const struct run *run, const rag_change *change);
 
 /* Whether enough is gathered. */
 bool run_is_full(const struct run *run);
 
 /* Embeds and writes what is gathered. */
 CHECKED rag_status run_flush(struct run *run, rag_error *error);
+
+/* Embeds what is missing of the jobs (embed_jobs.c). */
+CHECKED rag_status run_embed(struct run *run, rag_error *error);
 
 void run_progress(struct run *run, uint64_t done);
 

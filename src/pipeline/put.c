@@ -106,7 +106,7 @@ static rag_status read_source(struct putting *putting, const rag_source *source,
     const struct tokenizer *tokenizer =
         index_is_external(run->index) ? NULL : run->index->model->tokenizer;
     rag_status status = source_read(source, tokenizer, &run->chunker, job, error);
-    if (!status)
+    if (!status && !run->dry)
         status = index_need_recipe(run->index, &run->chunker, error);
     if (!status)
         status = job_fill_vectors(run, job, source->vectors, error);
@@ -159,8 +159,7 @@ static rag_status put_all(struct putting *putting, rag_error *error)
         status = take_source(putting, taken++, error);
         if (!status)
             run_progress(run, run->bytes_done);
-        /* What has all its vectors waits for nothing. */
-        if (!status && (!run->pending_tokens || run_is_full(run) || run->stop))
+        if (!status && (run_is_full(run) || run->stop))
             status = run_flush(run, error);
     }
     if (!status)
@@ -183,10 +182,16 @@ rag_status rag_index_put(rag_index *index, const rag_source *sources, size_t cou
         return status;
     if (!sources)
         return fail_with(error, RAG_USAGE, "%zu sources at a NULL pointer", count);
-    struct events events = {0};
-    if (options)
-        events = (struct events){options->on_event, options->user};
-    struct putting putting = {.run = {.index = index, .events = &events, .report = report},
+    static const rag_add_options defaults = RAG_ADD_OPTIONS_INIT;
+    if (!options)
+        options = &defaults;
+    struct events events = {options->on_event, options->user};
+    struct putting putting = {.run = {.index = index,
+                                      .events = &events,
+                                      .on_change = options->on_change,
+                                      .user = options->user,
+                                      .dry = options->dry_run != 0,
+                                      .report = report},
                               .sources = sources,
                               .count = count};
     double start = clock_seconds();

@@ -111,6 +111,14 @@ CHECKED rag_status collection_tidy(struct store *store, int64_t id, rag_error *e
 CHECKED rag_status log_removal(struct store *store, int64_t document, rag_error *error);
 CHECKED rag_status log_generation(struct store *store, rag_error *error);
 
+/* FTS5 takes a row back by tokenizing its old text again: before any is, the lexical index is
+ * filled anew if it holds other terms than words_each gives now (write.c). */
+CHECKED rag_status words_up_to_date(struct store *store, rag_error *error);
+
+/* Removes the document of this path, if there is one (write.c). */
+CHECKED rag_status remove_path(struct store *store, int64_t collection, const char *path,
+                               bool *found, rag_error *error);
+
 /* What the file promises of every chunk: checked when they are written, and by
  * verify (write.c). */
 bool chunk_fits(const struct store_chunk *chunk, rag_text text);

@@ -98,6 +98,15 @@ struct store_chunk {
 CHECKED rag_status store_put(struct store *store, const struct store_document *document,
                              const struct store_chunk *chunks, size_t count, rag_error *error);
 
+/* The same for many in one transaction, which waits for the disk once: all or none. */
+struct store_entry {
+    struct store_document document;
+    const struct store_chunk *chunks; /* [count] */
+    size_t count;
+};
+CHECKED rag_status store_put_all(struct store *store, const struct store_entry *entries,
+                                 size_t count, rag_error *error);
+
 struct store_file {
     bool present;
     struct hash hash;
@@ -109,9 +118,41 @@ CHECKED rag_status store_find_document(struct store *store, const char *collecti
                                        const char *path, struct store_file *out,
                                        rag_error *error);
 
-/* Notes a new modification time of a document whose bytes are the same. */
-CHECKED rag_status store_touch(struct store *store, const char *collection, const char *path,
-                               uint64_t size, int64_t modified, rag_error *error);
+/* What the store knows of a collection's documents at or below `path` (NULL: of all), in the
+ * order of their paths' bytes, as they were at one moment. */
+struct store_listed {
+    char *path;
+    struct store_file file; /* present */
+};
+struct store_list {
+    struct store_listed *items;
+    size_t count, capacity;
+};
+CHECKED rag_status store_list_documents(struct store *store, const char *collection,
+                                        const char *path, struct store_list *out,
+                                        rag_error *error);
+void store_list_release(struct store_list *list);
+
+/* Notes new modification times of documents whose bytes are the same, in one transaction. */
+struct store_stamp {
+    const char *path;
+    uint64_t size;
+    int64_t modified;
+};
+CHECKED rag_status store_touch(struct store *store, const char *collection,
+                               const struct store_stamp *stamps, size_t count,
+                               rag_error *error);
+
+/* Gives documents other paths, in one transaction; their chunks stay as they are, with their
+ * ids. A document at the new path makes place. */
+struct store_move {
+    const char *from, *to;
+    struct hash hash; /* that the document must still have */
+    int64_t modified; /* of the file at the new path */
+    bool done;        /* false: there was no such document any more */
+};
+CHECKED rag_status store_move(struct store *store, const char *collection,
+                              struct store_move *moves, size_t count, rag_error *error);
 
 /* The vector of a chunk with this hash anywhere in the store, to be used again.
  * *found false: there is none. vector: [dimension]. */

@@ -99,7 +99,7 @@ void chunk_hash_update(struct hasher *hasher, const struct store_chunk *chunk,
 
 /* FTS5 takes a row back by tokenizing its old text again; so what was filled with other terms
  * than words_each gives now is filled anew first. */
-static rag_status words_up_to_date(struct store *store, rag_error *error)
+rag_status words_up_to_date(struct store *store, rag_error *error)
 {
     struct hash now;
     bool same;
@@ -207,8 +207,8 @@ static rag_status remove_document(struct store *store, int64_t id, rag_error *er
 }
 
 /* Removes the document of this path, if there is one. */
-static rag_status remove_path(struct store *store, int64_t collection, const char *path,
-                              bool *found, rag_error *error)
+rag_status remove_path(struct store *store, int64_t collection, const char *path, bool *found,
+                       rag_error *error)
 {
     int64_t id = 0;
     rag_status status = find_id(store, collection, path, &id, found, error);
@@ -364,40 +364,59 @@ static rag_status insert(struct store *store, int64_t collection,
     return status;
 }
 
-static rag_status put(struct store *store, const struct store_document *document,
-                      const struct store_chunk *chunks, size_t count, rag_error *error)
+static rag_status put(struct store *store, const struct store_entry *entry, size_t dimension,
+                      rag_error *error)
 {
-    struct store_recipe recipe;
-    bool present, replaced;
+    const struct store_document *document = &entry->document;
     int64_t collection = 0;
-    rag_status status = recipe_read(store, &recipe, &present, error);
-    if (!status && !present)
-        status =
-            fail_with(error, RAG_INTERNAL, "%s: a document before the recipe", store->path);
-    if (!status)
-        status = check_input(document, chunks, count, recipe.dimension, error);
-    if (!status)
-        status = words_up_to_date(store, error);
+    bool replaced;
+    rag_status status = check_input(document, entry->chunks, entry->count, dimension, error);
     if (!status)
         status = collection_find(store, document->collection, true, &collection, error);
     if (!status)
         status = remove_path(store, collection, document->path, &replaced, error);
     if (!status)
-        status = insert(store, collection, document, chunks, count, recipe.dimension, error);
+        status =
+            insert(store, collection, document, entry->chunks, entry->count, dimension, error);
+    return status;
+}
+
+static rag_status put_all(struct store *store, const struct store_entry *entries, size_t count,
+                          rag_error *error)
+{
+    struct store_recipe recipe;
+    bool present;
+    rag_status status = recipe_read(store, &recipe, &present, error);
+    if (!status && !present)
+        status =
+            fail_with(error, RAG_INTERNAL, "%s: a document before the recipe", store->path);
+    if (!status)
+        status = words_up_to_date(store, error);
+    for (size_t i = 0; i < count && !status; i++)
+        status = put(store, &entries[i], recipe.dimension, error);
     if (!status)
         status = log_generation(store, error);
+    return status;
+}
+
+rag_status store_put_all(struct store *store, const struct store_entry *entries, size_t count,
+                         rag_error *error)
+{
+    if (!count)
+        return RAG_OK;
+    store_lock(store);
+    rag_status status = db_begin(store, DB_WRITE, error);
+    if (!status)
+        status = db_end(store, put_all(store, entries, count, error), error);
+    store_unlock(store);
     return status;
 }
 
 rag_status store_put(struct store *store, const struct store_document *document,
                      const struct store_chunk *chunks, size_t count, rag_error *error)
 {
-    store_lock(store);
-    rag_status status = db_begin(store, DB_WRITE, error);
-    if (!status)
-        status = db_end(store, put(store, document, chunks, count, error), error);
-    store_unlock(store);
-    return status;
+    struct store_entry entry = {*document, chunks, count};
+    return store_put_all(store, &entry, 1, error);
 }
 
 static rag_status remove_paths(struct store *store, const char *collection,
@@ -433,33 +452,5 @@ rag_status store_remove(struct store *store, const char *collection, const char 
     store_unlock(store);
     if (removed)
         *removed = status ? 0 : done;
-    return status;
-}
-
-static rag_status touch(struct store *store, const char *collection, const char *path,
-                        uint64_t size, int64_t modified, rag_error *error)
-{
-    sqlite3_stmt *statement;
-    int64_t id = 0;
-    rag_status status = collection_find(store, collection, false, &id, error);
-    if (status)
-        return status;
-    status = db_prepare(store, &statement,
-                        "UPDATE documents SET size=?, modified=? WHERE collection=? AND path=?",
-                        error);
-    if (!status)
-        status = db_run(store, statement, error, "iiit", (int64_t)size, modified, id, path);
-    sqlite3_finalize(statement);
-    return status;
-}
-
-rag_status store_touch(struct store *store, const char *collection, const char *path,
-                       uint64_t size, int64_t modified, rag_error *error)
-{
-    store_lock(store);
-    rag_status status = db_begin(store, DB_WRITE, error);
-    if (!status)
-        status = db_end(store, touch(store, collection, path, size, modified, error), error);
-    store_unlock(store);
     return status;
 }

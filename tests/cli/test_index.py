@@ -27,7 +27,7 @@ class Index(Indexed):
 
     def test_an_unchanged_file_is_left_alone(self):
         shown = self.text("index", "docs")
-        self.assertIn("0 added, 0 updated, 3 unchanged, 0 removed, 0 skipped\n", shown)
+        self.assertIn("0 added, 0 updated, 0 renamed, 3 unchanged, 0 removed, 0 skipped\n", shown)
         self.assertIn("\n0 chunks embedded", shown)
 
     def test_only_what_changed_is_embedded_and_what_is_gone_goes(self):
@@ -39,6 +39,53 @@ class Index(Indexed):
         self.assertLessEqual(report["chunks_embedded"], report["chunks"])
         self.run_rag("search", "--mode", "lexical", "deadline", status=1)
 
+    def test_a_renamed_file_is_told_as_such_and_keeps_its_chunks(self):
+        before = self.objects("search", "--mode", "lexical", "tomatoes", "--json")
+        (self.docs / "garden.md").rename(self.docs / "zoo.md")
+        shown = self.text("index", "docs")
+        self.assertIn("0 added, 0 updated, 1 renamed, 2 unchanged, 0 removed, 0 skipped\n", shown)
+        after = self.objects("search", "--mode", "lexical", "tomatoes", "--json")
+        for hit in before + after:
+            hit["document"] = pathlib.Path(hit["document"]).name
+        self.assertEqual({hit["document"] for hit in after}, {"zoo.md"})
+        self.assertEqual([hit["text"] for hit in before], [hit["text"] for hit in after])
+
+    def test_a_dry_run_says_what_would_be_done_and_does_nothing(self):
+        (self.docs / "garden.md").rename(self.docs / "zoo.md")
+        (self.docs / "notes/plan.txt").unlink()
+        self.write("docs/new.md", "# New\n\nA walrus has tusks.\n")
+        self.write("docs/binary.md", b"\x00\x01\x02\x89PNG" * 50)
+        path = self.folder / ".rag/index.rag"
+        whole = path.read_bytes()
+        said, = self.objects("index", "docs", "--dry-run", "--json", "--quiet")
+        self.assertEqual(path.read_bytes(), whole)
+        self.assertTrue(said["dry_run"])
+        self.assertEqual({(change["change"], pathlib.Path(change["document"]).name)
+                          for change in said["changes"]},
+                         {("added", "new.md"), ("renamed", "zoo.md"), ("removed", "plan.txt"),
+                          ("skipped", "binary.md")})
+        for change in said["changes"]:
+            self.assertTrue(change["reason"])
+        self.assertEqual(said["chunks_embedded"], 1)
+        self.assertGreater(said["tokens"], 3)
+        self.assertGreater(said["estimated_seconds"], 0)
+        self.assertEqual(said["speed_from"], "a sample")
+        shown = self.text("index", "docs", "-n", "--quiet")
+        self.assertRegex(shown, r"\A1 added, 0 updated, 1 renamed, 1 unchanged, 1 removed, 1 skipped\n"
+                                r"1 chunks to embed \(\d+ tokens\): about \d+ s, at \d+ tokens/s by "
+                                r"a sample; nothing was changed\n\Z")
+        done, = self.objects("index", "docs", "--json", "--quiet")
+        for name in ("added", "updated", "renamed", "unchanged", "removed", "skipped", "chunks",
+                     "chunks_embedded"):
+            self.assertEqual(done[name], said[name], name)
+        self.assertEqual([pathlib.Path(item["path"]).name for item in done["skipped_files"]],
+                         ["binary.md"])
+
+    def test_a_dry_run_makes_no_index(self):
+        said, = self.objects("index", "docs", "--dry-run", "--json", "--index", "deep/new.rag")
+        self.assertEqual((said["added"], said["documents_total"]), (3, 0))
+        self.assertFalse((self.folder / "deep").exists())
+
     def test_a_copied_text_is_not_embedded_again(self):
         shutil.copy(self.docs / "garden.md", self.docs / "copy.md")
         report, = self.objects("index", "docs", "--json")
@@ -48,7 +95,7 @@ class Index(Indexed):
         self.write("docs/binary.md", b"\x00\x01\x02\x89PNG" * 50)
         self.write("docs/good.md", "# Good\n\nHoney.\n")
         done = self.run_rag("index", "docs")
-        self.assertIn(b"1 added, 0 updated, 3 unchanged, 0 removed, 1 skipped", done.stdout)
+        self.assertIn(b"1 added, 0 updated, 0 renamed, 3 unchanged, 0 removed, 1 skipped", done.stdout)
         self.assertIn("binary.md", done.err)
         self.assertTrue(done.err.startswith("rag: skipped: "), done.err)
 

@@ -162,7 +162,8 @@ rag_status script_run(size_t step, const char *path, struct store **store, rag_e
     case REMOVE:
         return store_remove(*store, NULL, &paths[what->path], 1, NULL, error);
     case TOUCH:
-        return store_touch(*store, NULL, paths[what->path], 7, 77, error);
+        return store_touch(*store, NULL, &(struct store_stamp){paths[what->path], 7, 77}, 1,
+                           error);
     case COMPACT:
         return compact(*store, error);
     }

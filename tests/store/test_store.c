@@ -203,7 +203,9 @@ static void a_file_is_known_by_its_path_bytes_and_time(void **state)
     assert_ok(store_find_document(f->store, NULL, "/a", &file, &f->error), &f->error);
     assert_false(file.present);
     assert_ok(put_lines(f->store, "/a", "apple\n", 1, &f->error), &f->error);
-    assert_ok(store_touch(f->store, NULL, "/a", 6, INT64_C(1700000000123456789), &f->error),
+    assert_ok(store_touch(f->store, NULL,
+                          &(struct store_stamp){"/a", 6, INT64_C(1700000000123456789)}, 1,
+                          &f->error),
               &f->error);
     assert_ok(store_find_document(f->store, NULL, "/a", &file, &f->error), &f->error);
     assert_true(file.present);

@@ -213,7 +213,8 @@ static void taking_out_and_touching_bring_it_up_to_date_too(void **state)
     struct fixture *f = *state;
     for (unsigned version = 1; version < NEWEST; version++) {
         make_older(f, version);
-        assert_ok(store_touch(f->store, NULL, "/a", 1, 2, &f->error), &f->error);
+        assert_ok(store_touch(f->store, NULL, &(struct store_stamp){"/a", 1, 2}, 1, &f->error),
+                  &f->error);
         assert_upgraded(f);
         make_older(f, version);
         assert_ok(store_remove(f->store, NULL, (const char *const[]){"/a"}, 1, NULL, &f->error),

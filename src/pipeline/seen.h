@@ -1,0 +1,28 @@
+/* seen.h - chunks that are to be embedded already: a text that stands in many new documents,
+ * such as a licence, is embedded once. A hash table from what is embedded to where its vector
+ * goes. */
+#ifndef RAG_PIPELINE_SEEN_H
+#define RAG_PIPELINE_SEEN_H
+
+#include "base/hash.h"
+
+#include <stdbool.h>
+
+struct seen_entry {
+    struct hash hash;
+    float *vector;
+    bool used;
+};
+
+struct seen {
+    struct seen_entry *entries; /* [capacity], a power of two, at most half of it used */
+    size_t count, capacity;
+};
+
+/* *first: where the vector of this hash goes; it is `vector`, and noted, if the hash is new. */
+CHECKED rag_status seen_look(struct seen *seen, const struct hash *hash, float *vector,
+                             float **first, rag_error *error);
+void seen_clear(struct seen *seen);
+void seen_release(struct seen *seen);
+
+#endif
