@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-static const char *kind_name(rag_change_kind kind)
+const char *change_name(rag_change_kind kind)
 {
     switch (kind) {
     case RAG_ADDED:
@@ -22,7 +22,7 @@ static const char *kind_name(rag_change_kind kind)
 json_t *json_of_change(const rag_change *change)
 {
     json_t *object =
-        json_pack("{s:s, s:o, s:o}", "change", kind_name(change->kind), "document",
+        json_pack("{s:s, s:o, s:o}", "change", change_name(change->kind), "document",
                   json_string_of(change->path), "reason", json_string_of(change->reason));
     if (object && change->from)
         json_object_set_new(object, "from", json_string_of(change->from));

@@ -132,6 +132,7 @@ struct change_list {
     json_t *changes; /* all; NULL: only those that were skipped are gathered */
     bool failed;     /* out of memory */
 };
+const char *change_name(rag_change_kind kind);
 json_t *json_of_change(const rag_change *change);
 void change_list_take(struct change_list *list, const rag_change *change);
 void change_list_release(struct change_list *list);
@@ -189,8 +190,8 @@ rag_status question_of(const struct settings *settings, rag_text *question, rag_
 rag_status open_index(const struct settings *settings, bool must_exist, rag_index **index,
                       rag_error *error);
 
-extern const struct command index_command, search_command, ask_command, chat_command,
-    llm_command, chunk_command, tokenize_command, embed_command, rerank_command, model_command,
-    info_command, verify_command, compact_command, remove_command, eval_command;
+extern const struct command index_command, watch_command, search_command, ask_command,
+    chat_command, llm_command, chunk_command, tokenize_command, embed_command, rerank_command,
+    model_command, info_command, verify_command, compact_command, remove_command, eval_command;
 
 #endif

@@ -507,6 +507,18 @@ RAG_CHECKED rag_status rag_index_add(rag_index *index, const char *const *paths,
                                      const rag_add_options *options, rag_add_report *report,
                                      rag_error *error);
 
+/* Brings the index up to date as rag_index_add does, then follows changes of the files until
+ * on_event returns nonzero, which is asked some three times a second: then RAG_INTERRUPTED,
+ * with nothing lost. A change is followed when it has been quiet for 0.3 s, or after 3 s; a
+ * file that is named is removed when it goes and added when it comes back, while the documents
+ * of a named folder that goes stay until it is back. The target of a symbolic link is not
+ * watched. The index may be used meanwhile, by others and from other threads. report (NULL
+ * allowed): sums of all that was done. dry_run is RAG_USAGE; so is all of this where it is not
+ * possible to watch files (it is on Linux). */
+RAG_CHECKED rag_status rag_index_watch(rag_index *index, const char *const *paths, size_t count,
+                                       const rag_add_options *options, rag_add_report *report,
+                                       rag_error *error);
+
 /* A document that is no file: a text under a name of the caller's. */
 typedef struct rag_source {
     const char *name;        /* unique in the index: an id, an address, a path; 1 to 4096 bytes

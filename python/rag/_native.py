@@ -661,6 +661,10 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
         c_int,
         [_handle, _strings, c_size_t, POINTER(AddOptions), POINTER(AddReport), _error],
     ),
+    "rag_index_watch": (
+        c_int,
+        [_handle, _strings, c_size_t, POINTER(AddOptions), POINTER(AddReport), _error],
+    ),
     "rag_index_put": (
         c_int,
         [_handle, POINTER(Source), c_size_t, POINTER(AddOptions), POINTER(AddReport), _error],

@@ -45,7 +45,7 @@ from .documents import (
     read_hits,
     read_report,
 )
-from .errors import Error, InputError, NotFoundError, StoreError, UsageError
+from .errors import Error, InputError, Interrupted, NotFoundError, StoreError, UsageError
 from .model import Model, Tokenizer
 
 
@@ -61,6 +61,18 @@ def _change_callback(call: Call, on_change: Callable[[Change], object]) -> Any:
         guarded(item, user)
 
     return _native.change_fn(told)
+
+
+class _Stop(Cancel):
+    """A wish to stop that is an event of the caller's."""
+
+    def __init__(self, event: threading.Event) -> None:
+        super().__init__()
+        self._event = event
+
+    @property
+    def wanted(self) -> bool:
+        return self._event.is_set()
 
 
 class Index(Closable):
@@ -202,6 +214,40 @@ class Index(Closable):
         return self._run_add(
             lib.rag_index_add, items, count, progress, cancel, on_change, dry_run
         )
+
+    def watch(
+        self,
+        paths: Union[PathLike, Iterable[PathLike]],
+        on_change: Optional[Callable[[Change], object]] = None,
+        *,
+        stop: Optional[threading.Event] = None,
+        progress: Progress = None,
+    ) -> AddReport:
+        """Brings the index up to date as `add` does, then follows changes of the files, until
+        `stop` is set, in another thread, or `on_change` raises something, or Ctrl-C is typed.
+
+        `on_change` is called with each Change that is safe in the file; it must not use the index,
+        which may be searched from other threads meanwhile. Returns the sums of all that was done.
+        Linux only: a UsageError elsewhere.
+        """
+        return self._watch(paths, on_change, _Stop(stop or threading.Event()), progress)
+
+    def _watch(
+        self,
+        paths: Union[PathLike, Iterable[PathLike]],
+        on_change: Optional[Callable[[Change], object]],
+        cancel: Cancel,
+        progress: Progress,
+    ) -> AddReport:
+        items, count = names_array(paths_of(paths), "path")
+        try:
+            return self._run_add(
+                lib.rag_index_watch, items, count, progress, cancel, on_change
+            )
+        except Interrupted as error:
+            if not cancel.wanted or error.report is None:
+                raise
+            return error.report
 
     def put(
         self,
@@ -564,6 +610,15 @@ class Index(Closable):
     ) -> AddReport:
         """`add` in a thread; cancelling the task stops it, and what was done is safe."""
         return await in_thread(lambda cancel: self._add(paths, progress, cancel))
+
+    async def awatch(
+        self,
+        paths: Union[PathLike, Iterable[PathLike]],
+        on_change: Optional[Callable[[Change], object]] = None,
+        progress: Progress = None,
+    ) -> AddReport:
+        """`watch` in a thread, until the task is cancelled. `on_change` is called in that thread."""
+        return await in_thread(lambda cancel: self._watch(paths, on_change, cancel, progress))
 
     async def aput(
         self,

@@ -57,6 +57,7 @@ class Index(Indexed):
         self.write("docs/binary.md", b"\x00\x01\x02\x89PNG" * 50)
         path = self.folder / ".rag/index.rag"
         whole = path.read_bytes()
+        self.env["RAG_CACHE"] = str(self.folder / "cache")  # where no run has left its speed
         said, = self.objects("index", "docs", "--dry-run", "--json", "--quiet")
         self.assertEqual(path.read_bytes(), whole)
         self.assertTrue(said["dry_run"])
@@ -80,6 +81,16 @@ class Index(Indexed):
             self.assertEqual(done[name], said[name], name)
         self.assertEqual([pathlib.Path(item["path"]).name for item in done["skipped_files"]],
                          ["binary.md"])
+
+    def test_a_long_run_leaves_its_speed_for_estimates(self):
+        self.env["RAG_CACHE"] = str(self.folder / "cache")
+        self.write("long/a.md", "".join(f"# Part {i}\n\ngreen tea {i} leaf {i * i}\n\n"
+                                        for i in range(1500)))
+        done, = self.objects("index", "long", "--json", "--quiet")
+        self.write("docs/new.md", "# New\n\nA walrus has tusks.\n")
+        said, = self.objects("index", "docs", "--dry-run", "--json", "--quiet")
+        self.assertEqual(said["speed_from"], "earlier runs")
+        self.assertAlmostEqual(said["tokens_per_second"], done["tokens"] / done["seconds"], delta=1)
 
     def test_a_dry_run_makes_no_index(self):
         said, = self.objects("index", "docs", "--dry-run", "--json", "--index", "deep/new.rag")

@@ -202,6 +202,50 @@ static void what_is_not_there_is_an_error_that_names_it(void **state)
     assert_int_equal(list.count, 0);
 }
 
+static rag_status count_folder(const char *path, void *user, rag_error *error)
+{
+    (void)path, (void)error;
+    ++*(size_t *)user;
+    return RAG_OK;
+}
+
+/* With the rules of all folders on the way, and without a look at what lies elsewhere. */
+static void a_walk_within_some_paths_finds_what_a_whole_one_finds_there(void **state)
+{
+    (void)state;
+    put("docs/.gitignore", "secret.md\n");
+    put("docs/a/b/x.md", "");
+    put("docs/a/b/secret.md", "");
+    put("docs/a/b.md", "");
+    put("docs/a.b/y.md", "");
+    put("docs/c/z.md", "");
+    put("docs/c/d/z.md", "");
+    char *root = in_folder("docs");
+    const char *const roots[] = {root};
+    static const char *const within[] = {"docs/a/b", "docs/c/z.md", "docs/gone"};
+    static const char *const expected[] = {"docs/a/b/x.md", "docs/c/z.md"};
+    struct file_list parts = {0}, list;
+    for (size_t i = 0; i < 3; i++) {
+        char *full = in_folder(within[i]);
+        assert_true(file_list_add(&parts, full));
+        free(full);
+    }
+    file_list_sort(&parts);
+    size_t folders = 0, skipped;
+    rag_error error;
+    struct walk_hooks hooks = {.within = &parts, .on_folder = count_folder, .user = &folders};
+    assert_ok(walk_paths_with(roots, 1, NULL, &hooks, &list, &skipped, &error), &error);
+    assert_int_equal(list.count, 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_string_equal(list.paths[i] + strlen(folder) + 1, expected[i]);
+    assert_int_equal(folders, 4); /* docs, docs/a, docs/a/b, docs/c */
+    assert_true(file_list_covers(&parts, list.paths[0]));
+    assert_false(file_list_covers(&parts, root));
+    file_list_release(&list);
+    file_list_release(&parts);
+    free(root);
+}
+
 static int stop(const rag_event *event, void *user)
 {
     (void)user;
@@ -233,6 +277,7 @@ int main(void)
         WALK_TEST(a_work_tree_finds_the_excludes_of_its_repository),
         WALK_TEST(a_path_deeper_than_the_system_allows_is_skipped_with_a_warning),
         WALK_TEST(what_is_not_there_is_an_error_that_names_it),
+        WALK_TEST(a_walk_within_some_paths_finds_what_a_whole_one_finds_there),
         WALK_TEST(a_walk_can_be_interrupted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

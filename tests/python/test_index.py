@@ -1,10 +1,13 @@
 """Indexes: files and sources in, hits and documents out, with small random models."""
 
 import array
+import asyncio
 import json
 import math
 import sqlite3
+import sys
 import threading
+import unittest
 
 from support import EMBEDDER, FILES, RERANKER, Case, main
 
@@ -45,6 +48,68 @@ class Files(Case):
         self.assertIsNone(hit.dense)
         data = (docs / "garden.md").read_bytes()
         self.assertEqual(data[hit.chunk.begin:hit.chunk.end].decode(), hit.text)
+
+    def test_changes_are_told_and_can_be_foreseen(self):
+        docs = self.write_files()
+        index = self.open_index(model=EMBEDDER)
+        told = []
+        said = index.add(docs, dry_run=True, on_change=told.append)
+        self.assertEqual((said.added, len(told), len(index)), (3, 3, 0))
+        self.assertEqual({(change.kind, change.before) for change in told}, {("added", None)})
+        self.assertGreater(said.estimated_seconds, 0)
+        self.assertIn(said.speed_from, ("earlier runs", "a sample"))
+        index.add(docs)
+        (docs / "garden.md").rename(docs / "zoo.md")
+        told.clear()
+        report = index.add(docs, on_change=told.append)
+        self.assertEqual((report.renamed, report.chunks_embedded), (1, 0))
+        change, = told
+        self.assertEqual((change.kind, change.path, change.before),
+                         ("renamed", str(docs / "zoo.md"), str(docs / "garden.md")))
+        (docs / "zoo.md").unlink()
+        with self.assertRaises(ZeroDivisionError):
+            index.add(docs, on_change=lambda change: 1 / 0)
+        self.assertEqual(index.add(docs).removed, 0)
+
+    @unittest.skipUnless(sys.platform == "linux", "files are watched on Linux")
+    def test_files_are_followed_until_an_event_is_set(self):
+        docs = self.write_files()
+        index = self.open_index(model=EMBEDDER)
+        stop, seen, reports = threading.Event(), threading.Semaphore(0), []
+
+        def on_change(change):
+            seen.release()
+
+        thread = threading.Thread(
+            target=lambda: reports.append(index.watch(docs, on_change, stop=stop)))
+        thread.start()
+        for _ in range(3):
+            self.assertTrue(seen.acquire(timeout=120))
+        self.assertEqual(len(index.search("Cucumbers", mode="lexical")), 1)
+        (docs / "new.md").write_text("# A walrus\n")
+        self.assertTrue(seen.acquire(timeout=120))
+        self.assertEqual(len(index.search("walrus", mode="lexical")), 1)
+        stop.set()
+        thread.join()
+        self.assertEqual(reports[0].added, 4)
+
+    @unittest.skipUnless(sys.platform == "linux", "files are watched on Linux")
+    def test_a_watching_task_ends_when_it_is_cancelled(self):
+        docs = self.write_files()
+        index = self.open_index(model=EMBEDDER)
+
+        async def main():
+            seen = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            task = asyncio.create_task(
+                index.awatch(docs, lambda change: loop.call_soon_threadsafe(seen.set)))
+            await seen.wait()
+            task.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await task
+
+        asyncio.run(main())
+        self.assertEqual(index.add(docs).removed, 0)
 
     def test_k_of_zero_gives_nothing_and_less_is_refused(self):
         index = self.open_index(model=EMBEDDER)
