@@ -4,8 +4,7 @@
 #include <immintrin.h>
 #endif
 
-/* Halves the sums until one is left. */
-static float add_up(float sums[DOT_BLOCK])
+float dot_add_up(float sums[DOT_BLOCK])
 {
     for (size_t half = DOT_BLOCK / 2; half; half /= 2)
         for (size_t i = 0; i < half; i++)
@@ -19,7 +18,7 @@ float dot_plain(const float *a, const float *b, size_t n)
     for (size_t i = 0; i < n; i += DOT_BLOCK)
         for (size_t j = 0; j < DOT_BLOCK; j++)
             sums[j] += a[i + j] * b[i + j];
-    return add_up(sums);
+    return dot_add_up(sums);
 }
 
 #if defined(__x86_64__)
@@ -53,7 +52,7 @@ __attribute__((target("avx2"))) static float dot_avx2(const float *a, const floa
     _mm256_storeu_ps(sums + 40, s5);
     _mm256_storeu_ps(sums + 48, s6);
     _mm256_storeu_ps(sums + 56, s7);
-    return add_up(sums);
+    return dot_add_up(sums);
 }
 
 __attribute__((target("avx512f"))) static inline __m512 step16(__m512 sum, const float *a,
@@ -77,7 +76,7 @@ __attribute__((target("avx512f"))) static float dot_avx512(const float *a, const
     _mm512_storeu_ps(sums + 16, s1);
     _mm512_storeu_ps(sums + 32, s2);
     _mm512_storeu_ps(sums + 48, s3);
-    return add_up(sums);
+    return dot_add_up(sums);
 }
 #endif
 

@@ -9,6 +9,9 @@ enum { DOT_BLOCK = 64 }; /* floats: `n` is a multiple of it, vectors are padded 
 
 typedef float dot_fn(const float *a, const float *b, size_t n);
 
+/* Halves the sums until one is left; they are lost. */
+float dot_add_up(float sums[DOT_BLOCK]);
+
 dot_fn dot_plain; /* the reference */
 dot_fn *dot_best(void);
 

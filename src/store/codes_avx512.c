@@ -1,0 +1,113 @@
+/* AVX-512 with VPOPCNTDQ: a register is one word of each of a block's rows. */
+#include "store/codes.h"
+#include "store/dot.h"
+
+#include <immintrin.h>
+
+/* h of a block's rows. */
+static inline __m512i distances(const struct code_query *query, const uint32_t *block)
+{
+    __m512i s0 = _mm512_setzero_si512(), s1 = s0, s2 = s0, s3 = s0;
+    const uint32_t *plane = query->words;
+    for (size_t w = 0; w < query->prefix; w++, plane += CODE_PLANES) {
+        __m512i word = _mm512_load_si512(block + w * CODE_ROWS);
+        __m512i x0 = _mm512_xor_si512(word, _mm512_set1_epi32((int)plane[0]));
+        __m512i x1 = _mm512_xor_si512(word, _mm512_set1_epi32((int)plane[1]));
+        __m512i x2 = _mm512_xor_si512(word, _mm512_set1_epi32((int)plane[2]));
+        __m512i x3 = _mm512_xor_si512(word, _mm512_set1_epi32((int)plane[3]));
+        s0 = _mm512_add_epi32(s0, _mm512_popcnt_epi32(x0));
+        s1 = _mm512_add_epi32(s1, _mm512_popcnt_epi32(x1));
+        s2 = _mm512_add_epi32(s2, _mm512_popcnt_epi32(x2));
+        s3 = _mm512_add_epi32(s3, _mm512_popcnt_epi32(x3));
+    }
+    s0 = _mm512_add_epi32(s0, _mm512_slli_epi32(s1, 1));
+    s2 = _mm512_add_epi32(s2, _mm512_slli_epi32(s3, 1));
+    return _mm512_add_epi32(s0, _mm512_slli_epi32(s2, 2));
+}
+
+/* Scores as whole numbers, rounded up, in 16 bits. */
+static inline __m256i whole_bounds(__m512 bound)
+{
+    bound = _mm512_mul_ps(bound, _mm512_set1_ps(CODE_BOUND_SCALE));
+    bound = _mm512_max_ps(bound, _mm512_set1_ps(INT16_MIN)); /* -infinity is no whole number */
+    bound = _mm512_roundscale_ps(bound, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
+    return _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(bound));
+}
+
+static void scan(const struct code_query *query, const uint32_t *blocks, size_t count,
+                 int16_t *bounds)
+{
+    __m512 base = _mm512_set1_ps(query->base), step = _mm512_set1_ps(query->step);
+    __m512i upper = _mm512_set1_epi32((int)0xffff0000u);
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t *block = blocks + i * query->block;
+        __m512i pairs = _mm512_load_si512(block + query->prefix * CODE_ROWS);
+        __m512 add = _mm512_castsi512_ps(_mm512_and_si512(pairs, upper));
+        __m512 factor = _mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16));
+        __m512 bound = _mm512_cvtepi32_ps(distances(query, block));
+        bound = _mm512_sub_ps(base, _mm512_mul_ps(step, bound));
+        bound = _mm512_add_ps(add, _mm512_mul_ps(factor, bound));
+        _mm256_storeu_si256((__m256i *)(bounds + i * CODE_ROWS), whole_bounds(bound));
+    }
+}
+
+static size_t sift(const int16_t *bounds, size_t count, int16_t least, uint32_t first,
+                   uint32_t *rows)
+{
+    size_t hits = 0;
+    __m256i floor = _mm256_set1_epi16(least);
+    for (size_t i = 0; i < count; i += CODE_ROWS) {
+        __m256i x = _mm256_loadu_si256((const __m256i *)(bounds + i));
+        unsigned mask = _mm256_cmpge_epi16_mask(x, floor);
+        for (; mask; mask &= mask - 1)
+            rows[hits++] = first + (uint32_t)(i + (unsigned)__builtin_ctz(mask));
+    }
+    return hits;
+}
+
+static float fine(const struct code_query *query, const uint32_t *code)
+{
+    __m512i sum = _mm512_setzero_si512();
+    size_t words = query->planes / 2;
+    for (size_t w = 0; w < words; w += 8) {
+        __mmask8 mask = words - w < 8 ? (__mmask8)((1u << (words - w)) - 1) : 0xff;
+        __m512i upper = _mm512_maskz_loadu_epi64(mask, code + 2 * w);
+        __m512i lower = _mm512_maskz_loadu_epi64(mask, code + query->planes + 2 * w);
+        for (unsigned j = 0; j < CODE_PLANES; j++) {
+            __m512i plane = _mm512_maskz_loadu_epi64(mask, query->rows + j * words + w);
+            __m512i u = _mm512_popcnt_epi64(_mm512_xor_si512(upper, plane));
+            __m512i l = _mm512_popcnt_epi64(_mm512_xor_si512(lower, plane));
+            u = _mm512_add_epi64(_mm512_add_epi64(u, u), l);
+            sum = _mm512_add_epi64(sum, _mm512_slli_epi64(u, j));
+        }
+    }
+    const uint32_t *factors = code + 2 * query->planes;
+    return code_bound(code_float(factors[0]), code_float(factors[1] & 0xffff0000u),
+                      query->fine_base, query->step / 2,
+                      (uint32_t)_mm512_reduce_add_epi64(sum));
+}
+
+static inline __m512 step16(__m512 sum, const int8_t *row, const float *vector)
+{
+    __m512i wide = _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)row));
+    return _mm512_add_ps(sum, _mm512_mul_ps(_mm512_cvtepi32_ps(wide), _mm512_loadu_ps(vector)));
+}
+
+static float dot(const int8_t *row, const float *vector, size_t n)
+{
+    __m512 s0 = _mm512_setzero_ps(), s1 = s0, s2 = s0, s3 = s0;
+    for (size_t i = 0; i < n; i += DOT_BLOCK) {
+        s0 = step16(s0, row + i, vector + i);
+        s1 = step16(s1, row + i + 16, vector + i + 16);
+        s2 = step16(s2, row + i + 32, vector + i + 32);
+        s3 = step16(s3, row + i + 48, vector + i + 48);
+    }
+    float sums[DOT_BLOCK];
+    _mm512_storeu_ps(sums, s0);
+    _mm512_storeu_ps(sums + 16, s1);
+    _mm512_storeu_ps(sums + 32, s2);
+    _mm512_storeu_ps(sums + 48, s3);
+    return dot_add_up(sums);
+}
+
+const struct code_kernels code_kernels_avx512 = {scan, sift, fine, dot};

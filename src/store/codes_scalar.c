@@ -1,0 +1,55 @@
+/* The reference. */
+#include "store/codes_inline.h"
+#include "store/dot.h"
+
+#include <math.h>
+
+/* As in Warren, "Hacker's Delight", 5-1. */
+static unsigned count_ones(uint32_t x)
+{
+    x -= x >> 1 & 0x55555555;
+    x = (x & 0x33333333) + (x >> 2 & 0x33333333);
+    x = (x + (x >> 4)) & 0x0f0f0f0f;
+    return x * 0x01010101 >> 24;
+}
+
+static uint32_t distance(const struct code_query *query, const uint32_t *block, size_t row)
+{
+    uint32_t sum = 0;
+    for (size_t w = 0; w < query->prefix; w++)
+        for (unsigned j = 0; j < CODE_PLANES; j++)
+            sum += (uint32_t)count_ones(block[w * CODE_ROWS + row] ^
+                                        query->words[w * CODE_PLANES + j])
+                   << j;
+    return sum;
+}
+
+static int16_t whole_bound(float bound)
+{
+    float whole = ceilf(bound * CODE_BOUND_SCALE);
+    return whole > INT16_MAX ? INT16_MAX : whole < INT16_MIN ? INT16_MIN : (int16_t)whole;
+}
+
+static void scan(const struct code_query *query, const uint32_t *blocks, size_t count,
+                 int16_t *bounds)
+{
+    for (size_t i = 0; i < count * CODE_ROWS; i++) {
+        const uint32_t *block = blocks + i / CODE_ROWS * query->block;
+        uint32_t pair = block[query->prefix * CODE_ROWS + i % CODE_ROWS];
+        uint32_t h = distance(query, block, i % CODE_ROWS);
+        bounds[i] =
+            whole_bound(code_bound(code_float(pair & 0xffff0000u), code_float(pair << 16),
+                                   query->base, query->step, h));
+    }
+}
+
+static float dot(const int8_t *row, const float *vector, size_t n)
+{
+    float sums[DOT_BLOCK] = {0};
+    for (size_t i = 0; i < n; i += DOT_BLOCK)
+        for (size_t j = 0; j < DOT_BLOCK; j++)
+            sums[j] += (float)row[i + j] * vector[i + j];
+    return dot_add_up(sums);
+}
+
+const struct code_kernels code_kernels_scalar = {scan, sift_by_blocks, fine_by_words, dot};
