@@ -823,6 +823,25 @@ typedef struct rag_citation {
     uint32_t line, last_line;
 } rag_citation;
 
+/* How far the cited passages bear a sentence of an answer out, as far as that can be told by
+ * its quotes, numbers, names and words. */
+typedef enum rag_support {
+    RAG_SUPPORTED,
+    RAG_WEAK,        /* only some of its words are there, or a name is not */
+    RAG_UNSUPPORTED, /* a quote or a number is not there, or hardly any of its words */
+    RAG_UNCITED,     /* neither it nor its paragraph cites a passage */
+    RAG_UNCHECKED,   /* written in another script than the passages; its numbers are there */
+} rag_support;
+
+/* A sentence that a language model wrote. */
+typedef struct rag_statement {
+    rag_text text; /* bytes of the answer's text, markers included */
+    rag_support support;
+    double coverage;  /* the share of its words that are there, 0..1, longer ones counting more;
+                         0 if it was not compared */
+    rag_text missing; /* the first quote, number or name that is not there; empty if none */
+} rag_statement;
+
 typedef struct rag_answer rag_answer;
 
 /* Searches, and has the language model answer from the best passages with
@@ -848,6 +867,12 @@ RAG_API void rag_answer_get_usage(const rag_answer *answer, rag_usage *usage);
 RAG_API const char *rag_answer_llm(const rag_answer *answer);
 RAG_API size_t rag_answer_citation_count(const rag_answer *answer);
 RAG_API const rag_citation *rag_answer_citation(const rag_answer *answer, size_t i);
+/* The sentences of the text, checked against the passages that they cite; code is left out.
+ * There are none if no language model wrote it: its text is quotes then. */
+RAG_API size_t rag_answer_statement_count(const rag_answer *answer);
+RAG_API const rag_statement *rag_answer_statement(const rag_answer *answer, size_t i);
+/* "supported", "weak", "unsupported", "uncited", "unchecked". */
+RAG_API const char *rag_support_name(rag_support support);
 /* Markers such as [9] that pointed to no passage and were dropped. */
 RAG_API size_t rag_answer_dropped(const rag_answer *answer);
 /* The passages that the model was given, best first. */

@@ -17,6 +17,7 @@ void rag_answer_free(rag_answer *answer)
     free(answer->llm);
     free(answer->question);
     free(answer->citations);
+    statements_release(&answer->statements);
     rag_hits_free(answer->hits);
     free(answer);
 }
@@ -66,6 +67,29 @@ rag_status answer_cite(rag_answer *answer, size_t hit, rag_text statement, rag_e
         .last_line = line + count_lines(chunk->text.data + begin, end - begin),
     };
     return RAG_OK;
+}
+
+rag_status answer_check(rag_answer *answer, rag_error *error)
+{
+    size_t count = answer->hits->count;
+    struct buf *passages = alloc_zeroed(count, sizeof *passages);
+    rag_text *texts = alloc_array(count, sizeof *texts);
+    rag_status status = passages && texts ? RAG_OK : fail_memory(error);
+    for (size_t i = 0; !status && i < count; i++) {
+        const rag_chunk *chunk = &answer->hits->items[i].chunk;
+        passages[i] = BUF_INIT((size_t)TOKENIZER_MAX_TEXT);
+        if (!chunk_context(chunk->heading, chunk->text, &passages[i]))
+            status = fail_memory(error);
+        texts[i] = (rag_text){passages[i].data, passages[i].size};
+    }
+    if (!status)
+        status = support_check((rag_text){answer->text, answer->text_size}, texts, count,
+                               &answer->statements, error);
+    for (size_t i = 0; passages && i < count; i++)
+        buf_release(&passages[i]);
+    free(passages);
+    free(texts);
+    return status;
 }
 
 /* Shows the text to a caller who takes it in pieces. */
@@ -156,6 +180,23 @@ size_t rag_answer_citation_count(const rag_answer *answer)
 const rag_citation *rag_answer_citation(const rag_answer *answer, size_t i)
 {
     return i < answer->citation_count ? &answer->citations[i] : NULL;
+}
+
+size_t rag_answer_statement_count(const rag_answer *answer)
+{
+    return answer->statements.count;
+}
+
+const rag_statement *rag_answer_statement(const rag_answer *answer, size_t i)
+{
+    return i < answer->statements.count ? &answer->statements.items[i] : NULL;
+}
+
+const char *rag_support_name(rag_support support)
+{
+    static const char *const names[] = {"supported", "weak", "unsupported", "uncited",
+                                        "unchecked"};
+    return (size_t)support < sizeof names / sizeof *names ? names[support] : "";
 }
 
 size_t rag_answer_dropped(const rag_answer *answer)

@@ -3,12 +3,14 @@
 #define RAG_PIPELINE_ANSWER_H
 
 #include "pipeline/search.h"
+#include "pipeline/support.h"
 
 struct rag_answer {
     char *text, *llm, *question;
     size_t text_size, question_size, dropped;
     rag_citation *citations;
     size_t citation_count, citation_capacity;
+    struct statements statements;
     rag_hits *hits;
     double evidence;
     bool found;
@@ -22,6 +24,9 @@ CHECKED rag_status answer_copy_text(rag_text text, char **out, size_t *size, rag
  * same quote is not added. */
 CHECKED rag_status answer_cite(rag_answer *answer, size_t hit, rag_text statement,
                                rag_error *error);
+
+/* Checks what a language model wrote against its hits. */
+CHECKED rag_status answer_check(rag_answer *answer, rag_error *error);
 
 /* Without a language model the answer is what the best passages say, word for word. */
 CHECKED rag_status answer_quote(rag_answer *answer, const rag_chat_options *chat,

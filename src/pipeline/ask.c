@@ -153,6 +153,8 @@ static rag_status ask_model(const struct asking *asking, rag_text question, rag_
                           options, &citer, error);
     if (!status)
         status = cite_markers(answer, &citer, error);
+    if (!status)
+        status = answer_check(answer, error);
     prompt_release(&prompt);
     citer_release(&citer);
     free(messages);
