@@ -51,26 +51,39 @@ static json_t *json_of_citation(const rag_citation *citation, const rag_hits *hi
         json_range(citation->begin, citation->end), "quote", json_text(citation->quote));
 }
 
+static json_t *json_of_statement(const rag_statement *statement, const rag_answer *answer)
+{
+    size_t begin = (size_t)(statement->text.data - rag_answer_text(answer).data);
+    return json_pack("{s:o, s:o, s:s, s:o, s:o}", "text", json_text(statement->text), "bytes",
+                     json_range(begin, begin + statement->text.size), "support",
+                     rag_support_name(statement->support), "coverage",
+                     json_number(statement->coverage), "missing",
+                     statement->missing.size ? json_text(statement->missing) : json_null());
+}
+
 static rag_status print_whole(const rag_answer *answer, rag_text question, rag_error *error)
 {
     const rag_hits *hits = rag_answer_hits(answer);
-    json_t *citations = json_array(), *passages = json_array();
+    json_t *citations = json_array(), *passages = json_array(), *statements = json_array();
     for (size_t i = 0; i < rag_answer_citation_count(answer); i++)
         json_array_append_new(citations,
                               json_of_citation(rag_answer_citation(answer, i), hits));
+    for (size_t i = 0; i < rag_answer_statement_count(answer); i++)
+        json_array_append_new(statements,
+                              json_of_statement(rag_answer_statement(answer, i), answer));
     for (size_t i = 0; i < rag_hits_count(hits); i++)
         json_array_append_new(passages, json_of_hit(rag_hits_get(hits, i)));
     rag_usage usage;
     rag_answer_get_usage(answer, &usage);
-    return print_json(json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:I, s:o, s:o}",
+    return print_json(json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:I, s:o, s:o, s:o}",
                                 "question", json_text(question), "searched",
                                 json_text(rag_answer_question(answer)), "answer",
                                 json_text(rag_answer_text(answer)), "found",
                                 rag_answer_found(answer), "evidence",
                                 json_number(rag_answer_evidence(answer)), "llm",
                                 json_string_of(rag_answer_llm(answer)), "citations", citations,
-                                "dropped", (json_int_t)rag_answer_dropped(answer), "usage",
-                                json_of_usage(&usage), "hits", passages),
+                                "dropped", (json_int_t)rag_answer_dropped(answer), "statements",
+                                statements, "usage", json_of_usage(&usage), "hits", passages),
                       error);
 }
 
@@ -109,9 +122,34 @@ static void print_sources(const rag_answer *answer)
                rag_answer_dropped(answer));
 }
 
+/* What the passages do not bear out, as far as that can be told. */
+static void print_doubts(const rag_answer *answer)
+{
+    size_t doubts = 0, uncited = 0;
+    for (size_t i = 0; i < rag_answer_statement_count(answer); i++) {
+        const rag_statement *statement = rag_answer_statement(answer, i);
+        uncited += statement->support == RAG_UNCITED;
+        if (statement->support != RAG_UNSUPPORTED && statement->support != RAG_WEAK)
+            continue;
+        if (!doubts++)
+            puts("Not borne out by the passages cited:");
+        printf("  %s%s%s ", use_colour() ? "\033[33m" : "",
+               statement->support == RAG_WEAK ? "? " : "! ", use_colour() ? "\033[0m" : "");
+        print_safely(stdout, statement->text, " ");
+        if (statement->missing.size) {
+            fputs(" (not there: ", stdout);
+            print_safely(stdout, statement->missing, " ");
+            putchar(')');
+        }
+        putchar('\n');
+    }
+    if (uncited && rag_answer_citation_count(answer))
+        printf("(%zu sentence%s without a citation.)\n", uncited, uncited == 1 ? "" : "s");
+}
+
 static bool is_streamed(const struct settings *settings)
 {
-    return !settings->no_stream && !settings->json;
+    return !settings->no_stream && !settings->json && settings->format == AS_TEXT;
 }
 
 rag_status answer_ask(const struct settings *settings, rag_index *index, rag_text question,
@@ -137,13 +175,29 @@ rag_status answer_ask(const struct settings *settings, rag_index *index, rag_tex
     return status;
 }
 
+static rag_status print_rendered(const rag_answer *answer, rag_format format, rag_error *error)
+{
+    char *text;
+    rag_status status = rag_answer_render(answer, format, &text, error);
+    if (status)
+        return status;
+    fputs(text, stdout);
+    rag_free(text);
+    return flush_output(error);
+}
+
 rag_status answer_print(const struct settings *settings, rag_text question,
                         const rag_answer *answer, rag_error *error)
 {
     if (settings->json)
         return print_whole(answer, question, error);
+    if (settings->format == AS_MARKDOWN)
+        return print_rendered(answer, RAG_FORMAT_MARKDOWN, error);
+    if (settings->format == AS_HTML)
+        return print_rendered(answer, RAG_FORMAT_HTML, error);
     if (!is_streamed(settings))
         print_safely(stdout, rag_answer_text(answer), "\n");
     print_sources(answer);
+    print_doubts(answer);
     return RAG_OK;
 }

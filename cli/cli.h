@@ -11,6 +11,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+/* How rag ask prints an answer. */
+enum answer_format { AS_TEXT, AS_MARKDOWN, AS_HTML, AS_JSON };
+
 /* Every option of every command; a command says which of them it takes. */
 struct settings {
     const char *index, *model, *models, *rerank, *llm, *tokenizer, *hub, *revision, *name;
@@ -23,6 +26,7 @@ struct settings {
     unsigned heads, threads;
     rag_precision precision;
     double min_evidence;
+    enum answer_format format; /* of ask; json stands for JSON */
     bool json, jsonl, no_stream, quiet, show_question, dry_run;
     char **arguments;
     size_t argument_count;
@@ -43,7 +47,19 @@ extern const struct command *const commands[];
 extern const size_t command_count;
 
 /* options.c */
-enum option_kind { FLAG, TEXT, COUNT, POSITIVE, CHUNKER, MODE, ROLE, HEADS, PRECISION, SHARE };
+enum option_kind {
+    FLAG,
+    TEXT,
+    COUNT,
+    POSITIVE,
+    CHUNKER,
+    FORMAT,
+    MODE,
+    ROLE,
+    HEADS,
+    PRECISION,
+    SHARE
+};
 
 struct option_text {
     const char *name;

@@ -68,6 +68,8 @@ const struct option_text option_texts[] = {
      "only say what would be done, and how long it would take"},
     {"jsonl", 0, FLAG, MEMBER(jsonl), 0, NULL,
      "each line of the input is a JSON string, so that a text may hold any character"},
+    {"format", 0, FORMAT, MEMBER(format), 0, "FORMAT",
+     "text (default), markdown, html (a page of its own) or json"},
     {"json", 0, FLAG, MEMBER(json), 0, NULL, "print JSON, one object a line"},
     {"threads", 0, COUNT, MEMBER(threads), 1024, "N", "how many threads (default: all cores)"},
     {"quiet", 'q', FLAG, MEMBER(quiet), 0, NULL, "no progress, no warnings"},
@@ -174,6 +176,11 @@ static rag_status set_option(const struct command *command, const struct option_
                                                {"int8", RAG_PRECISION_INT8},
                                                {"auto", RAG_PRECISION_AUTO},
                                                {NULL, 0}};
+    static const struct choice formats[] = {{"text", AS_TEXT},
+                                            {"markdown", AS_MARKDOWN},
+                                            {"html", AS_HTML},
+                                            {"json", AS_JSON},
+                                            {NULL, 0}};
     void *member = (char *)settings + option->offset;
     bool good = true;
     size_t count;
@@ -197,6 +204,11 @@ static rag_status set_option(const struct command *command, const struct option_
     case CHUNKER:
         good = choose(chunkers, text, &value);
         settings->chunker = (rag_chunker)value;
+        break;
+    case FORMAT:
+        good = choose(formats, text, &value);
+        settings->format = (enum answer_format)value;
+        settings->json = value == AS_JSON;
         break;
     case MODE:
         good = choose(modes, text, &value);

@@ -877,6 +877,16 @@ RAG_API const char *rag_support_name(rag_support support);
 RAG_API size_t rag_answer_dropped(const rag_answer *answer);
 /* The passages that the model was given, best first. */
 RAG_API const rag_hits *rag_answer_hits(const rag_answer *answer);
+
+typedef enum rag_format {
+    RAG_FORMAT_MARKDOWN, /* the answer, its sources, and what they do not bear out */
+    RAG_FORMAT_HTML, /* a page of its own: markers lead to the passages, formulas are rendered.
+                        It loads nothing, and no markup of a document or a model is in it */
+} rag_format;
+
+/* The whole answer with its sources in *out, NUL-terminated, freed with rag_free. */
+RAG_CHECKED rag_status rag_answer_render(const rag_answer *answer, rag_format format,
+                                         char **out, rag_error *error);
 RAG_API void rag_answer_free(rag_answer *answer);
 
 /* ---- Evaluation --------------------------------------------------------------

@@ -57,6 +57,7 @@ PRECISION = {"default": 0, "f32": 1, "bf16": 2, "int8": 3, "auto": 4}
 HEADS = {"dense": 1, "sparse": 2, "multi": 4, "logit": 8}
 ROLE = {"query": 0, "passage": 1, "raw": 2}
 CHUNKER = {"auto": 0, "structure": 1, "window": 2}
+FORMAT = {"markdown": 0, "html": 1}
 MEASURES = 6
 MODE = {"hybrid": 0, "dense": 1, "lexical": 2}
 CHAT_ROLE = {"system": 0, "user": 1, "assistant": 2}
@@ -482,6 +483,15 @@ class Citation(ctypes.Structure):
     ]
 
 
+class Statement(ctypes.Structure):
+    _fields_ = [
+        ("text", Text),
+        ("support", c_int),
+        ("coverage", c_double),
+        ("missing", Text),
+    ]
+
+
 class EvalOptions(Options):
     _fields_ = [
         ("size", c_size_t),
@@ -581,6 +591,7 @@ STRUCTS: Dict[str, Type[ctypes.Structure]] = {
     "rag_chat_options": ChatOptions,
     "rag_ask_options": AskOptions,
     "rag_citation": Citation,
+    "rag_statement": Statement,
     "rag_eval_options": EvalOptions,
     "rag_eval_report": EvalReport,
     "rag_eval_query": EvalQuery,
@@ -721,6 +732,10 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "rag_answer_llm": (c_char_p, [_handle]),
     "rag_answer_citation_count": (c_size_t, [_handle]),
     "rag_answer_citation": (POINTER(Citation), [_handle, c_size_t]),
+    "rag_answer_statement_count": (c_size_t, [_handle]),
+    "rag_answer_statement": (POINTER(Statement), [_handle, c_size_t]),
+    "rag_support_name": (c_char_p, [c_int]),
+    "rag_answer_render": (c_int, [_handle, c_int, POINTER(c_void_p), _error]),
     "rag_answer_dropped": (c_size_t, [_handle]),
     "rag_answer_hits": (c_void_p, [_handle]),
     "rag_answer_free": (None, [_handle]),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, Union
 
 from . import _native
 from ._arguments import decode, PathLike
-from ._call import Cancel
+from ._call import Call, Cancel
 from ._stream import AsyncStream, Stream
 from ._native import lib
 from .chat import Chat, Message, Usage, known, read_usage
@@ -38,6 +39,22 @@ class Citation:
 
 
 @dataclass(frozen=True)
+class Statement:
+    """A sentence that a language model wrote, checked against the passages that it cites.
+
+    `support`: "supported"; "weak" (only some of its words are there, or a name is not);
+    "unsupported" (a quote or a number is not there, or hardly any of its words); "uncited";
+    "unchecked" (written in another script than the passages). `coverage`: the share of its words
+    that are there, 0..1; `missing`: the first quote, number or name that is not there, or "".
+    """
+
+    text: str
+    support: str
+    coverage: float
+    missing: str
+
+
+@dataclass(frozen=True)
 class Answer:
     """An answer from documents; `str(answer)` is its text.
 
@@ -46,7 +63,8 @@ class Answer:
     then no citations, but the nearest hits. `evidence`: how likely it is, 0..1, that the documents
     answer the question at all; None where it is not calibrated for the models in use. `hits`: the
     passages that the language model was given, best first. `dropped`: markers such as [9] that
-    pointed to no passage. `llm`: "PROVIDER:MODEL", "" if the passages are quoted or nothing was
+    pointed to no passage. `statements`: its sentences, checked; none if no language model wrote
+    it. `markdown`: the answer with its sources; `html`: the same as a page of its own. `llm`: "PROVIDER:MODEL", "" if the passages are quoted or nothing was
     found.
     """
 
@@ -57,6 +75,9 @@ class Answer:
     citations: List[Citation]
     hits: List[Hit]
     dropped: int
+    statements: List[Statement]
+    markdown: str
+    html: str
     llm: str
     usage: Usage
 
@@ -80,8 +101,33 @@ def read_answer(answer: Any) -> Answer:
         ],
         hits=hits,
         dropped=lib.rag_answer_dropped(answer),
+        statements=[
+            _read_statement(lib.rag_answer_statement(answer, i).contents)
+            for i in range(lib.rag_answer_statement_count(answer))
+        ],
+        markdown=_render(answer, "markdown"),
+        html=_render(answer, "html"),
         llm=decode(lib.rag_answer_llm(answer)),
         usage=read_usage(usage),
+    )
+
+
+def _render(answer: Any, kind: str) -> str:
+    text = ctypes.c_void_p()
+    Call().run(lib.rag_answer_render, answer, _native.FORMAT[kind], ctypes.byref(text))
+    try:
+        assert text.value is not None
+        return ctypes.string_at(text.value).decode("utf-8", "replace")
+    finally:
+        lib.rag_free(text)
+
+
+def _read_statement(item: Any) -> Statement:
+    return Statement(
+        text=_native.text_str(item.text),
+        support=decode(lib.rag_support_name(item.support)),
+        coverage=item.coverage,
+        missing=_native.text_str(item.missing),
     )
 
 

@@ -25,3 +25,12 @@ rag_status base64_decode(const char *text, size_t size, struct buf *out, rag_err
     out->data[out->size] = 0;
     return RAG_OK;
 }
+
+bool base64_encode(const void *bytes, size_t size, struct buf *out)
+{
+    if (size > INT_MAX / 4 || !buf_reserve(out, (size + 2) / 3 * 4))
+        return false;
+    out->size +=
+        (size_t)EVP_EncodeBlock((unsigned char *)out->data + out->size, bytes, (int)size);
+    return true;
+}

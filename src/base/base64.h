@@ -9,4 +9,7 @@
 CHECKED rag_status base64_decode(const char *text, size_t size, struct buf *out,
                                  rag_error *error);
 
+/* Appends the base64 of some bytes. False: no memory, or out's limit. */
+CHECKED bool base64_encode(const void *bytes, size_t size, struct buf *out);
+
 #endif
