@@ -134,7 +134,7 @@ static void print_doubts(const rag_answer *answer)
         if (!doubts++)
             puts("Not borne out by the passages cited:");
         printf("  %s%s%s ", use_colour() ? "\033[33m" : "",
-               statement->support == RAG_WEAK ? "? " : "! ", use_colour() ? "\033[0m" : "");
+               statement->support == RAG_WEAK ? "?" : "!", use_colour() ? "\033[0m" : "");
         print_safely(stdout, statement->text, " ");
         if (statement->missing.size) {
             fputs(" (not there: ", stdout);

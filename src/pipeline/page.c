@@ -94,7 +94,9 @@ static bool formula_at(rag_text text, size_t at, struct formula *out)
         if (dollar && (begin == text.size || strchr(" \n\t", text.data[begin])))
             return false;
         for (size_t end = begin; end < text.size && end - begin < FORMULA_MAX; end++) {
-            if (dollar && stands_at(text, end, "\n\n"))
+            /* Code, and characters that are ours, are in no formula. */
+            if (text.data[end] == '`' || stands_at(text, end, OPEN) ||
+                (dollar && stands_at(text, end, "\n\n")))
                 return false;
             if (!stands_at(text, end, marks[i].close) ||
                 (dollar && !dollar_closes(text, end, begin)) || end == begin)

@@ -1,7 +1,8 @@
 """A server that plays a language model behind the OpenAI protocol, for the tests of the program.
 
 A follow-up is rewritten into one question; words in the question choose what else happens:
-"slow" stalls in the answer, "fail" is refused, "raw" brings control characters.
+"slow" stalls in the answer, "fail" is refused, "raw" brings control characters, "doubtful" says
+what is in no passage, with markup.
 """
 import http.server
 import json
@@ -9,6 +10,8 @@ import threading
 
 REWRITTEN = "How is green tea brewed?"
 ANSWER = "With water below boiling [1]."
+DOUBTFUL = ("Tomatoes are planted after the last frost [1]. They need 37 litres of water [1]. "
+            "In summer $x^2 < y$ holds [7].\n\n<script>alert(1)</script>\n\nNobody cites this.\n")
 RAW = "\x1b]0;title\x07\x1b[2J\u009b31m" + ANSWER
 
 
@@ -24,7 +27,8 @@ class Model(http.server.BaseHTTPRequestHandler):
         if "Stand-alone question:" in last:
             text = f"Stand-alone question: {REWRITTEN}\nI hope this helps!"
         else:
-            text = RAW if "raw" in question else ANSWER
+            text = (RAW if "raw" in question else
+                    DOUBTFUL if "doubtful" in question else ANSWER)
         if "fail" in question:
             return self.send(400, {"error": {"message": "no\x1b[2J such thing"}})
         if not asked["stream"]:

@@ -266,7 +266,7 @@ class Ask(Indexed):
     def test_json_gives_answer_citations_and_hits(self):
         answer, = self.objects("ask", "烤箱要预热多久？", "--json")
         self.assertEqual(list(answer), ["question", "searched", "answer", "found", "evidence", "llm",
-                                        "citations", "dropped", "usage", "hits"])
+                                        "citations", "dropped", "statements", "usage", "hits"])
         self.assertEqual((answer["llm"], answer["dropped"]), ("", 0))
         for hit in answer["hits"]:
             self.assertEqual(list(hit), HIT)
