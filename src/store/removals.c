@@ -6,6 +6,9 @@
  * reads all vectors anew. */
 enum { REMOVALS_MAX = 1 << 14 };
 
+/* Generations whose marks are kept, of some 15 bytes each. */
+enum { MARKS_MAX = 1 << 14 };
+
 rag_status log_removal(struct store *store, int64_t document, rag_error *error)
 {
     sqlite3_stmt *statement;
@@ -44,8 +47,24 @@ static rag_status prune(struct store *store, rag_error *error)
     return status;
 }
 
+/* Two files that were one may each go on to the same generation; their marks differ. */
+static rag_status mark_generation(struct store *store, rag_error *error)
+{
+    char prune_marks[128];
+    sqlite3_snprintf(
+        sizeof prune_marks, prune_marks,
+        "DELETE FROM generations WHERE generation<=(SELECT generation FROM state)-%d",
+        MARKS_MAX);
+    rag_status status = db_execute(
+        store, "INSERT OR REPLACE INTO generations SELECT generation, random() FROM state",
+        error);
+    return status ? status : db_execute(store, prune_marks, error);
+}
+
 rag_status log_generation(struct store *store, rag_error *error)
 {
     rag_status status = db_execute(store, "UPDATE state SET generation=generation+1", error);
+    if (!status)
+        status = mark_generation(store, error);
     return status ? status : prune(store, error);
 }

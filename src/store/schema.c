@@ -59,6 +59,8 @@ static const struct {
     {3, 3, "removals",
      "CREATE TABLE removals(generation INTEGER NOT NULL, first_chunk INTEGER NOT NULL, "
      "last_chunk INTEGER NOT NULL) STRICT"},
+    {3, 3, "generations",
+     "CREATE TABLE generations(generation INTEGER PRIMARY KEY, mark INTEGER NOT NULL) STRICT"},
     {1, 2, "passages",
      "CREATE VIEW passages AS SELECT chunks.id AS id, heading, CAST(substr(text, begin_byte+1, "
      "end_byte-begin_byte) AS TEXT) AS text FROM chunks JOIN documents ON "

@@ -362,6 +362,11 @@ static rag_status check_removals(struct verification *v, rag_error *error)
                             "SELECT count(*) FROM state WHERE removals_from>generation OR "
                             "removals_from<0",
                             0, &wrong, error);
+    if (!status && !wrong)
+        status = db_integer(v->store,
+                            "SELECT count(*) FROM generations, state WHERE "
+                            "generations.generation>state.generation",
+                            0, &wrong, error);
     if (!status && wrong)
         verification_report(v, "the log of removals does not fit the index's generation");
     return verification_absorb(v, status, "the log of removals", error);
