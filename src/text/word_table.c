@@ -1,5 +1,6 @@
 /* Folding is NFKC (UAX #15), full case folding, and the removal of what is an accent in
- * the scripts that have them: Latin, Greek, Cyrillic, Arabic, Hebrew. The vowel signs of
+ * the scripts that have them: Latin, Greek, Cyrillic, Arabic, Hebrew; and the digits of other
+ * scripts are ASCII's. The vowel signs of
  * Indic scripts and the marks of kana and Thai are no accents. Each character is folded
  * by itself; sequences that NFKC would compose are left to word_compose(). */
 #include "text/word_table.h"
@@ -7,6 +8,7 @@
 #include "base/memory.h"
 
 #include <pthread.h>
+#include <string.h>
 #include <utf8proc.h>
 
 enum { KANA_FIRST = 0x3041, KANA_LAST = 0x30FF, VOICED = 0x3099, SEMI_VOICED = 0x309A };
@@ -106,7 +108,7 @@ static uint32_t entry_of(uint32_t code)
     return code | kind_of(code);
 }
 
-static bool set_expanded(uint32_t code, const uint32_t *entries, size_t count, uint32_t upper)
+static bool set_expanded(uint32_t code, const uint32_t *entries, size_t count)
 {
     if (!array_reserve(&expansions, &expansion_capacity, expansion_count + count + 1,
                        sizeof *expansions))
@@ -114,8 +116,53 @@ static bool set_expanded(uint32_t code, const uint32_t *entries, size_t count, u
     uint32_t index = (uint32_t)expansion_count;
     expansions[expansion_count++] = (uint32_t)count;
     for (size_t i = 0; i < count; i++)
-        expansions[expansion_count++] = entries[i] | upper;
+        expansions[expansion_count++] = entries[i];
     return code_table_set(&word_table, code, WORD_EXPANDED | index);
+}
+
+/* Letters with a stroke and ligatures, which Unicode does not decompose. */
+static const struct {
+    uint16_t code;
+    char letters[3];
+} plain_letters[] = {
+    {0x00E6, "ae"}, {0x00F0, "d"}, {0x00F8, "o"}, {0x00FE, "th"}, {0x0111, "d"},
+    {0x0127, "h"},  {0x0131, "i"}, {0x0142, "l"}, {0x0153, "oe"}, {0x0167, "t"},
+    {0x0180, "b"},  {0x01E5, "g"}, {0x0268, "i"}, {0x0289, "u"},
+};
+
+/* Makes one character of a folding plain: one or two take its place. */
+static utf8proc_ssize_t make_plain(utf8proc_int32_t code, utf8proc_int32_t out[2])
+{
+    out[0] = code;
+    for (size_t i = 0; i < sizeof plain_letters / sizeof *plain_letters; i++) {
+        if (plain_letters[i].code != code)
+            continue;
+        out[0] = plain_letters[i].letters[0];
+        out[1] = plain_letters[i].letters[1];
+        return out[1] ? 2 : 1;
+    }
+    if (code == 0x0671) /* alef wasla */
+        out[0] = 0x0627;
+    if (code >= 0x80 && utf8proc_category(code) == UTF8PROC_CATEGORY_ND) {
+        /* The digits of a script follow each other, and the groups of ten have gaps. */
+        utf8proc_int32_t zero = code;
+        while (utf8proc_category(zero - 1) == UTF8PROC_CATEGORY_ND)
+            zero--;
+        out[0] = '0' + (code - zero) % 10;
+    }
+    return 1;
+}
+
+/* What is left of a folding without accents, in [64]. */
+static utf8proc_ssize_t drop_accents(utf8proc_int32_t *parts, utf8proc_ssize_t count)
+{
+    utf8proc_int32_t kept[64];
+    utf8proc_ssize_t size = 0;
+    for (utf8proc_ssize_t i = 0; i < count && size < 63; i++)
+        if (!is_accent((uint32_t)parts[i]) || count == 1)
+            size += make_plain(parts[i], kept + size);
+    memcpy(parts, kept, (size_t)size * sizeof *kept);
+    return size;
 }
 
 static bool set_folded(uint32_t code)
@@ -134,10 +181,7 @@ static bool set_folded(uint32_t code)
         UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD, &boundary);
     if (count < 0 || count > 64)
         count = (parts[0] = (utf8proc_int32_t)code, 1);
-    utf8proc_ssize_t kept = 0;
-    for (utf8proc_ssize_t i = 0; i < count; i++)
-        if (!is_accent((uint32_t)parts[i]) || count == 1)
-            parts[kept++] = parts[i];
+    utf8proc_ssize_t kept = drop_accents(parts, count);
     if (kept == 0)
         return code_table_set(&word_table, code, code | WORD_IGNORED);
     /* What is left of marks belongs together, as that of kana. */
@@ -145,10 +189,14 @@ static bool set_folded(uint32_t code)
     if (kept < 1)
         return true;
     for (utf8proc_ssize_t i = 0; i < kept; i++)
-        entries[i] = entry_of((uint32_t)parts[i]);
+        entries[i] = entry_of((uint32_t)parts[i]) | upper;
     if (kept == 1)
-        return code_table_set(&word_table, code, entries[0] | upper);
-    return set_expanded(code, entries, (size_t)kept, upper);
+        return code_table_set(&word_table, code, entries[0]);
+    /* "Ægir" is no "AEgir", which would have parts; a capital sharp s stands among capitals. */
+    if (count == 1)
+        for (utf8proc_ssize_t i = 1; i < kept; i++)
+            entries[i] &= ~WORD_UPPER;
+    return set_expanded(code, entries, (size_t)kept);
 }
 
 static void note_kana(void)

@@ -9,6 +9,8 @@
  * that nothing is allocated: what is longer (base64, say) is parted. */
 enum { WORD_MAX = 128, TERM_MAX = 4 * WORD_MAX };
 
+enum { BREAK = 0x200B };
+
 struct unit {
     uint32_t code; /* folded */
     uint32_t kind; /* WORD_LETTER ..., WORD_UPPER of the source's case */
@@ -133,6 +135,8 @@ static void give_units(struct words *words, size_t from, size_t to, bool colocat
     char bytes[TERM_MAX];
     size_t size = 0;
     for (size_t i = from; i < to; i++) {
+        if (words->units[i].code == ',')
+            continue; /* of 1,000 */
         if (words->units[i].code < 0x80)
             bytes[size++] = (char)words->units[i].code;
         else
@@ -230,8 +234,11 @@ static bool add_language_sign(struct words *words, size_t at, size_t *next)
     if (words->count != 1 || !(words->units[0].kind & WORD_LETTER))
         return false;
     size_t signs = text[at] == '#' ? 1 : size - at > 1 && text[at + 1] == '+' ? 2 : 0;
-    if (!signs || (at + signs < size && word_table_ascii(text[at + signs]) &
-                                            (WORD_LETTER | WORD_DIGIT | WORD_JOINT)))
+    if (!signs)
+        return false;
+    /* "C++." and "C++17" are of that name, "a++b" is not. */
+    char ahead = at + signs < size ? text[at + signs] : ' ';
+    if (ahead == '_' || word_table_ascii(ahead) & (WORD_LETTER | WORD_SIGN))
         return false;
     struct unit letter = words->units[0];
     for (size_t i = 0; i < signs; i++)
@@ -243,6 +250,26 @@ static bool add_language_sign(struct words *words, size_t at, size_t *next)
     words->count = 0;
     *next = at + signs;
     return true;
+}
+
+static size_t digits_at(rag_text text, size_t at)
+{
+    size_t count = 0;
+    while (at + count < text.size && text.data[at + count] >= '0' &&
+           text.data[at + count] <= '9')
+        count++;
+    return count;
+}
+
+/* Whether a comma is that of 1,000: then 1000 is a word too. */
+static bool parts_thousands(const struct words *words, size_t next)
+{
+    size_t at = words->count;
+    while (at && words->units[at - 1].kind & WORD_DIGIT)
+        at--;
+    size_t digits = words->count - at;
+    return digits >= 1 && digits <= 3 && (!at || is_joint(&words->units[at - 1])) &&
+           digits_at(words->text, next) == 3;
 }
 
 /* A joint stays in the word if it stands between what it may join: "_" and "-" join
@@ -278,8 +305,11 @@ static void add_code(struct words *words, uint32_t code, uint32_t kind, bool ver
     } else if (kind & WORD_UNSPACED_MARK) {
         finish_word(words);
         add_mark(words, code, begin, end);
-    } else if (kind & WORD_JOINT && may_join(words, code, end)) {
+    } else if ((kind & WORD_JOINT && may_join(words, code, end)) ||
+               (code == ',' && verbatim && parts_thousands(words, end))) {
         add_unit(words, code, WORD_JOINT, begin, end);
+    } else if (code == BREAK && words->present.count) {
+        return; /* a place for a line break parts nothing where each character is found */
     } else if (!(kind & WORD_IGNORED)) {
         finish_word(words);
         finish_run(words);

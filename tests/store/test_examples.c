@@ -48,6 +48,19 @@ static void assert_contents(struct fixture *f)
     assert_int_equal(find(f, "\xe7\xbb\xbf\xe8\x8c\xb6", &id), 1);
 }
 
+static void count_problem(const char *problem, void *user)
+{
+    *(size_t *)user += !strstr(problem, "was filled by another version of rag");
+}
+
+/* Its words may have been cut in another way than now, until a change fills them anew. */
+static void assert_whole_but_for_words(struct fixture *f)
+{
+    size_t problems = 0;
+    (void)!store_verify(f->store, count_problem, &problems, NULL, &f->error);
+    assert_int_equal(problems, 0);
+}
+
 static void version_3_opens_for_ever_after(void **state)
 {
     struct fixture *f = *state;
@@ -60,7 +73,7 @@ static void version_3_opens_for_ever_after(void **state)
     buf_release(&bytes);
     assert_ok(store_open(f->path, false, &f->store, &f->error), &f->error);
     assert_contents(f);
-    assert_whole(f->store);
+    assert_whole_but_for_words(f);
     assert_ok(put_lines(f->store, "/new", "fresh\n", 31, &f->error), &f->error);
     assert_ok(store_remove(f->store, NULL, (const char *const[]){"/new"}, 1, NULL, &f->error),
               &f->error);

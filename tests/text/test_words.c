@@ -71,6 +71,93 @@ static void short_names_numbers_and_contractions_stay_whole(void **state)
     assert_words("end. Next - one", "end next one ");
 }
 
+static void letters_that_people_type_plainly_are_plain(void **state)
+{
+    (void)state;
+    assert_words("Łódź Øre œuvre Ægir þorn đường", "lodz ore oeuvre aegir thorn duong ");
+    assert_words("İstanbul ISTANBUL ıstanbul Straße", "istanbul istanbul istanbul strasse ");
+    assert_words("Ångström Việt Ёлка", "angstrom viet елка ");
+}
+
+static void arabic_and_hebrew_are_found_without_their_points(void **state)
+{
+    (void)state;
+    assert_words("كِتَابٌ كـتـاب كتاب", "كتاب كتاب كتاب ");
+    assert_words("ٱلْكِتَاب أحمد", "الكتاب احمد ");
+    assert_words("שָׁלוֹם", "שלום ");
+}
+
+static void indic_vowel_signs_tell_words_apart(void **state)
+{
+    (void)state;
+    assert_words("की कि", "की कि ");
+    assert_words("\xe0\xa5\x98 \xe0\xa4\x95\xe0\xa4\xbc",
+                 "\xe0\xa4\x95\xe0\xa4\xbc \xe0\xa4\x95\xe0\xa4\xbc "); /* qa */
+}
+
+static void digits_of_all_scripts_are_one(void **state)
+{
+    (void)state;
+    assert_words("١٢٣ ۱۲۳ १२३ １２３", "123 123 123 123 ");
+}
+
+static void numbers_are_found_as_they_are_written(void **state)
+{
+    (void)state;
+    assert_words("v2.10 2024-01-15", "v2.10 +v2 +10 2024-01-15 +2024 +01 +15 ");
+    assert_words("1,000 1000", "1000 +1 +000 1000 ");
+    assert_words("1,234,567.89", "1234567.89 +1 +234 +567 +89 ");
+    assert_words("1,00 1234,567 3,1415 1,000a", "1 00 1234 567 3 1415 1000a +1 +000a ");
+}
+
+static void names_of_languages_end_where_they_end(void **state)
+{
+    (void)state;
+    assert_words("C++. C++17, C++-Code F#", "c++ +c c++ +c 17 c++ +c code f# +f ");
+    assert_words("a++b a+++ .NET node.js", "a b a net node js ");
+}
+
+static void scripts_mix(void **state)
+{
+    (void)state;
+    assert_words("GPU加速", "gpu 加 +加速 速 ");
+    assert_words("5G网络", "5g 网 +网络 络 ");
+    assert_words("nn.Linear模块", "nn linear 模 +模块 块 ");
+    assert_words("kebab-case HTTPServer2",
+                 "kebab-case +kebab +case httpserver2 +http +server +2 ");
+}
+
+static void particles_leave_the_word_that_they_follow(void **state)
+{
+    (void)state;
+    assert_words("한국어는", "한 +한국 국 +국어 어 +어는 는 ");
+    assert_words("日本語の", "日 +日本 本 +本語 語 +語の の ");
+    assert_words("ไทย", "ไ +ไท ท +ทย ย ");
+}
+
+static void invisible_characters_say_nothing(void **state)
+{
+    (void)state;
+    assert_words("soft\xC2\xADhyphen zero\xE2\x80\x8Djoiner", "softhyphen zerojoiner ");
+    assert_words("zero\xE2\x80\x8Bwidth", "zero width "); /* a place for a line break */
+    assert_words("注\xE2\x80\x8B意", "注 +注意 意 ");
+    assert_words("👍🏽 👨\xE2\x80\x8D👩 ❤\xEF\xB8\x8F", "");
+}
+
+static void rare_han_characters_are_characters(void **state)
+{
+    (void)state;
+    assert_words("𠮷野", "𠮷 +𠮷野 野 ");
+    assert_words("𠀀𠀁", "𠀀 +𠀀𠀁 𠀁 ");
+}
+
+static void traditional_characters_are_other_ones(void **state)
+{
+    (void)state;
+    assert_words("發展", "發 +發展 展 ");
+    assert_words("发展", "发 +发展 展 ");
+}
+
 struct place {
     size_t begin, end;
 };
@@ -139,6 +226,17 @@ int main(void)
         cmocka_unit_test(composed_and_decomposed_forms_are_one),
         cmocka_unit_test(identifiers_are_found_whole_and_in_parts),
         cmocka_unit_test(short_names_numbers_and_contractions_stay_whole),
+        cmocka_unit_test(letters_that_people_type_plainly_are_plain),
+        cmocka_unit_test(arabic_and_hebrew_are_found_without_their_points),
+        cmocka_unit_test(indic_vowel_signs_tell_words_apart),
+        cmocka_unit_test(digits_of_all_scripts_are_one),
+        cmocka_unit_test(numbers_are_found_as_they_are_written),
+        cmocka_unit_test(names_of_languages_end_where_they_end),
+        cmocka_unit_test(scripts_mix),
+        cmocka_unit_test(particles_leave_the_word_that_they_follow),
+        cmocka_unit_test(invisible_characters_say_nothing),
+        cmocka_unit_test(rare_han_characters_are_characters),
+        cmocka_unit_test(traditional_characters_are_other_ones),
         cmocka_unit_test(a_word_knows_its_bytes),
         cmocka_unit_test(invalid_bytes_part_words),
         cmocka_unit_test(the_caller_can_stop),
