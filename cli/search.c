@@ -38,15 +38,21 @@ const struct command search_command = {
     .arguments = "QUESTION",
     .summary = "Find the passages that answer a question",
     .options = "index model models top-k mode candidates rerank precision threads json quiet",
-    .help = "With --json each hit is an object {\"rank\", \"score\", \"scores\": {\"dense\", "
-            "\"lexical\",\n"
-            "\"rerank\"}, \"document\", \"heading\", \"lines\": [first, last], \"bytes\": "
-            "[begin, end],\n"
-            "\"text\"}; a score is null where that leg did not see the chunk.\n\n"
-            "examples:\n"
-            "  rag search \"How does scaled dot-product attention work?\"\n"
-            "  rag search -k 3 --mode lexical DotProductAttention\n"
-            "  rag search --json 残差连接是什么？ | jq -r .document\n",
+    .help =
+        "With --json each hit is an object {\"rank\", \"score\", \"scores\": {\"dense\", "
+        "\"lexical\",\n"
+        "\"rerank\"}, \"document\", \"heading\", \"lines\": [first, last], \"bytes\": "
+        "[begin, end],\n"
+        "\"text\"}; a score is null where that leg did not see the chunk.\n\n"
+        "A \"...\" (or “...”, 「...」) in the question counts as a phrase too, and word* asks "
+        "for all\n"
+        "words that begin so. With --mode lexical, +\"...\" must be in a passage and -\"...\" "
+        "must not.\n\n"
+        "examples:\n"
+        "  rag search \"How does scaled dot-product attention work?\"\n"
+        "  rag search -k 3 --mode lexical DotProductAttention\n"
+        "  rag search 'what is \"multi-head attention\"?'\n"
+        "  rag search --json 残差连接是什么？ | jq -r .document\n",
     .min_arguments = 1,
     .max_arguments = 1,
     .run = run,

@@ -145,8 +145,8 @@ rag_status first_stage(struct search *search, rag_error *error)
     if (search->mode != RAG_MODE_LEXICAL)
         status = dense_leg(search, depth, &dense, error);
     if (!status && search->mode != RAG_MODE_DENSE)
-        status = store_search_lexical(index->store, search->question, depth, NULL, &lexical,
-                                      &ceiling, error);
+        status = (search->mode == RAG_MODE_LEXICAL ? store_search_query : store_search_lexical)(
+            index->store, search->question, depth, NULL, &lexical, &ceiling, error);
     if (!status && search->mode == RAG_HYBRID) {
         lexical_dense = alloc_array(lexical.count, sizeof *lexical_dense);
         status = lexical_dense ? fuse_legs(index->store, search->query, &dense, &lexical,

@@ -279,7 +279,8 @@ static rag_status configure(struct store *store, rag_error *error)
     char pragmas[256];
     sqlite3_snprintf(sizeof pragmas, pragmas,
                      "PRAGMA page_size=%d; PRAGMA synchronous=EXTRA; PRAGMA cache_spill=OFF; "
-                     "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY",
+                     "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA cache_size=-65536; "
+                     "PRAGMA temp_store=MEMORY",
                      PAGE_SIZE);
     return db_execute(store, pragmas, error);
 }

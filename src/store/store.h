@@ -258,6 +258,8 @@ CHECKED rag_status store_search_dense(struct store *store, const float *query, s
 
 /* The k best chunks by BM25 of those within `within` (NULL: of all); how rare a word is, and so
  * a chunk's score, depends on all chunks all the same. No words in the question: an empty list.
+ * A "..." in it is also looked for as a phrase, and word* for all words that begin so
+ * (question.h).
  * *ceiling (NULL allowed): the score of a chunk of average length that holds every word of the
  * question once, words that no chunk holds included. score / ceiling is an absolute measure of
  * lexical evidence: on the sets of docs/quality.md the best passage has 0.65 to 0.8 (median)
@@ -266,6 +268,11 @@ CHECKED rag_status store_search_dense(struct store *store, const float *query, s
 CHECKED rag_status store_search_lexical(struct store *store, rag_text question, size_t k,
                                         const struct id_ranges *within, struct scored_list *out,
                                         double *ceiling, rag_error *error);
+
+/* The same for a text whose +"..." must be in a chunk, and whose -"..." must not. */
+CHECKED rag_status store_search_query(struct store *store, rag_text query, size_t k,
+                                      const struct id_ranges *within, struct scored_list *out,
+                                      double *ceiling, rag_error *error);
 
 /* The inner products of `query` with the vectors of these chunks (NaN: no such chunk). */
 CHECKED rag_status store_score_dense(struct store *store, const float *query,
