@@ -10,12 +10,12 @@ static int print_chunk(const rag_chunk *chunk, void *user)
 {
     struct printer *printer = user;
     printer->status = print_json(
-        json_pack("{s:o, s:I, s:o, s:o, s:o, s:I, s:o}", "document",
+        json_pack("{s:o, s:I, s:o, s:o, s:o, s:I, s:o, s:o}", "document",
                   json_string_of(chunk->document), "number", (json_int_t)chunk->number,
                   "heading", json_string_of(chunk->heading), "lines",
                   json_range(chunk->line, chunk->last_line), "bytes",
                   json_range(chunk->begin, chunk->end), "tokens", (json_int_t)chunk->tokens,
-                  "text", json_text(chunk->text)),
+                  "header", json_text(chunk->header), "text", json_text(chunk->text)),
         &printer->error);
     return printer->status != RAG_OK;
 }
@@ -34,6 +34,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
     options.chunker = settings->chunker;
     options.max_tokens = settings->max_tokens;
     options.overlap = settings->overlap;
+    options.context = settings->chunk_context;
     options.on_event = progress_event;
     options.user = &progress;
     struct printer printer = {RAG_OK, {RAG_OK, ""}};
@@ -52,11 +53,14 @@ const struct command chunk_command = {
     .name = "chunk",
     .arguments = "PATH...",
     .summary = "Print the chunks of files and folders, one JSON object a line",
-    .options = "chunker max-tokens overlap tokenizer model models quiet",
+    .options = "chunker max-tokens overlap chunk-context tokenizer model models quiet",
     .help = "Each object is {\"document\", \"number\", \"heading\", \"lines\": [first, last],\n"
-            "\"bytes\": [begin, end], \"tokens\", \"text\"}; bytes are those of the file where "
-            "it is\n"
-            "UTF-8.\n\n"
+            "\"bytes\": [begin, end], \"tokens\", \"header\", \"text\"}; bytes are those of "
+            "the file "
+            "where it is UTF-8. What is embedded is the heading path, the header (the first "
+            "rows of "
+            "a table, before a chunk of its later rows) and the text: together at most "
+            "--max-tokens.\n\n"
             "examples:\n"
             "  rag chunk README.md\n"
             "  rag chunk --chunker window --max-tokens 256 --overlap 64 docs | jq .tokens\n"

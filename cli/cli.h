@@ -19,6 +19,7 @@ struct settings {
     const char *index, *model, *models, *rerank, *llm, *tokenizer, *hub, *revision, *name;
     const char *cache, *versus, *per_query;
     rag_chunker chunker;
+    rag_context chunk_context;
     size_t max_tokens, overlap, k, candidates, context, seed;
     rag_mode mode;
     bool mode_named;
@@ -54,6 +55,7 @@ enum option_kind {
     POSITIVE,
     CHUNKER,
     FORMAT,
+    CONTEXT,
     MODE,
     ROLE,
     HEADS,

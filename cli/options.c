@@ -24,6 +24,10 @@ const struct option_text option_texts[] = {
      "the most tokens of a chunk (default: what the model takes, at most 400)"},
     {"overlap", 0, COUNT, MEMBER(overlap), MANY, "N",
      "tokens that neighbouring chunks share (default: structure 0, window a quarter)"},
+    {"context", 0, CONTEXT, MEMBER(chunk_context), 0, "WHAT",
+     "what is embedded before a chunk's text and counts in it: none, heading (the heading "
+     "path, "
+     "default) or document (the document's name too)"},
     {"tokenizer", 0, TEXT, MEMBER(tokenizer), 0, "M",
      "count by this model's tokenizer, or by a file: tokenizer.json, *.model, vocab.txt, "
      "*.tiktoken"},
@@ -96,9 +100,15 @@ static rag_status usage(const struct command *command, rag_error *error, const c
     return RAG_USAGE;
 }
 
+/* What the list of a command's options says for it: `ask` has another --context. */
+static const char *word_of(const struct option_text *option)
+{
+    return option->kind == CONTEXT ? "chunk-context" : option->name;
+}
+
 bool option_is_of(const struct option_text *option, const struct command *command)
 {
-    const char *list = command->options, *word = option->name;
+    const char *list = command->options, *word = word_of(option);
     size_t size = strlen(word);
     for (const char *at = list; (at = strstr(at, word)); at += size)
         if ((at == list || at[-1] == ' ') && (at[size] == ' ' || at[size] == '\0'))
@@ -181,6 +191,10 @@ static rag_status set_option(const struct command *command, const struct option_
                                             {"html", AS_HTML},
                                             {"json", AS_JSON},
                                             {NULL, 0}};
+    static const struct choice contexts[] = {{"none", RAG_CONTEXT_NONE},
+                                             {"heading", RAG_CONTEXT_HEADING},
+                                             {"document", RAG_CONTEXT_DOCUMENT},
+                                             {NULL, 0}};
     void *member = (char *)settings + option->offset;
     bool good = true;
     size_t count;
@@ -209,6 +223,10 @@ static rag_status set_option(const struct command *command, const struct option_
         good = choose(formats, text, &value);
         settings->format = (enum answer_format)value;
         settings->json = value == AS_JSON;
+        break;
+    case CONTEXT:
+        good = choose(contexts, text, &value);
+        settings->chunk_context = (rag_context)value;
         break;
     case MODE:
         good = choose(modes, text, &value);

@@ -375,6 +375,16 @@ typedef enum rag_chunker {
 /* A value of max_tokens or overlap that stands for the default. */
 #define RAG_AUTO ((size_t)-1)
 
+/* What is embedded before a chunk's text, and counts in its size. It is not stored twice: the
+ * chunk's text is the document's. The rows of a table's header stand before a chunk of its
+ * later rows in any case. */
+typedef enum rag_context {
+    RAG_CONTEXT_AUTO,     /* the index's own; heading for a new one */
+    RAG_CONTEXT_NONE,     /* nothing */
+    RAG_CONTEXT_HEADING,  /* the heading path */
+    RAG_CONTEXT_DOCUMENT, /* the document's title and the heading path */
+} rag_context;
+
 typedef struct rag_chunk_options {
     size_t size;
     rag_chunker chunker;
@@ -382,6 +392,7 @@ typedef struct rag_chunk_options {
     size_t overlap;    /* tokens; RAG_AUTO: none for structure, 1/4 for window */
     rag_event_fn on_event;
     void *user;
+    rag_context context;
 } rag_chunk_options;
 #define RAG_CHUNK_OPTIONS_INIT                                                                 \
     {                                                                                          \
@@ -396,6 +407,7 @@ typedef struct rag_chunk {
     uint32_t line, last_line; /* from 1, both inclusive */
     size_t tokens;            /* of the text, special tokens left out */
     rag_text text;
+    rag_text header; /* a table's header rows, where the text begins behind them; else empty */
 } rag_chunk;
 
 /* Returns 0 to go on, anything else to stop with RAG_INTERRUPTED. */

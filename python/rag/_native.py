@@ -58,6 +58,7 @@ HEADS = {"dense": 1, "sparse": 2, "multi": 4, "logit": 8}
 ROLE = {"query": 0, "passage": 1, "raw": 2}
 CHUNKER = {"auto": 0, "structure": 1, "window": 2}
 FORMAT = {"markdown": 0, "html": 1}
+CONTEXT = {"auto": 0, "none": 1, "heading": 2, "document": 3}
 MEASURES = 6
 MODE = {"hybrid": 0, "dense": 1, "lexical": 2}
 CHAT_ROLE = {"system": 0, "user": 1, "assistant": 2}
@@ -216,6 +217,7 @@ class ChunkOptions(Options):
         ("overlap", c_size_t),
         ("on_event", event_fn),
         ("user", c_void_p),
+        ("context", c_int),
     ]
 
 
@@ -230,6 +232,7 @@ class Chunk(ctypes.Structure):
         ("last_line", c_uint32),
         ("tokens", c_size_t),
         ("text", Text),
+        ("header", Text),
     ]
 
 

@@ -19,7 +19,8 @@ class Chunk(str):
 
     `document`: its path or name; `heading`: "Chapter > Section", "" if none; `number` within its
     document, from 0; `begin`, `end`: bytes of the document's text, end exclusive; `line`,
-    `last_line`: from 1, both inclusive; `tokens`: of the text, special ones left out.
+    `last_line`: from 1, both inclusive; `tokens`: of the text, special ones left out; `header`: the
+    first rows of a table, where the text begins behind them.
     """
 
     document: str
@@ -30,6 +31,7 @@ class Chunk(str):
     line: int
     last_line: int
     tokens: int
+    header: str
 
     def __new__(
         cls,
@@ -42,6 +44,7 @@ class Chunk(str):
         line: int = 0,
         last_line: int = 0,
         tokens: int = 0,
+        header: str = "",
     ) -> Chunk:
         chunk = super().__new__(cls, text)
         chunk.document = document
@@ -52,6 +55,7 @@ class Chunk(str):
         chunk.line = line
         chunk.last_line = last_line
         chunk.tokens = tokens
+        chunk.header = header
         return chunk
 
 
@@ -66,6 +70,7 @@ def read_chunk(item: Any) -> Chunk:
         item.line,
         item.last_line,
         item.tokens,
+        _native.text_str(item.header),
     )
 
 

@@ -687,6 +687,7 @@ def chunk_paths(
     chunker: str = "structure",
     max_tokens: Optional[int] = None,
     overlap: Optional[int] = None,
+    context: str = "heading",
     progress: Progress = None,
     on_skip: str = "warn",
 ) -> Stream[Chunk]:
@@ -694,7 +695,9 @@ def chunk_paths(
 
     `tokenizer` counts: a Tokenizer, a Model, a name or file, None for the default model's.
     `chunker`: "structure" or "window"; `max_tokens` of a chunk (None: 400); `overlap` in tokens
-    (None: none for structure, a quarter for window). `on_skip`: a file that cannot be read is a
+    (None: none for structure, a quarter for window). `context`: what is embedded before a chunk's
+    text and counts in it, "none", "heading" (the heading path) or "document" (its name too).
+    `on_skip`: a file that cannot be read is a
     RagWarning ("warn"), an InputError ("raise") or nothing ("ignore").
     """
     if on_skip not in ("warn", "raise", "ignore"):
@@ -704,6 +707,7 @@ def chunk_paths(
         chunker=choice(chunker, _native.CHUNKER, "chunker"),
         max_tokens=at_least(max_tokens, 1, "max_tokens") or _native.AUTO,
         overlap=_native.AUTO if overlap is None else at_least(overlap, 0, "overlap"),
+        context=choice(context, _native.CONTEXT, "context"),
     )
     own: Optional[Tokenizer] = None
     if isinstance(tokenizer, Model):

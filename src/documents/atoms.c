@@ -1,5 +1,6 @@
 #include "documents/atoms.h"
 #include "base/memory.h"
+#include "documents/context.h"
 #include "documents/lines.h"
 #include "documents/sentences.h"
 #include "text/utf8.h"
@@ -11,11 +12,15 @@ enum {
     /* Cut out of its text a piece may have a token more in front ("▁"): this many of
      * `piece` are kept free for it where there is room. */
     SPARE = 2,
+    HEADER_SHARE = 3, /* a table's header is repeated if it takes no more than so much */
 };
 
 struct cutter {
     const struct chunks *chunks;
-    size_t whole, piece;
+    size_t whole, piece;       /* of a block in a section without context */
+    size_t room;               /* `piece` for the block in hand */
+    const struct block *table; /* the block in hand, if it is a table with a header */
+    uint32_t header_tokens;
     struct token_list tokens; /* of the stretch in hand */
     struct atom_list *out;
 };
@@ -35,10 +40,22 @@ bool atom_is_prose(enum block_kind kind)
 static rag_status push(struct cutter *c, struct atom atom, rag_error *error)
 {
     struct atom_list *out = c->out;
+    if (c->table && atom.begin >= c->table->header_end) {
+        atom.header = c->table;
+        atom.header_tokens = c->header_tokens;
+    }
     if (!array_reserve(&out->atoms, &out->capacity, out->count + 1, sizeof *out->atoms))
         return fail_memory(error);
     out->atoms[out->count++] = atom;
     return RAG_OK;
+}
+
+/* Encodes text[begin, end) into c->tokens. */
+static rag_status encode(struct cutter *c, size_t begin, size_t end, rag_error *error)
+{
+    token_list_clear(&c->tokens);
+    rag_text text = {c->chunks->document->text.data + begin, end - begin};
+    return tokenizer_encode(c->chunks->tokenizer, text, &c->tokens, error);
 }
 
 /* ---- Where to cut ----------------------------------------------------------- */
@@ -96,7 +113,7 @@ static rag_status cut_unit(struct cutter *c, struct atom unit, size_t base, size
                            size_t last, rag_error *error)
 {
     const struct buf *text = &c->chunks->document->text;
-    size_t most = c->piece > 8 * SPARE ? c->piece - SPARE : c->piece;
+    size_t most = c->room > 8 * SPARE ? c->room - SPARE : c->room;
     size_t begin = unit.begin;
     rag_status status = RAG_OK;
     while (last - first > most && !status) {
@@ -131,10 +148,7 @@ static rag_status cut_stretch(struct cutter *c, struct atom stretch, rag_error *
 {
     const struct buf *text = &c->chunks->document->text;
     size_t base = stretch.begin, token = 0;
-    token_list_clear(&c->tokens);
-    rag_status status =
-        tokenizer_encode(c->chunks->tokenizer,
-                         (rag_text){text->data + base, stretch.end - base}, &c->tokens, error);
+    rag_status status = encode(c, base, stretch.end, error);
     bool prose = atom_is_prose(stretch.kind);
     for (size_t at = base; at < stretch.end && !status;) {
         struct atom unit = stretch;
@@ -173,20 +187,38 @@ static rag_status cut_block(struct cutter *c, struct atom block, rag_error *erro
     return status;
 }
 
+/* What a table's later rows get in front, if it leaves room enough for them. */
+static rag_status read_header(struct cutter *c, const struct block *block, size_t context,
+                              rag_error *error)
+{
+    c->table = NULL;
+    c->room = context_leaves(c->piece, context);
+    if (block->kind != BLOCK_TABLE || !block->header_end || block->header_end >= block->end)
+        return RAG_OK;
+    rag_status status = encode(c, block->begin, block->header_end, error);
+    if (status || c->tokens.count > c->room / HEADER_SHARE)
+        return status;
+    c->table = block;
+    c->header_tokens = (uint32_t)c->tokens.count;
+    c->room -= c->tokens.count;
+    return RAG_OK;
+}
+
 static rag_status read_block(struct cutter *c, const struct block *block, size_t section,
                              rag_error *error)
 {
-    const char *text = c->chunks->document->text.data;
     struct atom atom = {
         .begin = block->begin, .end = block->end, .section = section, .kind = block->kind};
-    if (block->end - block->begin > STRETCH)
-        return cut_block(c, atom, error);
-    token_list_clear(&c->tokens);
-    rag_text own = {text + block->begin, block->end - block->begin};
-    rag_status status = tokenizer_encode(c->chunks->tokenizer, own, &c->tokens, error);
+    size_t context = c->chunks->contexts[section];
+    rag_status status = read_header(c, block, context, error);
     if (status)
         return status;
-    if (c->tokens.count > c->whole)
+    if (block->end - block->begin > STRETCH)
+        return cut_block(c, atom, error);
+    status = encode(c, block->begin, block->end, error);
+    if (status)
+        return status;
+    if (c->tokens.count > context_leaves(c->whole, context))
         return cut_stretch(c, atom, error);
     atom.tokens = (uint32_t)c->tokens.count;
     return push(c, atom, error);

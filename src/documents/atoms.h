@@ -10,7 +10,9 @@
 struct atom {
     size_t begin, end;
     size_t section;
-    uint32_t tokens; /* exact for a whole block, else its share of the block's tokens */
+    uint32_t tokens;        /* exact for a whole block, else its share of the block's tokens */
+    uint32_t header_tokens; /* of the header's rows */
+    const struct block *header; /* the table whose later rows it is, or NULL */
     enum block_kind kind;
 };
 
@@ -21,8 +23,9 @@ struct atom_list {
 
 void atom_list_release(struct atom_list *list);
 
-/* Replaces `out` by the document's atoms. A block of up to `whole` tokens stays whole;
- * the atoms of a longer one have at most `piece` tokens. */
+/* Replaces `out` by the document's atoms. A block of up to `whole` tokens, less those of its
+ * section's context, stays whole; the atoms of a longer one have at most `piece`, less those
+ * and those of a table's header. chunks->contexts must be there. */
 CHECKED rag_status atoms_read(const struct chunks *chunks, size_t whole, size_t piece,
                               struct atom_list *out, rag_error *error);
 

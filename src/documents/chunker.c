@@ -28,7 +28,7 @@ static uint32_t count_newlines(const char *text, size_t begin, size_t end)
 }
 
 rag_status chunks_add(struct chunks *chunks, size_t begin, size_t end, size_t tokens,
-                      size_t section, rag_error *error)
+                      size_t section, const struct block *header, rag_error *error)
 {
     struct chunk_list *out = chunks->out;
     const char *text = chunks->document->text.data;
@@ -45,6 +45,8 @@ rag_status chunks_add(struct chunks *chunks, size_t begin, size_t end, size_t to
     }
     out->chunks[out->count++] = (struct chunk){.begin = begin,
                                                .end = end,
+                                               .header_begin = header ? header->begin : 0,
+                                               .header_end = header ? header->header_end : 0,
                                                .line = chunks->line,
                                                .last_line = chunks->last_line,
                                                .tokens = tokens,
@@ -69,6 +71,7 @@ rag_status chunk_document(const struct document *document, const struct tokenize
     if (!status)
         status = options->chunker == RAG_CHUNKER_WINDOW ? window_chunks(&chunks, error)
                                                         : structure_chunks(&chunks, error);
+    free(chunks.contexts);
     sections_release(&chunks.sections);
     if (status)
         chunk_list_release(out);

@@ -3,7 +3,8 @@
  * structure (default): blocks stay whole where they fit; a chunk never crosses into another
  * section unless both are small parts of the same one; too long paragraphs are cut
  * at sentences, code and tables at lines, and only then between characters. Overlap is
- * made of whole sentences. Never more than max_tokens.
+ * made of whole sentences. A table's later rows get its header in front (context.h). Never more
+ * than max_tokens, with the context.
  *
  * window: the token windows of the system that rag replaces. N tokens in the whole text,
  * M = max_tokens, C = min(overlap, M-1), step = M-C; for pos = 0, step, 2*step .. < N:
@@ -16,10 +17,12 @@
 #include "text/tokenizer.h"
 
 struct chunk {
-    size_t begin, end;        /* bytes of the document's text; not empty */
-    uint32_t line, last_line; /* from 1, inclusive */
-    size_t tokens;            /* of text[begin, end), no special tokens */
-    char *heading;            /* "A > B > C", "" if none */
+    size_t begin, end;               /* bytes of the document's text; not empty */
+    size_t header_begin, header_end; /* the rows of a table's header that are embedded before
+                                        it; equal: none */
+    uint32_t line, last_line;        /* from 1, inclusive */
+    size_t tokens;                   /* of text[begin, end), no special tokens */
+    char *heading;                   /* "A > B > C", "" if none */
 };
 
 struct chunk_list {
@@ -31,8 +34,9 @@ void chunk_list_release(struct chunk_list *list);
 
 struct chunker_options {
     rag_chunker chunker;
-    size_t max_tokens; /* > 0 */
+    size_t max_tokens; /* > 0; of structure's chunks with their context */
     size_t overlap;    /* < max_tokens */
+    rag_context context;
 };
 
 /* Replaces `out` by the document's chunks, in order. Only white space of the text is in

@@ -36,6 +36,11 @@ void document_release(struct document *document)
     *document = (struct document){0};
 }
 
+const char *document_name(const struct document *document)
+{
+    return path_name(document->path);
+}
+
 bool document_push(struct document *document, struct block block)
 {
     if (!array_reserve(&document->blocks, &document->block_capacity, document->block_count + 1,

@@ -33,6 +33,7 @@ struct block {
     unsigned level;
     size_t begin, end;           /* bytes of the text; the last newline is excluded */
     size_t name_begin, name_end; /* BLOCK_HEADING: the title's bytes */
+    size_t header_end; /* BLOCK_TABLE: behind the rows of its header; 0: it has none */
 };
 
 struct reader;
@@ -47,6 +48,10 @@ struct document {
 };
 
 void document_release(struct document *document);
+
+/* What a person would call it: the file's name without the folders. */
+const char *document_name(const struct document *document);
+
 CHECKED bool document_push(struct document *document, struct block block);
 
 /* Reads a file: encoding, then format, then blocks.

@@ -167,7 +167,8 @@ static bool push_paragraph(struct conversion *c, size_t first, size_t last)
         size_t cells = count_cells(text, line_begin(c, line), line_stop(c, line));
         if (!cells || cells != count_cells(text, under, under_end))
             continue;
-        struct block paragraph = {.kind = BLOCK_PARAGRAPH}, table = {.kind = BLOCK_TABLE};
+        struct block paragraph = {.kind = BLOCK_PARAGRAPH};
+        struct block table = {.kind = BLOCK_TABLE, .header_end = under_end};
         return (line == first || push_lines(c, paragraph, first, line - 1)) &&
                push_lines(c, table, line, last);
     }

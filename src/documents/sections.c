@@ -87,7 +87,7 @@ char *sections_path(const struct sections *sections, size_t section)
         buf_clear(&title);
         ok = document_title(document, &document->blocks[heading], &title);
         if (ok && title.size)
-            ok = (path.size == 0 || buf_append_text(&path, " > ")) &&
+            ok = (path.size == 0 || buf_append_text(&path, SECTION_SEPARATOR)) &&
                  buf_append(&path, title.data, title.size);
     }
     char *text = ok ? buf_detach(&path) : NULL;

@@ -30,6 +30,7 @@ CHECKED rag_status sections_read(const struct document *document, struct section
 size_t sections_common(const struct sections *sections, size_t a, size_t b);
 
 /* "A > B > C", the titles down to a section; freed with free. NULL: out of memory. */
+#define SECTION_SEPARATOR " > "
 CHECKED char *sections_path(const struct sections *sections, size_t section);
 
 #endif

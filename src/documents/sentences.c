@@ -32,6 +32,10 @@ static enum mark mark_of(int32_t code)
     case 0x061F: /* Arabic question mark */
     case 0x06D4:
     case 0x1362: /* Ethiopic full stop */
+    case 0x0F0D: /* Tibetan shad */
+    case 0x104B: /* Myanmar section */
+    case 0x17D4: /* Khmer khan */
+    case 0x17D5:
     case 0x203C:
     case 0x2047:
     case 0x2048:
@@ -116,11 +120,28 @@ static bool may_end(const char *text, size_t begin, size_t at, size_t next, size
            utf8proc_category(utf8_decode(text + word, end - word, &n)) != UTF8PROC_CATEGORY_LL;
 }
 
+/* Whether the character at text[at] is of Thai or Lao (U+0E00 to U+0EFF). */
+static bool is_thai_or_lao(const char *text, size_t at, size_t end)
+{
+    return end - at >= 3 && (unsigned char)text[at] == 0xE0 &&
+           ((unsigned char)text[at + 1] & 0xFC) == 0xB8;
+}
+
+/* These write words without spaces between them, and sentences without a mark at the end: a
+ * space between two of their letters parts sentences, or clauses of one. */
+static bool is_thai_space(const char *text, size_t begin, size_t at, size_t end)
+{
+    return at - begin >= 3 && is_thai_or_lao(text, at - 3, at) &&
+           is_thai_or_lao(text, skip_blanks(text, at, end), end);
+}
+
 size_t sentence_end(const char *text, size_t begin, size_t end)
 {
     for (size_t at = begin, n; at < end; at += n) {
         unsigned char byte = (unsigned char)text[at];
         n = 1;
+        if (byte == ' ' && is_thai_space(text, begin, at, end))
+            return skip_blanks(text, at, end);
         if (byte < 0x80 && byte != '.' && byte != '!' && byte != '?' && byte != '\n')
             continue;
         if (byte == '\n') { /* a blank line ends everything */

@@ -7,12 +7,14 @@
  *     fit is treated by the same rules.
  *   - Own text that is too long is dealt out evenly: for n chunks each gets about an
  *     n-th, so that no crumb is left at the end.
- * A heading always goes with what follows it. Sizes are sums over atoms; since a text's
- * tokens are not exactly the sum of its parts', each chunk's text is tokenized at the end,
- * and gives up its last atom where it is too long after all. */
+ * A heading always goes with what follows it. The context of a chunk (context.h) takes its part
+ * of the limit. Sizes are sums over atoms; since a text's tokens are not exactly the sum of its
+ * parts', each chunk's text is tokenized at the end, and gives up its last atom where it is too
+ * long after all. */
 #include "documents/structure.h"
 #include "base/memory.h"
 #include "documents/atoms.h"
+#include "documents/context.h"
 #include "documents/lines.h"
 #include "documents/sentences.h"
 #include "text/utf8.h"
@@ -28,7 +30,7 @@ struct packing {
     size_t *sums;  /* [atoms + 1]: tokens of all atoms before */
     size_t *first; /* [sections + 1]: a section's first atom; its subsections follow */
     size_t max, overlap;
-    size_t budget; /* for atoms; the rest of max is for overlap and spare */
+    size_t budget; /* for atoms and context; the rest of max is for overlap and spare */
     struct token_list tokens;
 };
 
@@ -40,6 +42,23 @@ static const char *text_of(const struct packing *p)
 static size_t tokens_between(const struct packing *p, size_t from, size_t to)
 {
     return p->sums[to] - p->sums[from];
+}
+
+/* What the context leaves of a chunk in this section. */
+static size_t room_in(const struct packing *p, size_t section)
+{
+    return context_leaves(p->max, p->chunks->contexts[section]);
+}
+
+static size_t budget_in(const struct packing *p, size_t section)
+{
+    return context_leaves(p->budget, p->chunks->contexts[section]);
+}
+
+/* What is left of a budget behind the table's header that a chunk from this atom on gets. */
+static size_t behind_header(const struct packing *p, size_t atom, size_t budget)
+{
+    return context_leaves(budget, p->atoms.atoms[atom].header_tokens);
 }
 
 static bool only_headings(const struct packing *p, size_t from, size_t to)
@@ -92,12 +111,12 @@ static void trim(const struct packing *p, size_t *begin, size_t *end)
  * p->tokens and too many; *count is its exact number of tokens. Up to the byte `titles`
  * there are headings: they get some of the text behind them, if that is possible. */
 static rag_status find_piece(struct packing *p, size_t begin, size_t titles, size_t end,
-                             size_t *cut, size_t *count, rag_error *error)
+                             size_t room, size_t *cut, size_t *count, rag_error *error)
 {
     const struct buf *text = &p->chunks->document->text;
-    size_t total = p->tokens.count, parts = (total + p->max - 1) / p->max;
+    size_t total = p->tokens.count, parts = (total + room - 1) / room;
     size_t share = (total + parts - 1) / parts;
-    for (size_t hi = share < p->max ? share + 1 : share;; hi -= (hi + 7) / 8) {
+    for (size_t hi = share < room ? share + 1 : share;; hi -= (hi + 7) / 8) {
         if (hi >= p->tokens.count)
             hi = p->tokens.count - 1;
         size_t lo = hi - hi / 4;
@@ -117,13 +136,13 @@ static rag_status find_piece(struct packing *p, size_t begin, size_t titles, siz
         if (status)
             return status;
         *count = p->tokens.count;
-        if (*count <= p->max)
+        if (*count <= room)
             return RAG_OK;
         if (last)
             return fail_with(error, RAG_USAGE,
                              "max_tokens of %zu is too small: one character at byte %zu has "
-                             "%zu tokens",
-                             p->max, begin, *count);
+                             "%zu tokens, its context %zu",
+                             p->max, begin, *count, p->max - room);
         status = measure(p, begin, end, error);
         if (status)
             return status;
@@ -135,6 +154,7 @@ static rag_status find_piece(struct packing *p, size_t begin, size_t titles, siz
 static rag_status add_cut(struct packing *p, size_t begin, size_t titles, size_t end,
                           size_t section, rag_error *error)
 {
+    size_t room = room_in(p, section);
     for (;;) {
         trim(p, &begin, &end);
         if (begin == end)
@@ -142,16 +162,16 @@ static rag_status add_cut(struct packing *p, size_t begin, size_t titles, size_t
         rag_status status = measure(p, begin, end, error);
         if (status)
             return status;
-        if (p->tokens.count <= p->max)
-            return chunks_add(p->chunks, begin, end, p->tokens.count, section, error);
+        if (p->tokens.count <= room)
+            return chunks_add(p->chunks, begin, end, p->tokens.count, section, NULL, error);
         size_t cut, count;
-        status = find_piece(p, begin, titles, end, &cut, &count, error);
+        status = find_piece(p, begin, titles, end, room, &cut, &count, error);
         if (status)
             return status;
         size_t from = begin, to = cut;
         trim(p, &from, &to);
         if (from < to)
-            status = chunks_add(p->chunks, from, to, count, section, error);
+            status = chunks_add(p->chunks, from, to, count, section, NULL, error);
         if (status)
             return status;
         begin = cut;
@@ -162,7 +182,7 @@ static rag_status add_cut(struct packing *p, size_t begin, size_t titles, size_t
  * `from`, as far as they and the limit allow. p->tokens are those of text[*begin, end)
  * then. */
 static rag_status add_overlap(struct packing *p, size_t from, size_t *begin, size_t end,
-                              rag_error *error)
+                              size_t room, rag_error *error)
 {
     const char *text = text_of(p);
     const struct atom *atoms = p->atoms.atoms;
@@ -187,7 +207,7 @@ static rag_status add_overlap(struct packing *p, size_t from, size_t *begin, siz
         status = measure(p, start, end, error);
         if (status)
             return status;
-        if (p->tokens.count > p->max)
+        if (p->tokens.count > room)
             continue;
         *begin = start;
         return RAG_OK;
@@ -200,7 +220,7 @@ static rag_status add_overlap(struct packing *p, size_t from, size_t *begin, siz
 static rag_status add_atoms(struct packing *p, size_t from, size_t *to, bool continues,
                             rag_error *error)
 {
-    size_t begin, end;
+    size_t begin, end, section, room;
     for (;; (*to)--) {
         begin = p->atoms.atoms[from].begin;
         end = p->atoms.atoms[*to - 1].end;
@@ -210,18 +230,19 @@ static rag_status add_atoms(struct packing *p, size_t from, size_t *to, bool con
         rag_status status = measure(p, begin, end, error);
         if (status)
             return status;
-        if (p->tokens.count <= p->max)
+        section = section_of(p, from, *to);
+        room = behind_header(p, from, room_in(p, section));
+        if (p->tokens.count <= room)
             break;
         if (only_headings(p, from, *to - 1))
-            return add_cut(p, begin, p->atoms.atoms[*to - 1].begin, end,
-                           section_of(p, from, *to), error);
+            return add_cut(p, begin, p->atoms.atoms[*to - 1].begin, end, section, error);
     }
+    const struct block *header = p->atoms.atoms[from].header;
     rag_status status = RAG_OK;
-    if (continues && p->overlap)
-        status = add_overlap(p, from, &begin, end, error);
+    if (continues && p->overlap && !header)
+        status = add_overlap(p, from, &begin, end, room, error);
     return status ? status
-                  : chunks_add(p->chunks, begin, end, p->tokens.count, section_of(p, from, *to),
-                               error);
+                  : chunks_add(p->chunks, begin, end, p->tokens.count, section, header, error);
 }
 
 /* ---- A run of atoms --------------------------------------------------------- */
@@ -243,13 +264,14 @@ static bool leads_in(const struct packing *p, size_t i)
 static size_t share_end(const struct packing *p, size_t from, size_t to)
 {
     size_t rest = tokens_between(p, from, to);
-    if (rest <= p->budget)
+    size_t budget = behind_header(p, from, budget_in(p, p->atoms.atoms[from].section));
+    if (rest <= budget)
         return to;
-    size_t parts = (rest + p->budget - 1) / p->budget, target = (rest + parts - 1) / parts;
+    size_t parts = (rest + budget - 1) / budget, target = (rest + parts - 1) / parts;
     size_t sum = 0, end = from;
     for (bool headings = true; end < to; end++) {
         size_t more = p->atoms.atoms[end].tokens;
-        if (!headings && (sum + more > p->budget || sum >= target ||
+        if (!headings && (sum + more > budget || sum >= target ||
                           (sum + more > target && sum + more - target > target - sum)))
             break;
         headings = headings && p->atoms.atoms[end].kind == BLOCK_HEADING;
@@ -275,28 +297,30 @@ static rag_status pack(struct packing *p, size_t from, size_t to, rag_error *err
 
 /* Whether a neighbour of `more` tokens joins the `have` before it: a chunk of half the
  * size is good as it is, and takes only what would be a crumb. */
-static bool joins(const struct packing *p, size_t have, size_t more)
+static bool joins(size_t budget, size_t have, size_t more)
 {
-    return have + more <= p->budget && (have < p->budget / 2 || more < p->budget / 8);
+    return have + more <= budget && (have < budget / 2 || more < budget / 8);
 }
 
 static rag_status pack_section(struct packing *p, size_t section, size_t from,
                                rag_error *error);
 
-/* Adds a part of a section, its own text or (child != 0) a subsection, with the atoms
- * lo..hi. Those of *pending..lo wait for company; afterwards those of *pending..hi do. */
-static rag_status add_part(struct packing *p, size_t *pending, size_t lo, size_t hi,
+/* Adds a part of a section, its own text (child 0) or a subsection, with the atoms lo..hi.
+ * Those of *pending..lo wait for company; afterwards those of *pending..hi do. */
+static rag_status add_part(struct packing *p, size_t *pending, size_t lo, size_t hi, size_t own,
                            size_t child, rag_error *error)
 {
+    size_t section = child ? child : own;
     size_t have = tokens_between(p, *pending, lo), more = tokens_between(p, lo, hi);
+    size_t budget = budget_in(p, section);
     /* Titles without text, or nothing at all. */
-    bool titles = have <= p->budget / 2 && only_headings(p, *pending, lo);
+    bool titles = have <= budget / 2 && only_headings(p, *pending, lo);
     rag_status status = RAG_OK;
-    if (!titles && !joins(p, have, more)) {
+    if (!titles && !joins(budget, have, more)) {
         status = pack(p, *pending, lo, error);
         *pending = lo;
     }
-    if (status || more <= p->budget)
+    if (status || more <= budget)
         return status;
     status = child ? pack_section(p, child, *pending, error) : pack(p, *pending, hi, error);
     *pending = hi;
@@ -310,10 +334,10 @@ static rag_status pack_section(struct packing *p, size_t section, size_t from, r
     const struct section *list = p->chunks->sections.list;
     size_t end = list[section].end_section, pending = from;
     rag_status status =
-        add_part(p, &pending, p->first[section], p->first[section + 1], 0, error);
+        add_part(p, &pending, p->first[section], p->first[section + 1], section, 0, error);
     for (size_t child = section + 1; child < end && !status; child = list[child].end_section)
         status = add_part(p, &pending, p->first[child], p->first[list[child].end_section],
-                          child, error);
+                          section, child, error);
     return status ? status : pack(p, pending, p->first[end], error);
 }
 
@@ -346,11 +370,13 @@ rag_status structure_chunks(struct chunks *chunks, rag_error *error)
     p.budget = p.max - p.overlap;
     if (p.budget >= SPARE_FROM)
         p.budget -= SPARE;
-    rag_status status = atoms_read(chunks, p.max, p.budget, &p.atoms, error);
+    rag_status status = section_contexts(chunks, &chunks->contexts, error);
+    if (!status)
+        status = atoms_read(chunks, p.max, p.budget, &p.atoms, error);
     if (!status)
         status = index_atoms(&p, error);
     if (!status) {
-        if (p.sums[p.atoms.count] <= p.budget)
+        if (p.sums[p.atoms.count] <= budget_in(&p, 0))
             status = pack(&p, 0, p.atoms.count, error);
         else
             status = pack_section(&p, 0, 0, error);

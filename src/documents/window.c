@@ -54,7 +54,7 @@ rag_status window_chunks(struct chunks *chunks, rag_error *error)
         if (begin >= end)
             continue;
         section = section_at(&chunks->sections, section, begin);
-        status = chunks_add(chunks, begin, end, w.end - w.start, section, error);
+        status = chunks_add(chunks, begin, end, w.end - w.start, section, NULL, error);
     }
     token_list_release(&tokens);
     return status;

@@ -4,8 +4,11 @@
 #include "pipeline/pipeline.h"
 
 rag_status resolve_chunker(rag_chunker chunker, size_t max_tokens, size_t overlap,
-                           size_t model_tokens, struct chunker_options *out, rag_error *error)
+                           rag_context context, size_t model_tokens,
+                           struct chunker_options *out, rag_error *error)
 {
+    if (context == RAG_CONTEXT_AUTO)
+        context = RAG_CONTEXT_HEADING;
     if (chunker == RAG_CHUNKER_AUTO)
         chunker = RAG_CHUNKER_STRUCTURE;
     if (max_tokens == RAG_AUTO) {
@@ -22,7 +25,7 @@ rag_status resolve_chunker(rag_chunker chunker, size_t max_tokens, size_t overla
                          "an overlap of %zu tokens leaves nothing of chunks of %zu; give a "
                          "smaller --overlap",
                          overlap, max_tokens);
-    *out = (struct chunker_options){chunker, max_tokens, overlap};
+    *out = (struct chunker_options){chunker, max_tokens, overlap, context};
     return RAG_OK;
 }
 
@@ -41,6 +44,8 @@ static rag_status hand_over(const struct document *document, const struct chunk_
             .last_line = chunk->last_line,
             .tokens = chunk->tokens,
             .text = {document->text.data + chunk->begin, chunk->end - chunk->begin},
+            .header = {document->text.data + chunk->header_begin,
+                       chunk->header_end - chunk->header_begin},
         };
         if (on_chunk(&public_chunk, user))
             return fail_with(error, RAG_INTERRUPTED, "stopped at %s, chunk %zu", document->path,
@@ -63,8 +68,8 @@ rag_status rag_chunk_paths(const rag_tokenizer *tokenizer, const char *const *pa
     struct chunker_options chunker;
     rag_status status = CHECK_OPTIONS(options, error);
     if (!status)
-        status = resolve_chunker(options->chunker, options->max_tokens, options->overlap, 0,
-                                 &chunker, error);
+        status = resolve_chunker(options->chunker, options->max_tokens, options->overlap,
+                                 options->context, 0, &chunker, error);
     if (!status)
         status = walk_paths(paths, count, &events, &files, &skips, error);
     for (size_t i = 0; !status && i < files.count; i++) {

@@ -34,7 +34,8 @@ static rag_status fill(rag_index *index, const struct eval_texts *passages,
     const struct eval_text *batch[PASSAGES_A_BATCH];
     rag_text texts[PASSAGES_A_BATCH];
     size_t count = 0;
-    struct chunker_options whole = {RAG_CHUNKER_STRUCTURE, STORE_MAX_TEXT, 0};
+    struct chunker_options whole = {RAG_CHUNKER_STRUCTURE, STORE_MAX_TEXT, 0,
+                                    RAG_CONTEXT_HEADING};
     rag_status status = index_need_recipe(index, &whole, error);
     for (size_t i = 0; !status && i < passages->count; i++) {
         struct store_file known;

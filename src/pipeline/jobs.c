@@ -293,7 +293,7 @@ rag_status run_resolve(struct run *run, rag_error *error)
     rag_index *index = run->index;
     if (index->has_recipe) {
         run->chunker = (struct chunker_options){index->recipe.chunker, index->recipe.max_tokens,
-                                                index->recipe.overlap};
+                                                index->recipe.overlap, RAG_CONTEXT_HEADING};
         return RAG_OK;
     }
     rag_status status = index_need_model(index, error);
@@ -306,9 +306,10 @@ rag_status run_resolve(struct run *run, rag_error *error)
     status = tokenizer_encode(index->model->tokenizer, (rag_text){passage, strlen(passage)},
                               &prefix, error);
     if (!status)
-        status = resolve_chunker(
-            index->options.chunker, index->options.max_tokens, index->options.overlap,
-            index->model->config.max_tokens - specials - prefix.count, &run->chunker, error);
+        status = resolve_chunker(index->options.chunker, index->options.max_tokens,
+                                 index->options.overlap, RAG_CONTEXT_AUTO,
+                                 index->model->config.max_tokens - specials - prefix.count,
+                                 &run->chunker, error);
     token_list_release(&prefix);
     if (!status && run->chunker.max_tokens > index->model->config.max_tokens)
         event_note(run->events,

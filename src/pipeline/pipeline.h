@@ -61,7 +61,7 @@ enum { CHUNK_DEFAULT_TOKENS = 400 };
 /* Fills max_tokens and overlap where they are RAG_AUTO. model_tokens: what the model takes
  * of text, 0 if not known. RAG_USAGE: no room for a chunk, or overlap >= max_tokens. */
 CHECKED rag_status resolve_chunker(rag_chunker chunker, size_t max_tokens, size_t overlap,
-                                   size_t model_tokens, struct chunker_options *out,
+                                   rag_context context, size_t model_tokens, struct chunker_options *out,
                                    rag_error *error);
 
 /* rag_embed without its checks of the caller's structs. */

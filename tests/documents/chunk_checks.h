@@ -4,7 +4,7 @@
 
 #include "support/test.h"
 
-#include "documents/chunker.h"
+#include "documents/context.h"
 #include "documents/lines.h"
 #include "text/utf8.h"
 
@@ -53,15 +53,34 @@ static inline void check_chunks(const struct document *d, const struct chunk_lis
     }
 }
 
+/* The tokens of a chunk with what is embedded before it. */
+static inline size_t count_embedded(const struct document *d, const struct tokenizer *tokenizer,
+                                    const struct chunk *c, rag_context context,
+                                    size_t max_tokens)
+{
+    struct buf text = BUF_INIT(1 << 24);
+    rag_text header = {d->text.data + c->header_begin, c->header_end - c->header_begin};
+    assert_true(
+        context_append(context, max_tokens, document_name(d), c->heading, header, &text));
+    assert_true(buf_append(&text, d->text.data + c->begin, c->end - c->begin));
+    size_t count = count_tokens(tokenizer, text.data, text.size);
+    buf_release(&text);
+    return count;
+}
+
 /* What the structure chunker promises besides: exact sizes within the limit. */
 static inline void check_sizes(const struct document *d, const struct tokenizer *tokenizer,
-                               const struct chunk_list *list, size_t max_tokens)
+                               const struct chunk_list *list, rag_context context,
+                               size_t max_tokens)
 {
     for (size_t i = 0; i < list->count; i++) {
         const struct chunk *c = &list->chunks[i];
         assert_int_equal(c->tokens,
                          count_tokens(tokenizer, d->text.data + c->begin, c->end - c->begin));
         assert_true(c->tokens <= max_tokens);
+        size_t embedded = count_embedded(d, tokenizer, c, context, max_tokens);
+        if (embedded > max_tokens)
+            fail_msg("%s: chunk %zu has %zu tokens with its context", d->path, i, embedded);
         assert_false(is_blank(d->text.data, c->begin, c->end));
     }
 }

@@ -30,16 +30,16 @@ struct made {
 };
 
 static struct made make(const char *name, const char *text, size_t size, rag_chunker chunker,
-                        size_t max_tokens, size_t overlap)
+                        size_t max_tokens, size_t overlap, rag_context context)
 {
     struct made made = {0};
-    struct chunker_options options = {chunker, max_tokens, overlap};
+    struct chunker_options options = {chunker, max_tokens, overlap, context};
     rag_error error;
     assert_ok(document_parse(name, text, size, &made.document, &error), &error);
     assert_ok(chunk_document(&made.document, tokenizer, &options, &made.list, &error), &error);
     check_chunks(&made.document, &made.list);
     if (chunker == RAG_CHUNKER_STRUCTURE)
-        check_sizes(&made.document, tokenizer, &made.list, max_tokens);
+        check_sizes(&made.document, tokenizer, &made.list, context, max_tokens);
     return made;
 }
 
@@ -49,23 +49,34 @@ static void made_release(struct made *made)
     document_release(&made->document);
 }
 
-/* The chunks as "[heading] text" lines. */
-static void check(const char *name, const char *text, size_t max_tokens, size_t overlap,
-                  const char *expected)
+/* The chunks as "[heading] text" lines; a table's header, where it is repeated, before the text
+ * in braces. */
+static void check_in(rag_context context, const char *name, const char *text, size_t max_tokens,
+                     size_t overlap, const char *expected)
 {
     struct made made =
-        make(name, text, strlen(text), RAG_CHUNKER_STRUCTURE, max_tokens, overlap);
+        make(name, text, strlen(text), RAG_CHUNKER_STRUCTURE, max_tokens, overlap, context);
     struct buf got = BUF_INIT(1 << 20);
     assert_true(buf_reserve(&got, 0));
     for (size_t i = 0; i < made.list.count; i++) {
         const struct chunk *c = &made.list.chunks[i];
         assert_true(buf_printf(&got, "[%s] ", c->heading));
+        if (c->header_end > c->header_begin)
+            assert_true(buf_printf(&got, "{%.*s} ", (int)(c->header_end - c->header_begin),
+                                   made.document.text.data + c->header_begin));
         assert_true(buf_append(&got, made.document.text.data + c->begin, c->end - c->begin));
         assert_true(buf_append_text(&got, "\n"));
     }
     assert_string_equal(got.data, expected);
     buf_release(&got);
     made_release(&made);
+}
+
+/* What is cut where, whatever is embedded before it. */
+static void check(const char *name, const char *text, size_t max_tokens, size_t overlap,
+                  const char *expected)
+{
+    check_in(RAG_CONTEXT_NONE, name, text, max_tokens, overlap, expected);
 }
 
 /* ---- structure --------------------------------------------------------------- */
@@ -141,7 +152,8 @@ static void a_document_of_headings_alone_keeps_them_all(void **state)
     struct buf text = BUF_INIT(1 << 20);
     for (unsigned i = 0; i < 2000; i++)
         assert_true(buf_printf(&text, "%.*s one two\n", (int)(1 + i % 6), "######"));
-    struct made made = make("x.md", text.data, text.size, RAG_CHUNKER_STRUCTURE, 20, 0);
+    struct made made =
+        make("x.md", text.data, text.size, RAG_CHUNKER_STRUCTURE, 20, 0, RAG_CONTEXT_NONE);
     assert_true(made.list.count > 100);
     made_release(&made);
     buf_release(&text);
@@ -152,7 +164,7 @@ static void a_limit_below_one_character_is_an_error_that_says_so(void **state)
     (void)state;
     struct document d;
     struct chunk_list list = {0};
-    struct chunker_options options = {RAG_CHUNKER_STRUCTURE, 0, 0};
+    struct chunker_options options = {RAG_CHUNKER_STRUCTURE, 0, 0, RAG_CONTEXT_HEADING};
     rag_error error;
     assert_ok(document_parse("x.md", "a", 1, &d, &error), &error);
     assert_status(RAG_USAGE, chunk_document(&d, tokenizer, &options, &list, &error), &error);
@@ -311,13 +323,14 @@ static void random_documents_keep_every_promise(void **state)
         assert_true(buf_reserve(&s->text, 0));
         size_t max = 16 + next_random(&seed) % 100;
         size_t overlap = round % 2 ? 0 : next_random(&seed) % max;
-        struct made made =
-            make("x.md", s->text.data, s->text.size, RAG_CHUNKER_STRUCTURE, max, overlap);
+        struct made made = make("x.md", s->text.data, s->text.size, RAG_CHUNKER_STRUCTURE, max,
+                                overlap, RAG_CONTEXT_NONE);
         /* Of a few headings that fill a chunk no more is promised than that they are there. */
         for (size_t i = 0; overlap == 0 && max >= 64 && i < made.list.count; i++)
             check_headings(s, &made.list.chunks[i]);
         made_release(&made);
-        made = make("x.md", s->text.data, s->text.size, RAG_CHUNKER_WINDOW, max, overlap);
+        made = make("x.md", s->text.data, s->text.size, RAG_CHUNKER_WINDOW, max, overlap,
+                    RAG_CONTEXT_NONE);
         made_release(&made);
         buf_release(&s->text);
     }
@@ -338,8 +351,9 @@ static void random_bytes_of_text_keep_the_limit(void **state)
                 &text, pieces[next_random(&seed) % (sizeof pieces / sizeof *pieces)]));
         assert_true(buf_reserve(&text, 0));
         size_t max = 1 + next_random(&seed) % 40;
-        struct made made = make(round % 2 ? "x.md" : "x.txt", text.data, text.size,
-                                RAG_CHUNKER_STRUCTURE, max, next_random(&seed) % max);
+        struct made made =
+            make(round % 2 ? "x.md" : "x.txt", text.data, text.size, RAG_CHUNKER_STRUCTURE, max,
+                 next_random(&seed) % max, RAG_CONTEXT_NONE);
         made_release(&made);
         buf_release(&text);
     }
@@ -356,11 +370,95 @@ static void chunking_takes_time_in_proportion_to_the_text(void **state)
         struct buf text = BUF_INIT(1 << 20);
         while (text.size < 1 << 18)
             assert_true(buf_append_text(&text, patterns[i]));
-        struct made made = make("x.md", text.data, text.size, RAG_CHUNKER_STRUCTURE, 100, 0);
+        struct made made =
+            make("x.md", text.data, text.size, RAG_CHUNKER_STRUCTURE, 100, 0, RAG_CONTEXT_NONE);
         made_release(&made);
         buf_release(&text);
     }
     assert_true(clock_seconds() - begin < 120);
+}
+
+/* ---- context ----------------------------------------------------------------- */
+
+static void the_heading_path_takes_its_part_of_a_chunk(void **state)
+{
+    (void)state;
+    const char *text = "# one\n\na b c d e f g h i j k l m n o p q r\n";
+    check_in(RAG_CONTEXT_NONE, "x.md", text, 20, 0,
+             "[one] # one\n\na b c d e f g h i j k l m n o p q r\n");
+    check_in(RAG_CONTEXT_HEADING, "x.md", text, 20, 0,
+             "[one] # one\n\na b c d e f g h i\n[one] j k l m n o p q r\n");
+    check_in(RAG_CONTEXT_HEADING, "x.md", text, 21, 0,
+             "[one] # one\n\na b c d e f g h i j k l m n o p q r\n");
+}
+
+static void check_context(rag_context context, size_t max_tokens, const char *header,
+                          const char *expected)
+{
+    struct buf text = BUF_INIT(1 << 10);
+    assert_true(buf_reserve(&text, 0));
+    assert_true(context_append(context, max_tokens, "the name.md", "one > two > three",
+                               (rag_text){header, strlen(header)}, &text));
+    assert_string_equal(text.data, expected);
+    buf_release(&text);
+}
+
+static void context_is_a_line_each_and_keeps_to_its_part(void **state)
+{
+    (void)state;
+    check_context(RAG_CONTEXT_NONE, 100, "", "");
+    check_context(RAG_CONTEXT_NONE, 100, "|a|", "|a|\n");
+    check_context(RAG_CONTEXT_HEADING, 100, "", "one > two > three\n");
+    check_context(RAG_CONTEXT_HEADING, 67, "|a|", "two > three\n|a|\n");
+    check_context(RAG_CONTEXT_HEADING, 20, "", "three\n");
+    check_context(RAG_CONTEXT_HEADING, 16, "", "");
+    check_context(RAG_CONTEXT_DOCUMENT, 100, "", "the name.md\none > two > three\n");
+    check_context(RAG_CONTEXT_DOCUMENT, 64, "", "the name\ntwo > three\n");
+}
+
+static void a_context_of_many_tokens_leaves_room_for_the_text(void **state)
+{
+    (void)state;
+    /* One character that normalises to eighteen. */
+    for (size_t max = 1; max < 40; max++) {
+        struct made made = {0};
+        const char *text = "# \xEF\xB7\xBA\n\na b c d e f g h i j k l m n o p\n";
+        struct chunker_options options = {RAG_CHUNKER_STRUCTURE, max, max / 2,
+                                          RAG_CONTEXT_DOCUMENT};
+        rag_error error;
+        assert_ok(document_parse("x.md", text, strlen(text), &made.document, &error), &error);
+        rag_status status =
+            chunk_document(&made.document, tokenizer, &options, &made.list, &error);
+        assert_true(status == RAG_OK || status == RAG_USAGE);
+        if (!status)
+            check_chunks(&made.document, &made.list);
+        made_release(&made);
+    }
+}
+
+static void the_documents_name_takes_its_part_too(void **state)
+{
+    (void)state;
+    const char *text = "a b c d e f g h i j k l m n o p\n";
+    check_in(RAG_CONTEXT_HEADING, "one", text, 16, 0, "[] a b c d e f g h i j k l m n o p\n");
+    check_in(RAG_CONTEXT_DOCUMENT, "one", text, 16, 0,
+             "[] a b c d e f g h i\n[] j k l m n o p\n");
+    check_in(RAG_CONTEXT_DOCUMENT, "/two/one", text, 17, 0,
+             "[] a b c d e f g h i j k l m n o p\n");
+}
+
+static void later_rows_of_a_table_get_its_header(void **state)
+{
+    (void)state;
+    const char *text = "| a | b |\n|---|---|\n| c | d |\n| e | f |\n| g | h |\n| i | j |\n"
+                       "| k | l |\n| m | n |\n| o | p |\n";
+    check("x.md", text, 44, 0,
+          "[] | a | b |\n|---|---|\n| c | d |\n| e | f |\n"
+          "[] {| a | b |\n|---|---|} | g | h |\n| i | j |\n| k | l |\n| m | n |\n| o | p |\n");
+    /* A header that would fill the chunks is not repeated. */
+    check("x.md", text, 30, 0,
+          "[] | a | b |\n|---|---|\n| c | d |\n| e | f |\n"
+          "[] | g | h |\n| i | j |\n| k | l |\n| m | n |\n| o | p |\n");
 }
 
 /* ---- window ------------------------------------------------------------------- */
@@ -398,7 +496,8 @@ static void window_chunks_are_the_text_of_their_tokens(void **state)
 {
     (void)state;
     static const char text[] = "# one\n\na b c d e\n\n# two\n\nf g 一二 h i j k";
-    struct made made = make("x.md", text, sizeof text - 1, RAG_CHUNKER_WINDOW, 6, 2);
+    struct made made =
+        make("x.md", text, sizeof text - 1, RAG_CHUNKER_WINDOW, 6, 2, RAG_CONTEXT_NONE);
     struct token_list tokens = {0};
     rag_error error;
     assert_ok(tokenizer_encode(tokenizer, (rag_text){text, sizeof text - 1}, &tokens, &error),
@@ -431,6 +530,11 @@ int main(void)
         cmocka_unit_test(random_documents_keep_every_promise),
         cmocka_unit_test(random_bytes_of_text_keep_the_limit),
         cmocka_unit_test(chunking_takes_time_in_proportion_to_the_text),
+        cmocka_unit_test(the_heading_path_takes_its_part_of_a_chunk),
+        cmocka_unit_test(context_is_a_line_each_and_keeps_to_its_part),
+        cmocka_unit_test(a_context_of_many_tokens_leaves_room_for_the_text),
+        cmocka_unit_test(the_documents_name_takes_its_part_too),
+        cmocka_unit_test(later_rows_of_a_table_get_its_header),
         cmocka_unit_test(window_arithmetic_keeps_its_quirks),
         cmocka_unit_test(window_chunks_are_the_text_of_their_tokens),
     };

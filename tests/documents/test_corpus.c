@@ -73,7 +73,8 @@ static size_t check_original_windows(const struct document *document,
                                      const struct tokenizer *tokenizer,
                                      const struct token_list *tokens)
 {
-    static const struct chunker_options options = {RAG_CHUNKER_WINDOW, 1024, 256};
+    static const struct chunker_options options = {RAG_CHUNKER_WINDOW, 1024, 256,
+                                                   RAG_CONTEXT_NONE};
     struct chunk_list list = {0};
     rag_error error;
     const char *text = document->text.data;
@@ -144,9 +145,10 @@ static void every_chapter_is_read_and_no_chunk_passes_its_limit(void **state)
     assert_ok(walk_paths(paths, 1, NULL, &files, &skipped, &error), &error);
     assert_int_equal(files.count, 278);
     assert_int_equal(skipped, 0);
-    static const struct chunker_options options[] = {{RAG_CHUNKER_STRUCTURE, 400, 0},
-                                                     {RAG_CHUNKER_STRUCTURE, 128, 32},
-                                                     {RAG_CHUNKER_WINDOW, 1024, 256}};
+    static const struct chunker_options options[] = {
+        {RAG_CHUNKER_STRUCTURE, 400, 0, RAG_CONTEXT_HEADING},
+        {RAG_CHUNKER_STRUCTURE, 128, 32, RAG_CONTEXT_DOCUMENT},
+        {RAG_CHUNKER_WINDOW, 1024, 256, RAG_CONTEXT_NONE}};
     for (size_t i = 0; i < files.count; i++) {
         struct document d;
         assert_ok(document_read(files.paths[i], &d, &error), &error);
@@ -155,7 +157,7 @@ static void every_chapter_is_read_and_no_chunk_passes_its_limit(void **state)
             assert_ok(chunk_document(&d, tokenizer, &options[k], &list, &error), &error);
             check_chunks(&d, &list);
             if (options[k].chunker == RAG_CHUNKER_STRUCTURE)
-                check_sizes(&d, tokenizer, &list, options[k].max_tokens);
+                check_sizes(&d, tokenizer, &list, options[k].context, options[k].max_tokens);
             for (size_t c = 0; c < list.count; c++, chunks++)
                 headings += *list.chunks[c].heading != 0;
             chunk_list_release(&list);

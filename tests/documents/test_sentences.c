@@ -50,6 +50,21 @@ static void european_sentences_end_at_a_stop_before_a_new_one(void **state)
     check("1. An item begins. |It goes on.");
 }
 
+static void sentences_of_other_scripts_end_as_they_do_there(void **state)
+{
+    (void)state;
+    check("안녕하세요. |오늘은 날씨가 좋습니다. |어디 가세요? |네!");
+    check("이것은 3.5입니다. |끝");
+    check("สวัสดีครับ |วันนี้อากาศดี |ไปไหนมา");
+    check("ใช้ Python 3 กับ |โมเดล");
+    check("ສະບາຍດີ |ມື້ນີ້");
+    check("នេះជាប្រយោគ។ |ប្រយោគទីពីរ");
+    check("ဒါပါ။ |နောက်တစ်ခု");
+    check("यह वाक्य है। |दूसरा वाक्य।");
+    check("هل هذا سؤال؟ |نعم.");
+    check("¿Qué es? |¡Bien! |Fin.");
+}
+
 static void a_blank_line_ends_a_sentence_and_a_line_end_does_not(void **state)
 {
     (void)state;
@@ -71,6 +86,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chinese_and_japanese_sentences_end_at_their_marks),
         cmocka_unit_test(european_sentences_end_at_a_stop_before_a_new_one),
+        cmocka_unit_test(sentences_of_other_scripts_end_as_they_do_there),
         cmocka_unit_test(a_blank_line_ends_a_sentence_and_a_line_end_does_not),
         cmocka_unit_test(a_text_without_any_mark_is_one_sentence),
     };

@@ -40,7 +40,7 @@ static const char one_changed[] =
 static rag_index *open_small_chunks(const char *name)
 {
     rag_index_options options = index_options(small_model("bge-m3-like"));
-    options.max_tokens = 30;
+    options.max_tokens = 36;
     return open_index(name, &options);
 }
 
