@@ -78,7 +78,9 @@ rag_status answer_check(rag_answer *answer, rag_error *error)
     for (size_t i = 0; !status && i < count; i++) {
         const rag_chunk *chunk = &answer->hits->items[i].chunk;
         passages[i] = BUF_INIT((size_t)TOKENIZER_MAX_TEXT);
-        if (!chunk_context(chunk->heading, chunk->text, &passages[i]))
+        if (!buf_append_text(&passages[i], chunk->heading) ||
+            !buf_append_char(&passages[i], '\n') ||
+            !buf_append(&passages[i], chunk->text.data, chunk->text.size))
             status = fail_memory(error);
         texts[i] = (rag_text){passages[i].data, passages[i].size};
     }

@@ -48,7 +48,8 @@ static void slice_release(struct slice *slice)
     free(slice->contexts);
 }
 
-static bool slice_push(struct slice *slice, const struct job *job, size_t i, float *vector)
+static bool slice_push(struct slice *slice, const struct run *run, const struct job *job,
+                       size_t i, float *vector)
 {
     size_t needed = slice->count + 1, capacity = slice->capacity;
     if (!array_reserve(&slice->texts, &capacity, needed, sizeof *slice->texts))
@@ -61,7 +62,7 @@ static bool slice_push(struct slice *slice, const struct job *job, size_t i, flo
         return false;
     slice->capacity = capacity;
     struct buf context = BUF_INIT((size_t)TOKENIZER_MAX_TEXT);
-    if (!job_context(job, i, &context)) {
+    if (!job_context(run, job, i, &context)) {
         buf_release(&context);
         return false;
     }
@@ -108,7 +109,7 @@ rag_status run_embed(struct run *run, rag_error *error)
         for (size_t i = 0; !status && i < job->chunks.count; i++) {
             if (!job->missing[i])
                 continue;
-            if (!slice_push(&slice, job, i, job->vectors + i * dimension))
+            if (!slice_push(&slice, run, job, i, job->vectors + i * dimension))
                 status = fail_memory(error);
             else if (slice.tokens >= GATHER_TOKENS)
                 status = embed_slice(run, &slice, &relay, error);

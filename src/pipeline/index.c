@@ -308,6 +308,12 @@ rag_status index_need_model(rag_index *index, rag_error *error)
     return status;
 }
 
+struct chunker_options index_chunker(const rag_index *index)
+{
+    return (struct chunker_options){index->recipe.chunker, index->recipe.max_tokens,
+                                    index->recipe.overlap, RAG_CONTEXT_HEADING};
+}
+
 /* What an index that is still empty is to be made with. */
 static rag_status make_recipe(rag_index *index, const struct chunker_options *chunker,
                               struct store_recipe *recipe, rag_error *error)

@@ -1,5 +1,6 @@
 #include "pipeline/jobs.h"
 #include "base/memory.h"
+#include "documents/context.h"
 
 #include <string.h>
 
@@ -13,17 +14,22 @@ void job_release(struct job *job)
     *job = (struct job){0};
 }
 
-bool chunk_context(const char *heading, rag_text text, struct buf *out)
+bool chunk_context(const struct chunker_options *chunker, const char *document,
+                   const char *heading, rag_text header, rag_text text, struct buf *out)
 {
-    return (!*heading || (buf_append_text(out, heading) && buf_append_char(out, '\n'))) &&
+    return context_append(chunker->context, chunker->max_tokens, document, heading, header,
+                          out) &&
            buf_append(out, text.data, text.size);
 }
 
-bool job_context(const struct job *job, size_t i, struct buf *out)
+bool job_context(const struct run *run, const struct job *job, size_t i, struct buf *out)
 {
     const struct chunk *chunk = &job->chunks.chunks[i];
-    rag_text text = {job->document.text.data + chunk->begin, chunk->end - chunk->begin};
-    return chunk_context(chunk->heading, text, out);
+    const char *data = job->document.text.data;
+    rag_text header = {data + chunk->header_begin, chunk->header_end - chunk->header_begin};
+    rag_text text = {data + chunk->begin, chunk->end - chunk->begin};
+    return chunk_context(&run->chunker, document_name(&job->document), chunk->heading, header,
+                         text, out);
 }
 
 void run_progress(struct run *run, uint64_t done)
@@ -219,7 +225,7 @@ rag_status job_fill_vectors(struct run *run, struct job *job, const float *given
     struct buf context = BUF_INIT((size_t)TOKENIZER_MAX_TEXT);
     for (size_t i = 0; !status && i < count; i++) {
         buf_clear(&context);
-        if (!job_context(job, i, &context)) {
+        if (!job_context(run, job, i, &context)) {
             status = fail_memory(error);
             break;
         }
@@ -292,8 +298,7 @@ rag_status run_resolve(struct run *run, rag_error *error)
 {
     rag_index *index = run->index;
     if (index->has_recipe) {
-        run->chunker = (struct chunker_options){index->recipe.chunker, index->recipe.max_tokens,
-                                                index->recipe.overlap, RAG_CONTEXT_HEADING};
+        run->chunker = index_chunker(index);
         return RAG_OK;
     }
     rag_status status = index_need_model(index, error);

@@ -78,7 +78,8 @@ CHECKED rag_status job_fill_vectors(struct run *run, struct job *job, const floa
                                     rag_error *error);
 
 /* Appends what of its chunk i is embedded. */
-CHECKED bool job_context(const struct job *job, size_t i, struct buf *out);
+CHECKED bool job_context(const struct run *run, const struct job *job, size_t i,
+                         struct buf *out);
 
 /* Takes a job over, which is empty afterwards. */
 CHECKED rag_status run_push(struct run *run, struct job *job, rag_error *error);

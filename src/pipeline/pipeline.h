@@ -61,8 +61,8 @@ enum { CHUNK_DEFAULT_TOKENS = 400 };
 /* Fills max_tokens and overlap where they are RAG_AUTO. model_tokens: what the model takes
  * of text, 0 if not known. RAG_USAGE: no room for a chunk, or overlap >= max_tokens. */
 CHECKED rag_status resolve_chunker(rag_chunker chunker, size_t max_tokens, size_t overlap,
-                                   rag_context context, size_t model_tokens, struct chunker_options *out,
-                                   rag_error *error);
+                                   rag_context context, size_t model_tokens,
+                                   struct chunker_options *out, rag_error *error);
 
 /* rag_embed without its checks of the caller's structs. */
 CHECKED rag_status embed_texts(rag_model *model, const rag_text *texts, size_t count,
@@ -97,8 +97,14 @@ CHECKED rag_status index_find_document(rag_index *index, const char *path,
 CHECKED rag_status stored_paths(rag_index *index, const char *path, struct file_list *out,
                                 rag_error *error);
 
-/* What of a chunk is embedded: its heading path, if it has one, and its text. Appended. */
-CHECKED bool chunk_context(const char *heading, rag_text text, struct buf *out);
+/* What of a chunk is embedded and reranked: its context (documents/context.h) and its text.
+ * Appended. document: what the document is called. */
+CHECKED bool chunk_context(const struct chunker_options *chunker, const char *document,
+                           const char *heading, rag_text header, rag_text text,
+                           struct buf *out);
+
+/* How the documents of an index are cut; it has its recipe. */
+struct chunker_options index_chunker(const rag_index *index);
 
 /* Loads the index's model when it is first needed and refuses another one than the index
  * was made with. RAG_USAGE: the vectors come from outside, so there is none. */

@@ -1,5 +1,6 @@
 /* second_stage.c - the best candidates scored again, by a cross-encoder or late interaction. */
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "model/folder.h"
 #include "pipeline/candidates.h"
@@ -139,11 +140,12 @@ rag_status second_stage(struct search *search, rag_error *error)
         status = fail_memory(error);
         goto out;
     }
+    struct chunker_options chunker = index_chunker(index);
     for (size_t i = 0; i < count; i++) {
         const struct stored_chunk *chunk = &search->found[i].chunk;
         contexts[i] = BUF_INIT((size_t)TOKENIZER_MAX_TEXT);
-        if (!chunk_context(chunk->heading, (rag_text){chunk->text, chunk->text_size},
-                           &contexts[i])) {
+        if (!chunk_context(&chunker, path_name(chunk->path), chunk->heading, (rag_text){0},
+                           (rag_text){chunk->text, chunk->text_size}, &contexts[i])) {
             status = fail_memory(error);
             goto out;
         }
