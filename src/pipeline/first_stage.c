@@ -53,8 +53,8 @@ static rag_status dense_leg(struct search *search, size_t depth, struct scored_l
 /* Fuses both legs; the question's vector is also held against what only the words found. */
 static rag_status fuse_legs(struct store *store, const float *query,
                             const struct scored_list *dense, const struct scored_list *lexical,
-                            double ceiling, size_t k, struct scored_list *fused,
-                            double *lexical_dense, rag_error *error)
+                            size_t k, struct scored_list *fused, double *lexical_dense,
+                            rag_error *error)
 {
     int64_t *ids = alloc_array(lexical->count, sizeof *ids);
     if (!ids)
@@ -64,7 +64,7 @@ static rag_status fuse_legs(struct store *store, const float *query,
     rag_status status =
         store_score_dense(store, query, ids, lexical->count, lexical_dense, error);
     if (!status)
-        status = fuse(dense, lexical, ceiling, lexical_dense, k, fused, error);
+        status = fuse(dense, lexical, lexical_dense, k, fused, error);
     free(ids);
     return status;
 }
@@ -149,8 +149,8 @@ rag_status first_stage(struct search *search, rag_error *error)
             index->store, search->question, depth, NULL, &lexical, &ceiling, error);
     if (!status && search->mode == RAG_HYBRID) {
         lexical_dense = alloc_array(lexical.count, sizeof *lexical_dense);
-        status = lexical_dense ? fuse_legs(index->store, search->query, &dense, &lexical,
-                                           ceiling, depth, &fused, lexical_dense, error)
+        status = lexical_dense ? fuse_legs(index->store, search->query, &dense, &lexical, depth,
+                                           &fused, lexical_dense, error)
                                : fail_memory(error);
     }
     if (status)

@@ -4,12 +4,12 @@
 
 #include <math.h>
 
-static const double WEIGHT = 12; /* of full lexical evidence, in standard deviations */
-static const double FULL = 0.5;  /* evidence of the best passage that is trusted fully */
+static const double WEIGHT = 0.4; /* standard deviations for 1 of BM25 */
+static const double FULL = 0.5;   /* evidence of the best passage that is trusted fully */
 
 struct candidate {
     int64_t chunk_id;
-    double cosine, evidence;
+    double cosine, support;
 };
 
 struct spread {
@@ -40,6 +40,11 @@ double lexical_evidence(const struct scored_list *lexical, double ceiling, doubl
     return score / ceiling * fmin(1, strongest / FULL);
 }
 
+double lexical_support(const struct scored *lexical)
+{
+    return lexical->score * lexical->share;
+}
+
 static int by_id(const void *a, const void *b)
 {
     int64_t x = ((const struct candidate *)a)->chunk_id;
@@ -49,8 +54,7 @@ static int by_id(const void *a, const void *b)
 
 /* Fills `candidates` with the union of both lists and returns how many there are. */
 static size_t unite(const struct scored_list *dense, const struct scored_list *lexical,
-                    double ceiling, const double *lexical_dense, double lowest,
-                    struct candidate *candidates)
+                    const double *lexical_dense, double lowest, struct candidate *candidates)
 {
     size_t known = dense->count, count = dense->count;
     for (size_t i = 0; i < known; i++)
@@ -60,11 +64,11 @@ static size_t unite(const struct scored_list *dense, const struct scored_list *l
         struct candidate one = {
             .chunk_id = lexical->items[i].chunk_id,
             .cosine = lexical_dense && !isnan(lexical_dense[i]) ? lexical_dense[i] : lowest,
-            .evidence = lexical_evidence(lexical, ceiling, lexical->items[i].score),
+            .support = lexical_support(&lexical->items[i]),
         };
         struct candidate *same = bsearch(&one, candidates, known, sizeof one, by_id);
         if (same)
-            same->evidence = one.evidence;
+            same->support = one.support;
         else
             candidates[count++] = one;
     }
@@ -72,7 +76,7 @@ static size_t unite(const struct scored_list *dense, const struct scored_list *l
 }
 
 rag_status fuse(const struct scored_list *dense, const struct scored_list *lexical,
-                double ceiling, const double *lexical_dense, size_t k, struct scored_list *out,
+                const double *lexical_dense, size_t k, struct scored_list *out,
                 rag_error *error)
 {
     *out = (struct scored_list){0};
@@ -81,12 +85,12 @@ rag_status fuse(const struct scored_list *dense, const struct scored_list *lexic
         alloc_array(dense->count + lexical->count, sizeof *candidates);
     if (!candidates)
         return fail_memory(error);
-    size_t count = unite(dense, lexical, ceiling, lexical_dense, spread.lowest, candidates);
+    size_t count = unite(dense, lexical, lexical_dense, spread.lowest, candidates);
     bool room = scored_list_reserve(out, k, count);
     for (size_t i = 0; room && i < count; i++) {
         double z =
             spread.deviation > 0 ? (candidates[i].cosine - spread.mean) / spread.deviation : 0;
-        scored_list_offer(out, candidates[i].chunk_id, z + WEIGHT * candidates[i].evidence);
+        scored_list_offer(out, candidates[i].chunk_id, z + WEIGHT * candidates[i].support);
     }
     free(candidates);
     if (!room)

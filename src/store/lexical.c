@@ -298,6 +298,8 @@ static rag_status rank(struct store *store, const struct question *question,
     for (size_t i = 0; i < asked->count; i++)
         unit_release(&asked->units[i]);
     word_index_close(&asked->index);
+    for (size_t i = 0; i < out->count && !status; i++)
+        out->items[i].share /= asked->ceiling;
     if (!status)
         scored_list_sort(out);
     return status;

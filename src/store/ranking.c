@@ -20,6 +20,7 @@ struct window {
     int64_t from;
     const uint32_t *lengths;
     double scores[POSTINGS_WINDOW];
+    double held[POSTINGS_WINDOW];    /* the idf of the units that a candidate has */
     bool alive[POSTINGS_WINDOW];     /* a candidate */
     uint16_t slots[POSTINGS_WINDOW]; /* of the candidates, in no order */
     size_t count;
@@ -193,11 +194,12 @@ static rag_status add_candidates(struct ranking *ranking, struct unit *unit, rag
             if (!is_allowed(window, slot))
                 continue;
             window->alive[slot] = true;
-            window->scores[slot] = 0;
+            window->scores[slot] = window->held[slot] = 0;
             window->slots[window->count++] = (uint16_t)slot;
         }
         window->scores[slot] +=
             weight(ranking, unit, window->list[i].count, window->lengths[slot]);
+        window->held[slot] += unit->idf;
     }
     return status;
 }
@@ -233,9 +235,11 @@ static rag_status add_to_candidates(struct ranking *ranking, struct unit *unit, 
                     window->list, &count, error);
     for (size_t i = 0; i < count && !status; i++) {
         size_t slot = (size_t)(window->list[i].chunk - window->from);
-        if (window->alive[slot])
-            window->scores[slot] +=
-                weight(ranking, unit, window->list[i].count, window->lengths[slot]);
+        if (!window->alive[slot])
+            continue;
+        window->scores[slot] +=
+            weight(ranking, unit, window->list[i].count, window->lengths[slot]);
+        window->held[slot] += unit->idf;
     }
     return status;
 }
@@ -259,7 +263,10 @@ static rag_status rank_window(struct ranking *ranking, size_t essential, rag_err
     for (size_t i = 0; i < window->count; i++) {
         size_t slot = window->slots[i];
         window->alive[slot] = false;
-        scored_list_offer(ranking->out, window->from + (int64_t)slot, window->scores[slot]);
+        scored_list_offer_item(ranking->out,
+                               (struct scored){.chunk_id = window->from + (int64_t)slot,
+                                               .score = window->scores[slot],
+                                               .share = window->held[slot]});
     }
     return status;
 }

@@ -32,8 +32,9 @@ void unit_release(struct unit *unit);
 /* BM25's weight of a unit that `chunks` of `rows` have: at least one of them. */
 double unit_idf(uint64_t chunks, uint64_t rows);
 
-/* Offers to `out`, which has room for k, the best chunks within `within` (NULL: of all). Sorts
- * the units, which are used up. */
+/* Offers to `out`, which has room for k, the best chunks within `within` (NULL: of all), with
+ * the sum of the idf of the units that they have as their `share`. Sorts the units, which are
+ * used up. */
 CHECKED rag_status rank_units(struct word_index *index, struct chunk_lengths *lengths,
                               struct unit *units, size_t count, const struct id_ranges *within,
                               struct scored_list *out, rag_error *error);

@@ -244,7 +244,7 @@ static size_t look_closer(const struct search *s, double least, struct scored *c
         double fine = (double)s->table->kernels->fine(&s->query, fine_code(s, row));
         bound = fine < bound ? fine : bound;
         if (bound >= least)
-            close[count++] = (struct scored){(int64_t)row, bound};
+            close[count++] = (struct scored){.chunk_id = (int64_t)row, .score = bound};
     }
     qsort(close, count, sizeof *close, by_bound);
     return count;

@@ -40,7 +40,11 @@ static void sift_down(struct scored *items, size_t count, size_t i)
 
 void scored_list_offer(struct scored_list *list, int64_t chunk_id, double score)
 {
-    struct scored item = {.chunk_id = chunk_id, .score = score};
+    scored_list_offer_item(list, (struct scored){.chunk_id = chunk_id, .score = score});
+}
+
+void scored_list_offer_item(struct scored_list *list, struct scored item)
+{
     if (list->count < list->capacity) {
         size_t i = list->count++;
         for (; i && better(&list->items[(i - 1) / 2], &item); i = (i - 1) / 2)

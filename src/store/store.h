@@ -228,6 +228,8 @@ CHECKED rag_status store_compact(struct store *store, const struct events *event
 struct scored {
     int64_t chunk_id;
     double score;
+    double share; /* by words: of the ceiling, the part of the words that are there at all; else
+                     0 */
 };
 
 struct scored_list {

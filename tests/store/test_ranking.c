@@ -160,16 +160,19 @@ static size_t rank_all(const struct model *model, unsigned *words, size_t count,
     sort_words(words, s.idf, count);
     for (size_t i = 0; i < model->count; i++) {
         const struct model_chunk *chunk = &model->chunks[i];
-        double score = 0, norm = K1 * (1 - B + B * chunk->length / s.average);
+        double score = 0, held = 0, all = 0,
+               norm = K1 * (1 - B + B * chunk->length / s.average);
         bool any = false;
         for (size_t j = 0; j < count && chunk->live; j++) {
             unsigned tf = chunk->counts[words[j]];
             any |= tf > 0;
+            all += s.idf[j];
+            held += tf ? s.idf[j] : 0;
             if (tf)
                 score += s.idf[j] * tf * (K1 + 1) / (tf + norm);
         }
         if (any && (!within || id_ranges_have(within, chunk->id)))
-            out[found++] = (struct scored){chunk->id, score};
+            out[found++] = (struct scored){chunk->id, score, held / all};
     }
     qsort(out, found, sizeof *out, better);
     return found;
@@ -216,6 +219,7 @@ static void compare(struct fixture *f, const struct model *model, size_t k)
     for (size_t i = 0; i < list.count; i++) {
         assert_int_equal(list.items[i].chunk_id, expected[i].chunk_id);
         assert_true(list.items[i].score == expected[i].score);
+        assert_true(fabs(list.items[i].share - expected[i].share) < 1e-12);
     }
     scored_list_release(&list);
 }

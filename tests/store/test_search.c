@@ -3,7 +3,6 @@
 #include "store/fixture.h"
 
 #include "store/dot.h"
-#include "store/fusion.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -269,58 +268,6 @@ static void headings_are_searched_too(void **state)
     scored_list_release(&found);
 }
 
-/* ---- Fusion ---- */
-
-static struct scored_list list(struct scored *items, size_t count)
-{
-    return (struct scored_list){.items = items, .count = count, .capacity = count};
-}
-
-static void fusion_follows_strong_words(void **state)
-{
-    (void)state;
-    struct scored dense[] = {{1, 0.9}, {2, 0.8}, {3, 0.7}}, words[] = {{3, 6}, {7, 3}};
-    struct scored_list d = list(dense, 3), w = list(words, 2), out;
-    rag_error error;
-    assert_ok(fuse(&d, &w, 10, NULL, 10, &out, &error), &error);
-    assert_int_equal(out.count, 4);
-    assert_int_equal(out.items[0].chunk_id, 3);
-    double z = sqrt(1.5); /* (0.7 - 0.8) / sqrt(0.02 / 3) */
-    assert_true(fabs(out.items[0].score - (12 * 0.6 - z)) < 1e-9);
-    assert_int_equal(out.items[1].chunk_id, 7); /* its cosine counts as the list's last */
-    assert_true(fabs(out.items[1].score - (12 * 0.3 - z)) < 1e-9);
-    scored_list_release(&out);
-    double cosines[] = {NAN, 0.9};
-    assert_ok(fuse(&d, &w, 10, cosines, 2, &out, &error), &error);
-    assert_int_equal(out.count, 2);
-    assert_true(fabs(out.items[0].score - (12 * 0.6 - z)) < 1e-9);
-    assert_true(fabs(out.items[1].score - (12 * 0.3 + z)) < 1e-9);
-    scored_list_release(&out);
-}
-
-static void fusion_leaves_the_dense_order_where_words_say_nothing(void **state)
-{
-    (void)state;
-    struct scored dense[] = {{4, 0.9}, {2, 0.8}, {3, 0.7}}, words[] = {{3, 0.02}};
-    struct scored_list d = list(dense, 3), w = list(words, 1), none = {0}, out;
-    rag_error error;
-    const struct scored_list *const lexical[] = {&w, &none};
-    for (size_t j = 0; j < 2; j++) {
-        assert_ok(fuse(&d, lexical[j], j ? 0 : 10, NULL, 10, &out, &error), &error);
-        assert_int_equal(out.count, 3);
-        for (size_t i = 0; i < 3; i++)
-            assert_int_equal(out.items[i].chunk_id, dense[i].chunk_id);
-        scored_list_release(&out);
-    }
-    assert_ok(fuse(&none, &w, 10, NULL, 10, &out, &error), &error);
-    assert_int_equal(out.count, 1);
-    assert_true(isfinite(out.items[0].score));
-    scored_list_release(&out);
-    assert_ok(fuse(&none, &none, 0, NULL, 10, &out, &error), &error);
-    assert_int_equal(out.count, 0);
-    scored_list_release(&out);
-}
-
 /* Every third chunk, some twos, and some that are not there. */
 static struct id_ranges some_ranges(struct id_range *items)
 {
@@ -404,8 +351,6 @@ int main(void)
         TEST(a_question_may_be_a_book),
         TEST(chinese_is_found_by_characters_and_pairs),
         TEST(headings_are_searched_too),
-        cmocka_unit_test(fusion_follows_strong_words),
-        cmocka_unit_test(fusion_leaves_the_dense_order_where_words_say_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
