@@ -19,8 +19,7 @@ enum {
 };
 
 /* Shares of the words' weight: from SUPPORT_FULL on a sentence is supported, below
- * SUPPORT_LITTLE it is not. On the questions of docs/quality.md read as statements, see there.
- */
+ * SUPPORT_LITTLE it is not. docs/quality.md has what they tell apart. */
 #define SUPPORT_FULL   0.5
 #define SUPPORT_LITTLE 0.25
 
