@@ -56,7 +56,9 @@ function(rag_test name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(${name} PRIVATE
     TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
+  # Documents are read by a program of its own.
+  add_dependencies(${name} rag-reader)
   add_test(NAME ${name} COMMAND ${name} ${TEST_ARGUMENTS})
   set_tests_properties(${name} PROPERTIES LABELS "${TEST_LABELS}"
-    ENVIRONMENT "RAG_CACHE=${PROJECT_BINARY_DIR}/cache;${RAG_TEST_ENVIRONMENT};${TEST_ENVIRONMENT}")
+    ENVIRONMENT "RAG_CACHE=${PROJECT_BINARY_DIR}/cache;RAG_READER=$<TARGET_FILE:rag-reader>;${RAG_TEST_ENVIRONMENT};${TEST_ENVIRONMENT}")
 endfunction()

@@ -1,38 +1,33 @@
-/* From a file's bytes to a document: encoding, format, blocks. */
+/* From a file's bytes to a document: which reader, its answer, the files in the file. */
+#define _GNU_SOURCE
 #include "documents/document.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "documents/encoding.h"
+#include "documents/compose.h"
+#include "documents/formats.h"
+#include "documents/lines.h"
+#include "documents/titles.h"
+#include "documents/worker.h"
 #include "text/utf8.h"
 
 #include <string.h>
-#include <strings.h>
-
-/* The first whose suffix fits reads the file; the last one takes any other. */
-static const struct reader *const readers[] = {&markdown_reader, &plain_reader};
-
-enum { READER_COUNT = sizeof readers / sizeof *readers };
-
-static const struct reader *reader_of(const char *path)
-{
-    const char *suffix = strrchr(path_name(path), '.');
-    for (size_t i = 0; suffix && i < READER_COUNT; i++)
-        for (const char *const *s = readers[i]->suffixes; *s; s++)
-            if (strcasecmp(suffix, *s) == 0)
-                return readers[i];
-    return NULL;
-}
 
 bool document_supported(const char *path)
 {
-    return reader_of(path) != NULL;
+    return format_of_name(path) != NULL;
 }
 
 void document_release(struct document *document)
 {
     free(document->path);
     free(document->blocks);
+    free(document->places);
+    free(document->parts);
     buf_release(&document->text);
+    buf_release(&document->names);
+    buf_release(&document->metadata);
+    buf_release(&document->warnings);
+    buf_release(&document->part_bytes);
     *document = (struct document){0};
 }
 
@@ -49,6 +44,31 @@ bool document_push(struct document *document, struct block block)
     document->blocks[document->block_count++] = block;
     return true;
 }
+
+bool document_push_place(struct document *document, size_t begin, enum place_kind kind,
+                         uint32_t number, const char *name)
+{
+    struct buf *names = &document->names;
+    struct place place = {.begin = begin, .kind = kind, .number = number};
+    if (names->size == 0 && !buf_append_char(names, 0))
+        return false;
+    if (name && *name) {
+        place.name = (uint32_t)names->size;
+        if (!buf_append(names, name, strlen(name) + 1))
+            return false;
+    }
+    if (document->place_count >= UINT32_MAX ||
+        !array_reserve(&document->places, &document->place_capacity, document->place_count + 1,
+                       sizeof *document->places))
+        return false;
+    place.parent = (uint32_t)document->place_count;
+    while (place.parent && document->places[place.parent - 1].kind >= kind)
+        place.parent = document->places[place.parent - 1].parent;
+    document->places[document->place_count++] = place;
+    return true;
+}
+
+/* ---- Titles and places ------------------------------------------------------ */
 
 static void one_line(struct buf *out, size_t from)
 {
@@ -75,32 +95,104 @@ bool document_title(const struct document *document, const struct block *heading
 {
     const char *name = document->text.data + heading->name_begin;
     size_t size = heading->name_end - heading->name_begin, before = out->size;
-    if (!document->reader->title(name, size, out))
+    bool ok = heading->markup == TITLE_MARKDOWN ? markdown_title(name, size, out)
+              : heading->markup == TITLE_LATEX  ? latex_title(name, size, out)
+                                                : plain_title(name, size, out);
+    if (!ok)
         return false;
     one_line(out, before);
     return true;
 }
 
-/* Finds the blocks of the text that is in `out`. */
-static rag_status read_blocks(const char *name, const struct reader *reader,
-                              struct document *out, rag_error *error)
+/* "sheet Sales", "page 3", "00:01:05". */
+static bool append_place(const struct document *document, const struct place *place,
+                         struct buf *out)
 {
-    out->reader = reader ? reader : readers[READER_COUNT - 1];
-    out->format = out->reader->format;
-    out->path = strdup(name);
-    if (!out->path || !buf_reserve(&out->text, 0))
-        return fail_memory(error);
-    return out->reader->read(out, error);
+    static const char *const words[PLACE_KINDS] = {
+        [PLACE_MESSAGE] = "message ", [PLACE_CHAPTER] = "chapter ", [PLACE_SHEET] = "sheet ",
+        [PLACE_SLIDE] = "slide ",     [PLACE_PAGE] = "page ",       [PLACE_CELL] = "cell ",
+        [PLACE_RECORD] = "record ",
+    };
+    const char *name = place->name ? document->names.data + place->name : NULL;
+    const char *word = words[place->kind] ? words[place->kind] : "";
+    if (place->kind == PLACE_TIME) {
+        uint32_t seconds = place->number / 1000;
+        return buf_printf(out, "%02u:%02u:%02u", seconds / 3600, seconds / 60 % 60,
+                          seconds % 60);
+    }
+    /* A number is shorter than a title, and says as much beside the heading. */
+    bool by_name = name && (place->kind == PLACE_SHEET || place->kind == PLACE_CELL ||
+                            place->kind == PLACE_ENTRY || !place->number);
+    return by_name ? buf_printf(out, "%s%s", word, name)
+                   : buf_printf(out, "%s%u", word, place->number);
 }
 
-rag_status document_parse(const char *name, const void *bytes, size_t size,
-                          struct document *out, rag_error *error)
+bool document_place(const struct document *document, size_t byte, struct buf *out)
 {
-    *out = (struct document){.text = BUF_INIT(DOCUMENT_MAX_BYTES)};
-    const char *encoding;
-    rag_status status = encoding_to_utf8(bytes, size, &out->text, &encoding, error);
+    const struct place *last[PLACE_KINDS] = {0};
+    size_t low = 0, high = document->place_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (document->places[middle].begin <= byte)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low; low = document->places[low - 1].parent)
+        last[document->places[low - 1].kind] = &document->places[low - 1];
+    size_t before = out->size;
+    for (unsigned kind = 0; kind < PLACE_KINDS; kind++)
+        if (last[kind] && ((out->size > before && !buf_append_text(out, ", ")) ||
+                           !append_place(document, last[kind], out)))
+            return false;
+    return true;
+}
+
+/* ---- Reading ---------------------------------------------------------------- */
+
+/* The text of a PDF comes from a program; what it means, from a worker as for all others. */
+static rag_status read_pdf(const char *name, rag_text bytes, struct document *out,
+                           rag_error *error)
+{
+    struct buf text = BUF_INIT(DOCUMENT_MAX_BYTES);
+    rag_status status = worker_run("pdftotext", bytes, &text, error);
+    if (status == RAG_INPUT && memmem(bytes.data, bytes.size, "/Encrypt", 8))
+        status = fail_with(error, RAG_INPUT,
+                           "a PDF with a password; save it without one, for instance with "
+                           "qpdf --decrypt");
     if (!status)
-        status = read_blocks(name, reader_of(name), out, error);
+        status = worker_read(name, "pdf", (rag_text){text.data ? text.data : "", text.size},
+                             out, error);
+    buf_release(&text);
+    return status;
+}
+
+rag_status compose_read(const char *name, rag_text bytes, struct composing *composing,
+                        struct document *out, rag_error *error)
+{
+    *out = DOCUMENT_INIT;
+    if (composing->depth > COMPOSE_MAX_DEPTH)
+        return fail_with(error, RAG_INPUT, "archives in archives, more than %d deep",
+                         COMPOSE_MAX_DEPTH);
+    rag_status status = format_is_pdf(name, bytes.data, bytes.size)
+                            ? read_pdf(name, bytes, out, error)
+                            : worker_read(name, NULL, bytes, out, error);
+    if (!status)
+        status = compose_parts(out, composing, error);
+    if (status)
+        document_release(out);
+    return status;
+}
+
+/* Gives the document its name, or the error. */
+static rag_status finish(rag_status status, const char *name, struct document *out,
+                         rag_error *error)
+{
+    if (!status) {
+        out->path = strdup(name);
+        if (!out->path)
+            status = fail_memory(error);
+    }
     if (status) {
         status = fail_within(error, status, "%s", name);
         document_release(out);
@@ -108,51 +200,32 @@ rag_status document_parse(const char *name, const void *bytes, size_t size,
     return status;
 }
 
+rag_status document_parse(const char *name, const void *bytes, size_t size,
+                          struct document *out, rag_error *error)
+{
+    struct composing composing = {0};
+    rag_text text = {size ? bytes : "", size};
+    return finish(compose_read(name, text, &composing, out, error), name, out, error);
+}
+
 rag_status document_of_text(const char *name, const char *format, rag_text text,
                             struct document *out, rag_error *error)
 {
-    *out = (struct document){.text = BUF_INIT(DOCUMENT_MAX_BYTES)};
-    const struct reader *reader = NULL;
-    for (size_t i = 0; i < READER_COUNT; i++)
-        if (strcmp(readers[i]->format, format) == 0)
-            reader = readers[i];
-    if (!reader)
+    *out = (struct document){0};
+    if (strcmp(format, "text") != 0 && strcmp(format, "markdown") != 0)
         return fail_with(error, RAG_INPUT,
                          "%s: there is no format \"%s\"; it is \"text\" or \"markdown\"", name,
                          format);
-    rag_status status = buf_append(&out->text, text.data, text.size)
-                            ? read_blocks(name, reader, out, error)
-                            : fail_memory(error);
-    if (status)
-        document_release(out);
-    return status;
+    return finish(worker_read(name, format, text, out, error), name, out, error);
 }
 
 rag_status document_read(const char *path, struct document *out, rag_error *error)
 {
-    *out = (struct document){.text = BUF_INIT(DOCUMENT_MAX_BYTES)};
-    rag_status status = file_read(path, &out->text, error);
-    if (status) {
-        document_release(out);
-        return status;
-    }
-    const char *encoding;
-    const char *bytes = out->text.data ? out->text.data : "";
-    status = encoding_detect(bytes, out->text.size, &encoding, error);
-    if (!status && strcmp(encoding, "UTF-8") == 0) {
-        /* The bytes stay where they are: a second copy of 1 GB is not needed. */
-        status = read_blocks(path, reader_of(path), out, error);
-    } else if (!status) {
-        struct buf raw = out->text;
-        out->text = BUF_INIT(DOCUMENT_MAX_BYTES);
-        status = encoding_to_utf8(raw.data, raw.size, &out->text, &encoding, error);
-        buf_release(&raw);
-        if (!status)
-            status = read_blocks(path, reader_of(path), out, error);
-    }
-    if (status) {
-        status = fail_within(error, status, "%s", path);
-        document_release(out);
-    }
+    struct buf bytes = BUF_INIT(DOCUMENT_MAX_BYTES);
+    *out = (struct document){0};
+    rag_status status = file_read(path, &bytes, error);
+    if (!status)
+        status = document_parse(path, bytes.data, bytes.size, out, error);
+    buf_release(&bytes);
     return status;
 }

@@ -38,6 +38,18 @@ static inline bool is_blank(const char *text, size_t begin, size_t end)
     return skip_blanks(text, begin, end) == end;
 }
 
+/* The bytes of the space at `at`, no-break and ideographic ones too; 0: none is there. */
+static inline size_t space_length(const char *text, size_t size, size_t at)
+{
+    if (at >= size)
+        return 0;
+    if (is_blank_byte(text[at]))
+        return 1;
+    if (size - at >= 2 && memcmp(text + at, "\xC2\xA0", 2) == 0)
+        return 2;
+    return size - at >= 3 && memcmp(text + at, "\xE3\x80\x80", 3) == 0 ? 3 : 0;
+}
+
 /* The bytes of a byte order mark at the front: 3 or 0. */
 static inline size_t byte_order_mark(const char *text, size_t size)
 {

@@ -1,7 +1,7 @@
 /* Markdown: CommonMark 0.29 with GitHub's tables, front matter, and LaTeX formulas.
  *
  * Only blocks are needed, as ranges of whole lines. The text goes through three steps,
- * in pieces of about PIECE bytes so that memory stays bounded:
+ * in pieces of about MARKDOWN_PIECE bytes so that memory stays bounded:
  *   markdown_outline.c  copies the lines with all inline markup made harmless, and
  *                       finds formulas and front matter;
  *   markdown_tree.c     lets cmark find the blocks of the copy;
@@ -21,12 +21,9 @@
 #include "documents/lines.h"
 
 enum {
-    PIECE = 1 << 20,
     PIECE_MAX = 1 << 28, /* a longer block is cut there */
     TITLE_MAX_LINES = 3, /* more lines before "---" are a paragraph above a rule */
 };
-
-static const char *const suffixes[] = {".md", ".markdown", ".mdown", ".mkd", NULL};
 
 struct conversion {
     struct document *document;
@@ -119,7 +116,7 @@ static bool push_heading(struct conversion *c, unsigned level, size_t first, siz
 {
     if (last - first > TITLE_MAX_LINES)
         return push_lines(c, (struct block){.kind = BLOCK_PARAGRAPH}, first, last);
-    struct block block = {.kind = BLOCK_HEADING, .level = level};
+    struct block block = {.kind = BLOCK_HEADING, .level = level, .markup = TITLE_MARKDOWN};
     size_t title_last = last > first ? last - 1 : last;
     find_title(c->document->text.data, &block, line_begin(c, first), line_stop(c, title_last));
     return push_lines(c, block, first, last);
@@ -290,11 +287,3 @@ rag_status markdown_read(struct document *document, size_t piece, rag_error *err
     outline_release(&outline);
     return status;
 }
-
-static rag_status read_markdown(struct document *document, rag_error *error)
-{
-    return markdown_read(document, PIECE, error);
-}
-
-const struct reader markdown_reader = {
-    .format = "markdown", .suffixes = suffixes, .read = read_markdown, .title = markdown_title};

@@ -4,11 +4,10 @@
 
 #include "documents/document.h"
 
-/* Appends a heading's words without markup. */
-CHECKED bool markdown_title(const char *name, size_t size, struct buf *out);
+enum { MARKDOWN_PIECE = 1 << 20 };
 
-/* Reads the document's text in pieces of about so many bytes; the blocks do not depend
- * on it. */
+/* Fills the document's blocks from its text, in pieces of about so many bytes, MARKDOWN_PIECE
+ * unless it is tested; the blocks do not depend on it. */
 CHECKED rag_status markdown_read(struct document *document, size_t piece, rag_error *error);
 
 /* ---- markdown_outline.c: the lines as the block parser is to see them ---- */

@@ -2,7 +2,7 @@
  * images (their text stays), HTML tags, attribute lists ({#id .class}), labels
  * (:label:`x`) and backslashes in front of punctuation. An approximation is enough: a
  * title is shown and embedded, and the text itself is kept as it is. */
-#include "documents/markdown.h"
+#include "documents/titles.h"
 
 #include <string.h>
 

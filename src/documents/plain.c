@@ -7,7 +7,7 @@
  *   manuals do: "Chapter 3. Title", "Appendix A. Title", "Part II. Title",
  *   "1.2. Title", "1.2.3 Title", "第 3 章 Title", "第三节 Title", "附录 A Title".
  * A lone "1. Title" is no heading: lists look like that. */
-#include "documents/document.h"
+#include "documents/plain.h"
 #include "documents/lines.h"
 #include "text/utf8.h"
 
@@ -19,8 +19,6 @@ enum {
     NUMBER_MAX_PARTS = 6,
     NUMBER_MAX_DIGITS = 3, /* 2021.12.24 counts nothing */
 };
-
-static const char *const suffixes[] = {".txt", ".text", NULL};
 
 /* ---- Counted headings ------------------------------------------------------- */
 
@@ -46,18 +44,6 @@ static bool begins_like_a_title(const char *text, size_t size)
     utf8proc_category_t category = utf8proc_category(code);
     return category == UTF8PROC_CATEGORY_LU || category == UTF8PROC_CATEGORY_LT ||
            category == UTF8PROC_CATEGORY_LO || code == '"' || code == '/' || code == '.';
-}
-
-/* The bytes of the space at `at`, no-break and ideographic ones too; 0: none is there. */
-static size_t space_length(const char *text, size_t size, size_t at)
-{
-    if (at >= size)
-        return 0;
-    if (is_blank_byte(text[at]))
-        return 1;
-    if (size - at >= 2 && memcmp(text + at, "\xC2\xA0", 2) == 0)
-        return 2;
-    return size - at >= 3 && memcmp(text + at, "\xE3\x80\x80", 3) == 0 ? 3 : 0;
 }
 
 static size_t skip_spaces(const char *text, size_t size, size_t at)
@@ -173,8 +159,7 @@ static bool chinese_appendix(const char *text, size_t size, size_t *title)
     return *title == size || *title > at;
 }
 
-/* The level of a line that counts as a heading, 0 if it does not. */
-static unsigned counted_level(const char *text, size_t size)
+unsigned plain_counted_level(const char *text, size_t size)
 {
     size_t title = 0;
     unsigned level = decimal_number(text, size, &title);
@@ -233,7 +218,7 @@ static struct block read_block(const char *text, size_t size, size_t line)
             return block;
         }
         if (at == line && is_blank_line(text, next, next_end))
-            block.level = counted_level(text + at, name_end - at);
+            block.level = plain_counted_level(text + at, name_end - at);
         if (block.level)
             return block;
     }
@@ -247,11 +232,11 @@ static struct block read_block(const char *text, size_t size, size_t line)
     return block;
 }
 
-static rag_status read_plain(struct document *document, rag_error *error)
+rag_status plain_read_lines(struct document *document, size_t begin, size_t size,
+                            rag_error *error)
 {
     const char *text = document->text.data;
-    size_t size = document->text.size;
-    for (size_t line = byte_order_mark(text, size); line < size;) {
+    for (size_t line = begin; line < size;) {
         size_t end = line_end(text, size, line);
         if (is_blank_line(text, line, end)) {
             line = end + 1;
@@ -265,16 +250,8 @@ static rag_status read_plain(struct document *document, rag_error *error)
     return RAG_OK;
 }
 
-static bool plain_title(const char *name, size_t size, struct buf *out)
+rag_status plain_read(struct document *document, rag_error *error)
 {
-    for (size_t at = 0; at < size;) {
-        size_t n = space_length(name, size, at);
-        if (!buf_append_char(out, n ? ' ' : name[at]))
-            return false;
-        at += n ? n : 1;
-    }
-    return true;
+    size_t begin = byte_order_mark(document->text.data, document->text.size);
+    return plain_read_lines(document, begin, document->text.size, error);
 }
-
-const struct reader plain_reader = {
-    .format = "text", .suffixes = suffixes, .read = read_plain, .title = plain_title};

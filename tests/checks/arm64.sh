@@ -11,15 +11,21 @@ trap 'rm -rf "$work"' EXIT
 mkdir -p "$work/include/openssl"
 own=/usr/include/$(gcc -print-multiarch)
 ln -s "$own/curl" "$work/include/curl"
+ln -s "$own/expat_config.h" "$work/include/"
 ln -s /usr/include/openssl/* "$own"/openssl/* "$work/include/openssl/"
 for name in sqlite3.h jansson.h jansson_config.h utf8proc.h cmark-gfm.h cmark-gfm_export.h \
-    cmark-gfm_version.h xxhash.h; do
+    cmark-gfm_version.h xxhash.h gumbo.h tag_enum.h archive.h archive_entry.h expat.h expat_external.h \
+    seccomp.h seccomp-syscalls.h; do
     ln -s "/usr/include/$name" "$work/include/$name"
 done
 count=0
 for source in src/*/*.c cli/*.c; do
-    case $source in *_avx2.c | *_avx512*.c | *_amx.c) continue ;; esac
-    aarch64-linux-gnu-gcc -std=c11 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -O1 -fopenmp \
+    features='-D_DEFAULT_SOURCE -DRAG_INSTALLED_READER="/"'
+    case $source in
+    *_avx2.c | *_avx512*.c | *_amx.c) continue ;;
+    src/readers/*) features=-D_GNU_SOURCE ;;
+    esac
+    aarch64-linux-gnu-gcc -std=c11 -D_POSIX_C_SOURCE=200809L $features -O1 -fopenmp \
         -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror \
         -ffp-contract=off -Iinclude -Isrc -Icli -isystem "$work/include" -c "$source" \
         -o "$work/object.o"

@@ -2,13 +2,14 @@
 """Checks that includes go one way: layers.py ROOT
 
 A folder of src/ includes only itself and the stations before it; the command line and the
-examples include the public header (and their own files) alone.
+examples include the public header (and their own files) alone. Nothing includes the readers, which
+are a program of their own.
 """
 import pathlib
 import re
 import sys
 
-STATIONS = "base text documents model encoder store chat pipeline server".split()
+STATIONS = "base text documents readers model encoder store chat pipeline server".split()
 INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^">]+)[">]')
 
 
@@ -28,6 +29,8 @@ def check(root):
             station = name.split("/")[0]
             if "/" in name and station in STATIONS and STATIONS.index(station) > here:
                 problems.append(f"{path.relative_to(root)}:{number}: includes {name}, which comes after it")
+            if station == "readers" and path.parent.name != "readers":
+                problems.append(f"{path.relative_to(root)}:{number}: includes {name}, of rag-reader")
             if "/" not in name and (path.parent / name).exists():
                 problems.append(f"{path.relative_to(root)}:{number}: write {path.parent.name}/{name}")
     for folder in ("cli", "examples", "src/server"):

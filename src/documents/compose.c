@@ -1,0 +1,143 @@
+#include "documents/compose.h"
+#include "base/memory.h"
+
+#include <string.h>
+
+enum { HEADING_LEVELS = 6 };
+
+/* The document that is put together: the source's own text in stretches, parts in between. */
+struct composition {
+    struct document *source;
+    struct document made;
+    size_t text, block, place; /* of the source: those before are taken */
+};
+
+static bool append_name(struct document *to, const struct document *from,
+                        const struct place *place, size_t begin)
+{
+    const char *name = place->name ? from->names.data + place->name : NULL;
+    return document_push_place(to, begin, place->kind, place->number, name);
+}
+
+/* Appends blocks and places from `block` and `place` on that lie before the byte `end`, their
+ * text being at `from` in one document and at `to` in the other. */
+static bool append_marks(struct document *to_document, const struct document *d, size_t *block,
+                         size_t *place, size_t end, size_t from, size_t to, unsigned level)
+{
+    for (; *block < d->block_count && d->blocks[*block].begin < end; (*block)++) {
+        struct block b = d->blocks[*block];
+        b.begin = b.begin - from + to;
+        b.end = b.end - from + to;
+        if (b.name_end) {
+            b.name_begin = b.name_begin - from + to;
+            b.name_end = b.name_end - from + to;
+        }
+        if (b.header_end)
+            b.header_end = b.header_end - from + to;
+        if (b.kind == BLOCK_HEADING)
+            b.level = b.level + level > HEADING_LEVELS ? HEADING_LEVELS : b.level + level;
+        if (!document_push(to_document, b))
+            return false;
+    }
+    for (; *place < d->place_count && (d->places[*place].begin < end || end == d->text.size);
+         (*place)++)
+        if (!append_name(to_document, d, &d->places[*place],
+                         d->places[*place].begin - from + to))
+            return false;
+    return true;
+}
+
+/* The source's own text up to `end`. */
+static bool append_own(struct composition *c, size_t end)
+{
+    struct document *d = c->source;
+    size_t to = c->made.text.size, from = c->text;
+    c->text = end;
+    return buf_append(&c->made.text, d->text.data + from, end - from) &&
+           append_marks(&c->made, d, &c->block, &c->place, end, from, to, 0);
+}
+
+/* A part's text, with empty lines around it. */
+static bool append_part(struct composition *c, const struct document *part, unsigned level)
+{
+    struct buf *text = &c->made.text;
+    size_t block = 0, place = 0;
+    size_t mark =
+        part->text.size >= 3 && memcmp(part->text.data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    size_t to = text->size;
+    return buf_append(text, part->text.data + mark, part->text.size - mark) &&
+           buf_append_text(text, "\n\n") &&
+           append_marks(&c->made, part, &block, &place, part->text.size, mark, to, level);
+}
+
+static bool warn(struct document *document, const char *name, const char *why)
+{
+    struct buf *warnings = &document->warnings;
+    /* Beyond its maximum no more are kept: the first ones tell enough. */
+    if (!buf_printf(warnings, "%s: %s\n", name, why) && warnings->size < warnings->max / 2)
+        return false;
+    return true;
+}
+
+static bool take_warnings(struct document *to, const struct document *part)
+{
+    return part->warnings.size > to->warnings.max - to->warnings.size ||
+           buf_append(&to->warnings, part->warnings.data, part->warnings.size);
+}
+
+static rag_status read_part(struct composition *c, const struct part *part,
+                            struct composing *composing, rag_error *error)
+{
+    const struct buf *bytes = &c->source->part_bytes;
+    const char *name = bytes->data + part->name;
+    struct document read;
+    rag_error trouble;
+    if (composing->parts++ >= COMPOSE_MAX_PARTS)
+        return fail_with(error, RAG_INPUT, "more than %d files in it", COMPOSE_MAX_PARTS);
+    composing->bytes += part->end - part->begin;
+    if (composing->bytes > DOCUMENT_MAX_BYTES)
+        return fail_with(error, RAG_INPUT, "the files in it have more than %d bytes",
+                         DOCUMENT_MAX_BYTES);
+    composing->depth++;
+    rag_status status =
+        compose_read(name, (rag_text){bytes->data + part->begin, part->end - part->begin},
+                     composing, &read, &trouble);
+    composing->depth--;
+    bool ok;
+    if (status == RAG_INPUT) {
+        ok = warn(&c->made, name, trouble.message);
+    } else if (status) {
+        return fail_with(error, status, "%s: %s", name, trouble.message);
+    } else {
+        ok = append_part(c, &read, part->level) && take_warnings(&c->made, &read);
+        document_release(&read);
+    }
+    return ok ? RAG_OK : fail_memory(error);
+}
+
+rag_status compose_parts(struct document *document, struct composing *composing,
+                         rag_error *error)
+{
+    if (document->part_count == 0)
+        return RAG_OK;
+    struct composition c = {.source = document, .made = DOCUMENT_INIT};
+    rag_status status = buf_reserve(&c.made.text, 0) ? RAG_OK : fail_memory(error);
+    for (size_t i = 0; i < document->part_count && !status; i++) {
+        const struct part *part = &document->parts[i];
+        status = append_own(&c, part->at) ? read_part(&c, part, composing, error)
+                                          : fail_memory(error);
+    }
+    if (!status && (!append_own(&c, document->text.size) || !take_warnings(&c.made, document)))
+        status = fail_memory(error);
+    if (status) {
+        document_release(&c.made);
+        return status;
+    }
+    c.made.format = document->format;
+    struct buf metadata = document->metadata;
+    document->metadata = c.made.metadata;
+    c.made.metadata = metadata;
+    document_release(document);
+    *document = c.made;
+    return RAG_OK;
+}

@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""What rag reads of files that other programs have made: test_formats.py READ_DOCUMENT RAG_READER
+
+The files are those of tests/data/readers (make_files.py says which programs made them), and the
+documentation of Debian packages; what of those is not installed is left out, and named.
+"""
+import gzip
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+DATA = TESTS / "data" / "readers"
+DOC = pathlib.Path("/usr/share/doc")
+PROGRAM = READER = None
+
+
+class Document:
+    def __init__(self, path):
+        run = subprocess.run([PROGRAM, path], env={**os.environ, "RAG_READER": READER},
+                             stdout=subprocess.PIPE, timeout=300)
+        self.status = run.returncode
+        self.output = run.stdout.decode("utf-8")
+        parts = re.split(r"^== (\w+) (\d+) \[([^\]]*)\] ?(.*)$", self.output, flags=re.M)
+        self.head = parts[0]
+        # (kind, level, place, title, text)
+        self.blocks = [(parts[i], int(parts[i + 1]), parts[i + 2], parts[i + 3], parts[i + 4].strip("\n"))
+                       for i in range(1, len(parts), 5)]
+        self.headings = [(block[1], block[3]) for block in self.blocks if block[0] == "heading"]
+        self.tables = [block[4] for block in self.blocks if block[0] == "table"]
+        self.text = "\n\n".join(block[4] for block in self.blocks)
+
+    def place_of(self, text):
+        return next(block[2] for block in self.blocks if text in block[4])
+
+    def kind_of(self, text):
+        return next(block[0] for block in self.blocks if text in block[4])
+
+
+def read(name):
+    document = Document(DATA / name)
+    assert document.status == 0, f"{name}: {document.output}"
+    return document
+
+
+class Formats(unittest.TestCase):
+    def check_report(self, name, kind):
+        """The report, whoever made it: its structure, words, table, code and Chinese."""
+        d = read(name)
+        self.assertIn(f'"format": "{kind}"', d.head)
+        titles = [title for _, title in d.headings]
+        for title in ("Orchard report", "Trees and yields", "Irrigation", "中文说明"):
+            self.assertIn(title, titles, name)
+        self.assertEqual(titles.index("中文说明") - titles.index("Irrigation"), 1)
+        self.assertIn("two kinds of trees", d.text)
+        self.assertIn("The pond is not deep.", d.text)
+        self.assertIn("果园里有苹果树和梨树。每年九月采摘苹果，十月采摘梨子。", d.text)
+        self.assertEqual(d.kind_of("Apples are picked in September."), "item", name)
+        self.assertEqual(d.kind_of("area * speed"), "code", name)
+        self.assertIn("def flow(area, speed):\n    return area * speed", d.text)
+        [table] = [table for table in d.tables if "Apple" in table]
+        self.assertEqual(re.sub(" +", " ", table), "| Tree | Planted | Yield |\n| --- | --- | --- |\n"
+                         "| Apple | 1998 | 120 |\n| Pear | 2004 | 85 |", name)
+        return d
+
+    def test_docx(self):
+        d = self.check_report("pandoc.docx", "docx")
+        self.assertIn('"author":"Ada Example"', d.head)
+        self.check_report("libreoffice.docx", "docx")
+        d = read("python-docx.docx")
+        self.assertEqual(d.headings, [(1, "Orchard report"), (1, "Trees and yields"), (1, "中文说明")])
+        self.assertEqual(d.tables, ["| Tree | Yield |\n| --- | --- |\n| Apple | 120 |\n| Pear | 85 |"])
+
+    def test_odt(self):
+        self.check_report("pandoc.odt", "odt")
+        self.check_report("libreoffice.odt", "odt")
+        d = read("libreoffice-2.odt")
+        self.assertIn("中文说明", [title for _, title in d.headings])
+        self.assertEqual(d.tables, ["| Tree | Yield |\n| --- | --- |\n| Apple | 120 |\n| Pear | 85 |"])
+
+    def test_slides(self):
+        for name in ("pandoc.pptx", "libreoffice.pptx", "libreoffice.odp"):
+            d = read(name)
+            titles = [title for _, title in d.headings]
+            self.assertEqual(titles, ["Bees in spring", "First flights", "蜂蜜", "Numbers"], name)
+            self.assertEqual(d.place_of("willow"), "slide 2", name)
+            self.assertEqual(d.place_of("weather of last March"), "slide 2", name)
+            self.assertEqual(d.place_of("春天的蜂蜜颜色较浅。"), "slide 3", name)
+            self.assertEqual(d.tables, ["| Hive | Bees |\n| --- | --- |\n| North | 20000 |\n| South | 15000 |"], name)
+
+    def test_sheets(self):
+        for name in ("libreoffice.xlsx", "libreoffice.ods"):
+            d = read(name)
+            self.assertEqual(d.tables, ["| City | Product | Sold | Date |\n| --- | --- | --- | --- |\n"
+                                        "| Köln | Apples, red | 120 | 2023-01-31 |\n"
+                                        "| 北京 | Pears | 85 | 2023-02-28 |\n"
+                                        '| Graz | The "good" plums | 40 | 2023-03-31 |'], name)
+            self.assertTrue(d.place_of("Köln").startswith("sheet sales, cell A1"), name)
+        for name in ("openpyxl.xlsx", "libreoffice-2.xlsx", "libreoffice-2.ods"):
+            d = read(name)
+            self.assertEqual(d.headings, [(1, "Sales"), (1, "空 & more")], name)
+            self.assertEqual(d.place_of("Sales of the year"), "sheet Sales, cell A1")
+            self.assertEqual(d.place_of("Apples, red"), "sheet Sales, cell B3")
+            self.assertIn("| 北京 | Pears | 85 | 2023-02-28 |", d.text, name)
+            self.assertEqual(d.place_of("| ok | TRUE | 0.1 |"), "sheet 空 & more, cell A1", name)
+
+    def test_epub(self):
+        self.check_report("pandoc.epub", "epub")
+        d = read("libreoffice.epub")
+        self.assertIn("两种" if "两种" in d.text else "two kinds of trees", d.text)
+
+    def test_html(self):
+        self.check_report("pandoc.html", "html")
+        d = read("libreoffice.html")
+        self.assertIn("Irrigation", [title for _, title in d.headings])
+        self.assertIn("| Apple | 1998 | 120 |", d.text)
+
+    def test_pdf(self):
+        d = read("libreoffice.pdf")
+        self.assertIn('"format": "pdf"', d.head)
+        self.assertEqual(d.place_of("two kinds of trees"), "page 1")
+        self.assertIn("果园里有苹果树和梨树。每年九月采摘苹果，十月采摘梨子。", d.text)
+
+    def test_pdf_with_a_password_damaged_or_without_text(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "x.pdf"
+            whole = (DATA / "libreoffice.pdf").read_bytes()
+            path.write_bytes(whole[:3000])
+            self.assertIn("it is damaged", self.refusal(path))
+            path.write_bytes(whole[:3000] + b" /Encrypt 5 0 R ")
+            self.assertIn("with a password", self.refusal(path))
+            path.write_bytes(blank_pdf())
+            self.assertIn("without a text layer", self.refusal(path))
+
+    def refusal(self, path):
+        document = Document(path)
+        self.assertEqual(document.status, 3, document.output)
+        self.assertIn(str(path), document.output)
+        return document.output
+
+
+def blank_pdf():
+    """A PDF of one page with nothing on it, as a scan has no text."""
+    objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+               b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 200] >>"]
+    out, offsets = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        offsets.append(len(out))
+        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    start = len(out)
+    out += b"xref\n0 4\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    return out + b"trailer << /Size 4 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % start
+
+
+class Packages(unittest.TestCase):
+    """Documentation of Debian packages, each made by a different program."""
+
+    def document(self, path, unpack=False):
+        path = pathlib.Path(path)
+        if not path.exists():
+            print(f"left out, for it is not installed: {path}")
+            self.skipTest(str(path))
+        if not unpack:
+            return Document(path)
+        with tempfile.TemporaryDirectory() as folder:
+            copy = pathlib.Path(folder) / path.stem
+            copy.write_bytes(gzip.open(path).read())
+            return Document(copy)
+
+    def test_html_of_docbook(self):
+        d = self.document("/usr/share/debian-reference/ch02.zh-cn.html")
+        self.assertIn((3, "2.1.1. 软件包配置"), d.headings)
+        self.assertIn("| apt | V:874", d.text)
+        self.assertNotIn("上一页", d.text)
+
+    def test_html_of_sphinx(self):
+        d = self.document(DOC / "debian-policy/policy.html/ch-source.html")
+        self.assertEqual(d.headings[0], (1, "4. Source packages"))
+        self.assertNotIn("Quick search", d.text)
+        self.assertNotIn("¶", d.text)
+
+    def test_html_of_asciidoc(self):
+        d = self.document(DOC / "git-doc/git-diff-index.html")
+        self.assertIn((2, "DESCRIPTION"), d.headings)
+        self.assertEqual(d.kind_of("git diff-index [-m]"), "code")
+
+    def test_epub_of_sphinx(self):
+        d = self.document(DOC / "debian-policy/policy.epub")
+        self.assertIn((2, "1.1. Scope"), d.headings)
+        self.assertEqual(d.place_of("It is not a tutorial on how to build packages"), "chapter 2")
+        d = self.document("/usr/share/developers-reference/developers-reference.epub")
+        self.assertIn((1, "2. Applying to Become a Member"), d.headings)
+
+    def test_pdf_of_xetex_in_chinese(self):
+        d = self.document("/usr/share/debian-reference/debian-reference.zh-cn.pdf")
+        self.assertIn((3, "1.4.2 定制 bash"), d.headings)
+        self.assertEqual(d.place_of("你可以通过“~/.bashrc”来定制"), "page 46")
+
+    def test_pdf_of_latex(self):
+        d = self.document(DOC / "debian-policy/policy.pdf.gz", unpack=True)
+        self.assertGreater(len(d.headings), 80)
+        self.assertIn("Debian Policy Manual", d.head)
+
+    def test_pdf_of_a_formatter(self):
+        d = self.document(DOC / "debian-policy/fhs/fhs-3.0.pdf.gz", unpack=True)
+        self.assertIn((2, "1.1. Purpose"), d.headings)
+
+
+if __name__ == "__main__":
+    PROGRAM, READER = sys.argv.pop(1), sys.argv.pop(1)
+    unittest.main()
