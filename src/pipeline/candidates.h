@@ -9,7 +9,8 @@
 struct candidate {
     int64_t chunk_id;
     double score, dense, lexical, rerank;
-    double evidence;           /* of the lexical leg; 0 where it did not see the chunk */
+    double support, evidence;  /* of the words (fusion.h); 0 where their leg did not see it */
+    double window;             /* late.h; NaN without late interaction */
     struct stored_chunk chunk; /* fetched when it is needed */
     bool fetched;
 };

@@ -75,25 +75,34 @@ static int by_id(const void *a, const void *b)
     return (x->chunk_id > y->chunk_id) - (x->chunk_id < y->chunk_id);
 }
 
-/* A leg's scores sorted by chunk, [list->count]; `scores` are those of the list's items (NULL:
- * their own). NULL: out of memory. */
+/* A leg's items sorted by chunk, [list->count], with other scores than their own where these
+ * are given. NULL: out of memory. */
 static struct scored *sort_by_id(const struct scored_list *list, const double *scores)
 {
     struct scored *sorted = alloc_array(list->count, sizeof *sorted);
     if (!sorted)
         return NULL;
-    for (size_t i = 0; i < list->count; i++)
-        sorted[i] = (struct scored){.chunk_id = list->items[i].chunk_id,
-                                    .score = scores ? scores[i] : list->items[i].score};
+    for (size_t i = 0; i < list->count; i++) {
+        sorted[i] = list->items[i];
+        if (scores)
+            sorted[i].score = scores[i];
+    }
     qsort(sorted, list->count, sizeof *sorted, by_id);
     return sorted;
+}
+
+/* What a leg says of a chunk; NULL: it did not see it. */
+static const struct scored *find_scored(const struct scored *sorted, size_t count,
+                                        int64_t chunk_id)
+{
+    const struct scored key = {.chunk_id = chunk_id};
+    return bsearch(&key, sorted, count, sizeof key, by_id);
 }
 
 /* The score of a chunk in a leg, NaN if it is not there. */
 static double score_of(const struct scored *sorted, size_t count, int64_t chunk_id)
 {
-    const struct scored key = {.chunk_id = chunk_id};
-    const struct scored *found = bsearch(&key, sorted, count, sizeof key, by_id);
+    const struct scored *found = find_scored(sorted, count, chunk_id);
     return found ? found->score : NAN;
 }
 
@@ -118,12 +127,17 @@ static rag_status note_candidates(struct search *search, const struct scored_lis
         *found = (struct candidate){.chunk_id = id,
                                     .score = best->items[i].score,
                                     .dense = score_of(cosines, dense->count, id),
-                                    .lexical = score_of(words, lexical->count, id),
-                                    .rerank = NAN};
+                                    .lexical = NAN,
+                                    .rerank = NAN,
+                                    .window = NAN};
         if (isnan(found->dense) && others)
             found->dense = score_of(others, lexical->count, id);
-        if (!isnan(found->lexical))
-            found->evidence = lexical_evidence(lexical, ceiling, found->lexical);
+        const struct scored *by_words = find_scored(words, lexical->count, id);
+        if (!by_words)
+            continue;
+        found->lexical = by_words->score;
+        found->support = lexical_support(by_words);
+        found->evidence = lexical_evidence(lexical, ceiling, by_words->score);
     }
 out:
     free(cosines);

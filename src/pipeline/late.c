@@ -31,7 +31,8 @@ rag_status late_query_make(rag_model *model, rag_text question, const struct eve
     out->tokens = (struct token_matrix){alloc_array(values, sizeof(float)), item->multi_count,
                                         item->multi_dimension};
     out->weights = alloc_array(item->multi_count, sizeof *out->weights);
-    if (!out->tokens.rows || !out->weights) {
+    out->matches = alloc_array(3 * item->multi_count, sizeof *out->matches);
+    if (!out->tokens.rows || !out->weights || !out->matches) {
         late_query_release(out);
         status = fail_memory(error);
         goto out;
@@ -53,6 +54,7 @@ void late_query_release(struct late_query *query)
 {
     free(query->tokens.rows);
     free(query->weights);
+    free(query->matches);
     *query = (struct late_query){0};
 }
 
@@ -66,26 +68,58 @@ static float inner_product(dot_fn *dot, const float *a, const float *b, size_t c
     return total;
 }
 
-double late_score(const struct late_query *query, const float *rows, size_t count)
+/* Each token's best cosine among these rows, at most as good as perfect. */
+static void match_rows(const struct late_query *query, const float *rows, size_t count,
+                       float *matches)
 {
     size_t dimension = query->tokens.dimension;
-    if (!count)
-        return 0;
     dot_fn *dot = dot_best();
-    double score = 0;
     for (size_t q = 0; q < query->tokens.count; q++) {
-        if (query->weights[q] == 0)
-            continue;
-        float best = -1;
-        for (size_t p = 0; p < count; p++) {
+        matches[q] = -1;
+        for (size_t p = 0; query->weights[q] != 0 && p < count; p++) {
             float cosine = inner_product(dot, query->tokens.rows + q * dimension,
                                          rows + p * dimension, dimension);
-            if (cosine > best)
-                best = cosine;
+            if (cosine > matches[q])
+                matches[q] = cosine;
         }
-        score += (double)query->weights[q] * (double)best;
     }
-    return score;
+}
+
+/* The weighted mean of the better of two matches for each token. */
+static double join_matches(const struct late_query *query, const float *a, const float *b)
+{
+    double sum = 0;
+    for (size_t q = 0; q < query->tokens.count; q++)
+        sum += (double)query->weights[q] * (double)(a[q] > b[q] ? a[q] : b[q]);
+    return sum;
+}
+
+struct late_match late_match(const struct late_query *query, const float *rows, size_t count)
+{
+    enum { STEP = LATE_WINDOW / 2 };
+    size_t tokens = query->tokens.count;
+    struct late_match match = {0, -1};
+    float *whole = query->matches, *now = whole + tokens, *before = now + tokens;
+    if (!count)
+        return (struct late_match){0};
+    for (size_t q = 0; q < tokens; q++)
+        whole[q] = before[q] = -1;
+    for (size_t begin = 0; begin < count; begin += STEP) {
+        size_t rest = count - begin;
+        match_rows(query, rows + begin * query->tokens.dimension, rest < STEP ? rest : STEP,
+                   now);
+        double window = join_matches(query, before, now);
+        if (window > match.window)
+            match.window = window;
+        for (size_t q = 0; q < tokens; q++)
+            if (now[q] > whole[q])
+                whole[q] = now[q];
+        float *other = before;
+        before = now;
+        now = other;
+    }
+    match.whole = join_matches(query, whole, whole);
+    return match;
 }
 
 struct token_vectors_entry {
@@ -162,10 +196,10 @@ static void keep(struct token_vectors *cache, int64_t chunk_id, const rag_embedd
     cache->bytes += bytes;
 }
 
-rag_status late_score_chunks(struct token_vectors *cache, rag_model *model,
+rag_status late_match_chunks(struct token_vectors *cache, rag_model *model,
                              const struct late_query *query, const int64_t *ids,
                              const rag_text *texts, size_t count, const struct events *events,
-                             double *scores, rag_error *error)
+                             struct late_match *matches, rag_error *error)
 {
     rag_status status = RAG_OK;
     rag_embeddings *embeddings = NULL;
@@ -180,7 +214,7 @@ rag_status late_score_chunks(struct token_vectors *cache, rag_model *model,
         struct token_vectors_entry *entry = find(cache, ids[i]);
         if (entry) {
             entry->used = cache->uses;
-            scores[i] = late_score(query, entry->tokens.rows, entry->tokens.count);
+            matches[i] = late_match(query, entry->tokens.rows, entry->tokens.count);
         } else {
             missing_texts[missing_count] = texts[i];
             missing[missing_count++] = i;
@@ -194,7 +228,7 @@ rag_status late_score_chunks(struct token_vectors *cache, rag_model *model,
         goto out;
     for (size_t i = 0; i < missing_count; i++) {
         const rag_embedding *item = rag_embeddings_get(embeddings, i);
-        scores[missing[i]] = late_score(query, item->multi, item->multi_count);
+        matches[missing[i]] = late_match(query, item->multi, item->multi_count);
         keep(cache, ids[missing[i]], item);
     }
 out:

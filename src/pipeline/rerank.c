@@ -56,7 +56,7 @@ static rag_status late_rerank(rag_model *model, rag_text query, const rag_text *
         embed_texts(model, passages, count, RAG_PASSAGE, RAG_MULTI, events, &embeddings, error);
     for (size_t i = 0; !status && i < count; i++) {
         const rag_embedding *item = rag_embeddings_get(embeddings, i);
-        scores[i] = (float)late_score(&question, item->multi, item->multi_count);
+        scores[i] = (float)late_match(&question, item->multi, item->multi_count).whole;
     }
     rag_embeddings_free(embeddings);
     late_query_release(&question);

@@ -66,10 +66,14 @@ static rag_status score_documents(const struct search *search, size_t count, dou
 
 /* A cross-encoder has read both texts and decides alone. Late interaction knows all that the
  * cosine knows and more, so it takes its place; the words, and what the document is about, stay
- * further kinds of evidence. docs/quality.md compares. */
+ * further kinds of evidence:
+ *
+ *   score = z(MaxSim + MaxSim of the best window) + WORDS support + DOCUMENT z(document)
+ *
+ * z: in standard deviations among the candidates. docs/quality.md compares. */
 static rag_status merge_scores(struct search *search, size_t count, rag_error *error)
 {
-    const double evidence_weight = 2, document_weight = 1;
+    static const double WORDS = 0.15, DOCUMENT = 1;
     rag_status status = RAG_OK;
     double *late = alloc_array(count, sizeof *late);
     double *documents = alloc_array(count, sizeof *documents);
@@ -77,15 +81,17 @@ static rag_status merge_scores(struct search *search, size_t count, rag_error *e
         status = fail_memory(error);
         goto out;
     }
-    for (size_t i = 0; i < count; i++)
-        late[i] = search->found[i].score = search->found[i].rerank;
+    for (size_t i = 0; i < count; i++) {
+        search->found[i].score = search->found[i].rerank;
+        late[i] = search->found[i].rerank + search->found[i].window;
+    }
     if (search->index->rerank == RERANK_LATE_INTERACTION) {
         standardise(late, count);
         if ((status = score_documents(search, count, documents, error)))
             goto out;
         for (size_t i = 0; i < count; i++)
-            search->found[i].score = late[i] + evidence_weight * search->found[i].evidence +
-                                     document_weight * documents[i];
+            search->found[i].score =
+                late[i] + WORDS * search->found[i].support + DOCUMENT * documents[i];
     }
     /* The others stay behind, in their order: of the sums that say so, the one that cannot
      * be rounded past the last of the reranked. */
@@ -107,17 +113,19 @@ static bool is_calibrated(const rag_index *index)
            strcmp(index->model->name, MODEL_DEFAULT) == 0;
 }
 
-static rag_status estimate_evidence(struct search *search, const double *late, size_t count,
-                                    rag_error *error)
+static rag_status estimate_evidence(struct search *search, size_t count, rag_error *error)
 {
-    double *words = alloc_array(count, sizeof *words);
-    if (!words)
-        return fail_memory(error);
-    for (size_t i = 0; i < count; i++)
+    double *late = alloc_array(count, sizeof *late), *words = alloc_array(count, sizeof *words);
+    rag_status status = late && words ? RAG_OK : fail_memory(error);
+    for (size_t i = 0; i < count && !status; i++) {
+        late[i] = search->found[i].rerank;
         words[i] = search->found[i].evidence;
-    search->evidence = evidence_estimate(late, words, count);
+    }
+    if (!status)
+        search->evidence = evidence_estimate(late, words, count);
+    free(late);
     free(words);
-    return RAG_OK;
+    return status;
 }
 
 rag_status second_stage(struct search *search, rag_error *error)
@@ -134,9 +142,9 @@ rag_status second_stage(struct search *search, rag_error *error)
     struct buf *contexts = alloc_zeroed(count, sizeof *contexts);
     rag_text *texts = alloc_array(count, sizeof *texts);
     int64_t *ids = alloc_array(count, sizeof *ids);
-    double *scores = alloc_array(count, sizeof *scores);
+    struct late_match *matches = alloc_array(count, sizeof *matches);
     float *logits = alloc_array(count, sizeof *logits);
-    if (!contexts || !texts || !ids || !scores || !logits) {
+    if (!contexts || !texts || !ids || !matches || !logits) {
         status = fail_memory(error);
         goto out;
     }
@@ -156,20 +164,22 @@ rag_status second_stage(struct search *search, rag_error *error)
         status = late_query_make(index->reranker, search->question, search->events, &question,
                                  error);
         if (!status)
-            status = late_score_chunks(index->token_vectors, index->reranker, &question, ids,
-                                       texts, count, search->events, scores, error);
+            status = late_match_chunks(index->token_vectors, index->reranker, &question, ids,
+                                       texts, count, search->events, matches, error);
     } else {
         status = rerank_passages(index->reranker, search->question, texts, count,
                                  search->events, logits, error);
         for (size_t i = 0; !status && i < count; i++)
-            scores[i] = (double)logits[i];
+            matches[i] = (struct late_match){(double)logits[i], NAN};
     }
     if (status)
         goto out;
-    for (size_t i = 0; i < count; i++)
-        search->found[i].rerank = scores[i];
+    for (size_t i = 0; i < count; i++) {
+        search->found[i].rerank = matches[i].whole;
+        search->found[i].window = matches[i].window;
+    }
     if (is_calibrated(index))
-        status = estimate_evidence(search, scores, count, error);
+        status = estimate_evidence(search, count, error);
     if (!status)
         status = merge_scores(search, count, error);
 out:
@@ -179,7 +189,7 @@ out:
     free(contexts);
     free(texts);
     free(ids);
-    free(scores);
+    free(matches);
     free(logits);
     return status;
 }
