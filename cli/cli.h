@@ -20,7 +20,7 @@ struct settings {
     const char *cache, *versus, *per_query;
     rag_chunker chunker;
     rag_context chunk_context;
-    size_t max_tokens, overlap, k, candidates, context, seed;
+    size_t max_tokens, overlap, k, candidates, context, seed, vectors;
     rag_mode mode;
     bool mode_named;
     rag_role role;
@@ -205,11 +205,12 @@ rag_model_options model_options(const struct settings *settings);
 rag_search_options search_options(const struct settings *settings, struct progress *progress);
 /* The first argument. */
 rag_status question_of(const struct settings *settings, rag_text *question, rag_error *error);
+rag_index_options index_options_of(const struct settings *settings, bool must_exist);
 rag_status open_index(const struct settings *settings, bool must_exist, rag_index **index,
                       rag_error *error);
 
 extern const struct command index_command, watch_command, search_command, ask_command,
     chat_command, llm_command, chunk_command, tokenize_command, embed_command, rerank_command,
-    model_command, info_command, verify_command, compact_command, remove_command, eval_command;
+    model_command, info_command, verify_command, repair_command, compact_command, remove_command, eval_command;
 
 #endif

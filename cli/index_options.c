@@ -40,8 +40,7 @@ rag_search_options search_options(const struct settings *settings, struct progre
     return options;
 }
 
-rag_status open_index(const struct settings *settings, bool must_exist, rag_index **index,
-                      rag_error *error)
+rag_index_options index_options_of(const struct settings *settings, bool must_exist)
 {
     rag_index_options options = RAG_INDEX_OPTIONS_INIT;
     options.model = settings->model;
@@ -51,6 +50,13 @@ rag_status open_index(const struct settings *settings, bool must_exist, rag_inde
     options.chunker = settings->chunker;
     options.max_tokens = settings->max_tokens;
     options.overlap = settings->overlap;
+    return options;
+}
+
+rag_status open_index(const struct settings *settings, bool must_exist, rag_index **index,
+                      rag_error *error)
+{
+    rag_index_options options = index_options_of(settings, must_exist);
     return rag_index_open(settings->index, &options, index, error);
 }
 

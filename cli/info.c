@@ -1,4 +1,4 @@
-/* rag info, rag verify and rag remove: looking after an index. */
+/* rag info and rag remove: what an index holds. */
 #include "cli.h"
 
 #include <stdio.h>
@@ -41,53 +41,6 @@ static rag_status run_info(const struct settings *settings, rag_error *error)
     return status;
 }
 
-static void print_line(const char *text)
-{
-    print_safely(stdout, (rag_text){text, strlen(text)}, " ");
-    putchar('\n');
-}
-
-struct problems {
-    size_t count;
-    bool json;
-};
-
-static void print_problem(const char *problem, void *user)
-{
-    struct problems *problems = user;
-    rag_error error;
-    problems->count++;
-    if (!problems->json)
-        print_line(problem);
-    else if (print_json(json_pack("{s:o}", "problem", json_string_of(problem)), &error))
-        return; /* found out again when the output is flushed */
-}
-
-static rag_status run_verify(const struct settings *settings, rag_error *error)
-{
-    rag_index *index;
-    struct problems problems = {.json = settings->json};
-    rag_status status = open_index(settings, true, &index, error);
-    if (status)
-        return status;
-    rag_verify_options options = RAG_VERIFY_OPTIONS_INIT;
-    options.on_problem = print_problem;
-    options.user = &problems;
-    status = rag_index_verify(index, &options, error);
-    if (settings->json) {
-        rag_error trouble;
-        rag_status printed = print_json(json_pack("{s:b, s:I}", "ok", status == RAG_OK,
-                                                  "problems", (json_int_t)problems.count),
-                                        &trouble);
-        if (!status)
-            status = printed;
-    } else if (!status) {
-        printf("ok\n");
-    }
-    rag_index_close(index);
-    return status;
-}
-
 static rag_status run_remove(const struct settings *settings, rag_error *error)
 {
     rag_index *index;
@@ -120,21 +73,6 @@ const struct command info_command = {
             "  rag info --index books.rag --json\n",
     .max_arguments = 0,
     .run = run_info,
-};
-
-const struct command verify_command = {
-    .name = "verify",
-    .arguments = "",
-    .summary = "Check that an index is whole",
-    .options = "index json",
-    .help =
-        "Every count, hash, vector and word of the index is compared with the text it belongs\n"
-        "to. Each problem is a line; the exit status is 4 if there is any.\n\n"
-        "examples:\n"
-        "  rag verify\n"
-        "  rag verify --index books.rag\n",
-    .max_arguments = 0,
-    .run = run_verify,
 };
 
 const struct command remove_command = {

@@ -70,6 +70,8 @@ const struct option_text option_texts[] = {
     {"name", 0, TEXT, MEMBER(name), 0, "NAME", "install under this name, such as BAAI/bge-m3"},
     {"dry-run", 'n', FLAG, MEMBER(dry_run), 0, NULL,
      "only say what would be done, and how long it would take"},
+    {"vectors", 0, COUNT, MEMBER(vectors), MANY, "N",
+     "of how many chunks the vectors are computed again and compared (default: 0)"},
     {"jsonl", 0, FLAG, MEMBER(jsonl), 0, NULL,
      "each line of the input is a JSON string, so that a text may hold any character"},
     {"format", 0, FORMAT, MEMBER(format), 0, "FORMAT",

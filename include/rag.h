@@ -607,14 +607,25 @@ typedef struct rag_index_info {
 RAG_CHECKED rag_status rag_index_get_info(rag_index *index, const rag_index_info **info,
                                           rag_error *error);
 
-/* Called with one sentence for each thing that is wrong. */
-typedef void (*rag_problem_fn)(const char *problem, void *user);
+/* One thing that is wrong with an index, or that was done about it. Valid during the call. */
+typedef struct rag_problem {
+    const char *kind; /* where: "pages", "indexes", "references", "recipe", "state", "removals",
+                         "document", "text", "metadata", "chunks", "vector", "words", "model";
+                         of rag_index_repair's on_action "mended", "lost", "left" or "kept" */
+    const char *document, *collection; /* NULL: of no document, or not known */
+    int64_t chunk;                     /* its id; 0: of no chunk */
+    const char *sentence;
+} rag_problem;
+
+typedef void (*rag_problem_fn)(const rag_problem *problem, void *user);
 
 typedef struct rag_verify_options {
     size_t size;
     rag_problem_fn on_problem;
     rag_event_fn on_event;
-    void *user; /* of both */
+    void *user;     /* of both */
+    size_t vectors; /* of so many chunks the vectors are computed anew, if the model is
+                       installed; 0: of none */
 } rag_verify_options;
 #define RAG_VERIFY_OPTIONS_INIT                                                                \
     {                                                                                          \
@@ -622,9 +633,47 @@ typedef struct rag_verify_options {
     }
 
 /* Checks the file: SQLite's own check, every count and hash, each vector, the
- * lexical index against the text. RAG_INDEX if anything is wrong. */
+ * lexical index against the text, and the installed model's identity against the index's.
+ * RAG_INDEX if anything is wrong. */
 RAG_CHECKED rag_status rag_index_verify(rag_index *index, const rag_verify_options *options,
                                         rag_error *error);
+
+typedef struct rag_repair_options {
+    size_t size;
+    int dry_run;               /* nonzero: say what is wrong, and change nothing */
+    rag_problem_fn on_problem; /* each thing that is wrong before */
+    rag_problem_fn on_action;  /* what was done: a document "mended"; "lost", it was taken out;
+                                  "left" as it is, for want of something; "kept": where the
+                                  damaged file is kept */
+    rag_event_fn on_event;
+    void *user; /* of all three */
+} rag_repair_options;
+#define RAG_REPAIR_OPTIONS_INIT                                                                \
+    {                                                                                          \
+        .size = sizeof(rag_repair_options)                                                     \
+    }
+
+typedef struct rag_repair_report {
+    size_t problems;        /* before */
+    size_t mended, lost;    /* documents put in anew, and taken out */
+    size_t left;            /* problems after */
+    size_t chunks_embedded;
+    int salvaged; /* pages were damaged: the index was written anew from what could be read */
+    double seconds;
+} rag_repair_report;
+
+/* Mends what can be computed from what is whole. Indexes, counts and words are made anew from
+ * the rows and texts; a document whose vectors or chunks are damaged is embedded, or cut and
+ * embedded, again from its text; one whose text is damaged is read again from its file, if that
+ * is still the same to the byte, and otherwise taken out. Where pages are damaged, all documents
+ * that can be read are copied into a new file, which takes the index's place in one transaction;
+ * the damaged one is kept beside it as NAME.rag.damaged. Each step is a transaction: killed in
+ * the middle, repair again. The options are those of rag_index_open; nobody should use the index
+ * meanwhile. *report (NULL allowed) is filled also on failure.
+ * RAG_INDEX: something is left, or nothing can be read at all. */
+RAG_CHECKED rag_status rag_index_repair(const char *path, const rag_index_options *index_options,
+                                        const rag_repair_options *options,
+                                        rag_repair_report *report, rag_error *error);
 
 typedef struct rag_compact_options {
     size_t size;

@@ -29,7 +29,18 @@ from .chat import (
     Usage,
     providers,
 )
-from .documents import AddReport, Change, Chunk, CompactReport, Document, Hit, IndexInfo, Source
+from .documents import (
+    AddReport,
+    Change,
+    Chunk,
+    CompactReport,
+    Document,
+    Hit,
+    IndexInfo,
+    Problem,
+    RepairReport,
+    Source,
+)
 from .errors import (
     AuthError,
     Error,
@@ -57,6 +68,7 @@ from .evaluate import (
     evaluate,
 )
 from .index import Index, chunk_paths, nearest
+from .maintenance import repair
 from .model import Embedding, InstalledModel, Model, ModelInfo, Tokenizer, add, models, pull
 
 __all__ = [
@@ -100,9 +112,11 @@ __all__ = [
     "NetworkError",
     "NotFoundError",
     "OutOfMemoryError",
+    "Problem",
     "ProgressBar",
     "Provider",
     "RagWarning",
+    "RepairReport",
     "Source",
     "StoreBusyError",
     "StoreError",
@@ -119,4 +133,5 @@ __all__ = [
     "nearest",
     "providers",
     "pull",
+    "repair",
 ]

@@ -345,7 +345,17 @@ class IndexInfo(ctypes.Structure):
     ]
 
 
-problem_fn = CFUNCTYPE(None, c_char_p, c_void_p)
+class Problem(ctypes.Structure):
+    _fields_ = [
+        ("kind", c_char_p),
+        ("document", c_char_p),
+        ("collection", c_char_p),
+        ("chunk", c_int64),
+        ("sentence", c_char_p),
+    ]
+
+
+problem_fn = CFUNCTYPE(None, POINTER(Problem), c_void_p)
 
 
 class CompactOptions(Options):
@@ -362,6 +372,30 @@ class VerifyOptions(Options):
         ("on_problem", problem_fn),
         ("on_event", event_fn),
         ("user", c_void_p),
+        ("vectors", c_size_t),
+    ]
+
+
+class RepairOptions(Options):
+    _fields_ = [
+        ("size", c_size_t),
+        ("dry_run", c_int),
+        ("on_problem", problem_fn),
+        ("on_action", problem_fn),
+        ("on_event", event_fn),
+        ("user", c_void_p),
+    ]
+
+
+class RepairReport(ctypes.Structure):
+    _fields_ = [
+        ("problems", c_size_t),
+        ("mended", c_size_t),
+        ("lost", c_size_t),
+        ("left", c_size_t),
+        ("chunks_embedded", c_size_t),
+        ("salvaged", c_int),
+        ("seconds", c_double),
     ]
 
 
@@ -581,7 +615,10 @@ STRUCTS: Dict[str, Type[ctypes.Structure]] = {
     "rag_source": Source,
     "rag_document": Document,
     "rag_index_info": IndexInfo,
+    "rag_problem": Problem,
     "rag_verify_options": VerifyOptions,
+    "rag_repair_options": RepairOptions,
+    "rag_repair_report": RepairReport,
     "rag_compact_options": CompactOptions,
     "rag_compact_report": CompactReport,
     "rag_search_options": SearchOptions,
@@ -691,6 +728,16 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "rag_index_remove": (c_int, [_handle, _strings, c_size_t, POINTER(c_size_t), _error]),
     "rag_index_get_info": (c_int, [_handle, POINTER(POINTER(IndexInfo)), _error]),
     "rag_index_verify": (c_int, [_handle, POINTER(VerifyOptions), _error]),
+    "rag_index_repair": (
+        c_int,
+        [
+            c_char_p,
+            POINTER(IndexOptions),
+            POINTER(RepairOptions),
+            POINTER(RepairReport),
+            _error,
+        ],
+    ),
     "rag_index_compact": (
         c_int,
         [_handle, POINTER(CompactOptions), POINTER(CompactReport), _error],

@@ -216,6 +216,38 @@ class AddReport:
 
 
 @dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with an index (`kind`: "pages", "indexes", "references", "recipe",
+    "state", "removals", "document", "text", "metadata", "chunks", "vector", "words", "model"), or
+    that was done about it ("mended", "lost", "left", "kept"). `chunk`: an id, None for none."""
+
+    kind: str
+    sentence: str
+    document: Optional[str] = None
+    collection: Optional[str] = None
+    chunk: Optional[int] = None
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+@dataclass(frozen=True)
+class RepairReport:
+    """What was wrong, what was done about it, the documents `mended` and `lost`, the problems that
+    are `left`, the chunks embedded, whether the index was written anew (`salvaged`) because its
+    structure was damaged, and seconds."""
+
+    problems: List[Problem]
+    actions: List[Problem]
+    mended: int
+    lost: int
+    left: int
+    chunks_embedded: int
+    salvaged: bool
+    seconds: float
+
+
+@dataclass(frozen=True)
 class CompactReport:
     """The size of the file before and after, and seconds."""
 
@@ -314,6 +346,16 @@ def as_source(source: Union[Source, str, Tuple[str, str]], number: int) -> Sourc
         return Source(f"text#{number}", source)
     name, text = source
     return Source(name, text)
+
+
+def read_problem(item: Any) -> Problem:
+    return Problem(
+        kind=decode(item.kind),
+        sentence=decode(item.sentence),
+        document=decode(item.document) if item.document else None,
+        collection=decode(item.collection) if item.collection else None,
+        chunk=item.chunk or None,
+    )
 
 
 def read_document(item: Any, with_text: bool) -> Document:

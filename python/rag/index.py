@@ -36,6 +36,7 @@ from .documents import (
     Document,
     Hit,
     IndexInfo,
+    Problem,
     Source,
     SourceArray,
     as_source,
@@ -46,6 +47,7 @@ from .documents import (
     read_report,
 )
 from .errors import Error, InputError, Interrupted, NotFoundError, StoreError, UsageError
+from .maintenance import problem_listener
 from .model import Model, Tokenizer
 
 
@@ -557,21 +559,20 @@ class Index(Closable):
                 bytes=info.bytes,
             )
 
-    def verify(self, *, progress: Progress = None) -> List[str]:
-        """Checks the file; one sentence for each thing that is wrong, none if all is well."""
-        return self._verify(progress, None)
+    def verify(self, *, vectors: int = 0, progress: Progress = None) -> List[Problem]:
+        """Checks the file; each thing that is wrong, none if all is well. `vectors`: of how many
+        chunks the vectors are computed again and compared, if the model is installed."""
+        return self._verify(vectors, progress, None)
 
-    def _verify(self, progress: Progress, cancel: Optional[Cancel]) -> List[str]:
-        problems: List[str] = []
-
-        def problem(sentence: bytes, user: Any) -> None:
-            problems.append(decode(sentence))
-
+    def _verify(
+        self, vectors: int, progress: Progress, cancel: Optional[Cancel]
+    ) -> List[Problem]:
+        problems: List[Problem] = []
         call = Call(progress, cancel)
-        listener = call.guard(problem)
         options = _native.VerifyOptions.init(
-            on_problem=_native.problem_fn(lambda *arguments: listener(*arguments) and None),
+            on_problem=problem_listener(call, problems),
             on_event=call.on_event,
+            vectors=at_least(vectors, 0, "vectors"),
         )
         try:
             call.run(lib.rag_index_verify, self.handle, ctypes.byref(options))
@@ -666,9 +667,9 @@ class Index(Closable):
         """`compact` in a thread; cancelling the task stops it, and the file is as it was."""
         return await in_thread(lambda cancel: self._compact(progress, cancel))
 
-    async def averify(self, *, progress: Progress = None) -> List[str]:
+    async def averify(self, *, vectors: int = 0, progress: Progress = None) -> List[Problem]:
         """`verify` in a thread; cancelling the task stops it."""
-        return await in_thread(lambda cancel: self._verify(progress, cancel))
+        return await in_thread(lambda cancel: self._verify(vectors, progress, cancel))
 
 
 def _evidence(value: Optional[float]) -> float:

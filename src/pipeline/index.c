@@ -202,6 +202,13 @@ rag_status index_find_document(rag_index *index, const char *path, struct store_
 
 /* ---- Opening and closing ---- */
 
+const char *index_path(const char *path)
+{
+    if (!path || !*path)
+        path = getenv("RAG_INDEX");
+    return path && *path ? path : default_index;
+}
+
 rag_status rag_index_open(const char *path, const rag_index_options *options, rag_index **out,
                           rag_error *error)
 {
@@ -209,11 +216,7 @@ rag_status rag_index_open(const char *path, const rag_index_options *options, ra
     if (!options)
         options = &defaults;
     *out = NULL;
-    if (!path)
-        path = getenv("RAG_INDEX");
-    if (!path || !*path)
-        path = default_index;
-
+    path = index_path(path);
     rag_status status = CHECK_OPTIONS(options, error);
     if (status)
         return status;

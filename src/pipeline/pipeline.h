@@ -69,6 +69,13 @@ CHECKED rag_status embed_texts(rag_model *model, const rag_text *texts, size_t c
                                rag_role role, unsigned heads, const struct events *events,
                                rag_embeddings **out, rag_error *error);
 
+/* The path itself; NULL or "": RAG_INDEX in the environment, else the one below the current
+ * folder. */
+const char *index_path(const char *path);
+
+/* A problem for the caller; it points into the store's. */
+rag_problem problem_of_store(const struct store_problem *problem);
+
 /* A chunk for the caller; it points into the stored one. */
 rag_chunk chunk_of_stored(const struct stored_chunk *chunk);
 

@@ -188,6 +188,50 @@ void stored_chunk_release(struct stored_chunk *chunk)
     *chunk = (struct stored_chunk){0};
 }
 
+/* The chunk with this id, or the next one behind it. */
+static rag_status next_chunk(struct store *store, int64_t id, int64_t *found, rag_error *error)
+{
+    sqlite3_stmt *statement;
+    bool row = false;
+    rag_status status = db_prepare(
+        store, &statement, "SELECT id FROM chunks WHERE id>=? ORDER BY id LIMIT 1", error);
+    if (!status)
+        status = db_bind(store, statement, error, "i", id);
+    if (!status)
+        status = db_step(store, statement, &row, error);
+    *found = row ? sqlite3_column_int64(statement, 0) : 0;
+    sqlite3_finalize(statement);
+    return status;
+}
+
+static rag_status sample_chunks(struct store *store, size_t most, int64_t *ids, size_t *count,
+                                rag_error *error)
+{
+    int64_t first, last;
+    rag_status status = db_integer(store, "SELECT min(id) FROM chunks", 0, &first, error);
+    if (!status)
+        status = db_integer(store, "SELECT max(id) FROM chunks", 0, &last, error);
+    for (size_t i = 0; !status && last && i < most; i++) {
+        int64_t id, at = first + (int64_t)((double)(last - first) * (double)i / (double)most);
+        status = next_chunk(store, at, &id, error);
+        if (!status && id && (!*count || ids[*count - 1] < id))
+            ids[(*count)++] = id;
+    }
+    return status;
+}
+
+rag_status store_sample_chunks(struct store *store, size_t most, int64_t *ids, size_t *count,
+                               rag_error *error)
+{
+    *count = 0;
+    store_lock(store);
+    rag_status status = db_begin(store, DB_READ, error);
+    if (!status)
+        status = db_end(store, sample_chunks(store, most, ids, count, error), error);
+    store_unlock(store);
+    return status;
+}
+
 /* ---- Counts ---- */
 
 static rag_status count(struct store *store, struct store_counts *out, rag_error *error)

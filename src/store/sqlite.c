@@ -9,6 +9,7 @@
 #include "store/sqlite.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "store/damaged.h"
 #include "store/header.h"
 
 #include <stdarg.h>
@@ -285,7 +286,11 @@ static rag_status configure(struct store *store, rag_error *error)
     return db_execute(store, pragmas, error);
 }
 
-static rag_status open_file(struct store *store, bool create, rag_error *error)
+/* How much of a file must be sound to be opened. */
+enum soundness { ANY_STATE, SOUND };
+
+static rag_status open_file(struct store *store, bool create, enum soundness soundness,
+                            rag_error *error)
 {
     bool empty = true;
     rag_status status = judge_file(store->path, create, &empty, error);
@@ -300,12 +305,13 @@ static rag_status open_file(struct store *store, bool create, rag_error *error)
     if (!status)
         status = lexical_attach(store->db, &store->lexical, error);
     if (!status)
-        status = create_or_check(store, create, error);
+        status = soundness == SOUND ? create_or_check(store, create, error) : RAG_OK;
     store->writable = sqlite3_db_readonly(store->db, "main") == 0;
     return status;
 }
 
-rag_status store_open(const char *path, bool create, struct store **out, rag_error *error)
+static rag_status open_store(const char *path, bool create, enum soundness soundness,
+                             struct store **out, rag_error *error)
 {
     *out = NULL;
     struct store *store = calloc(1, sizeof *store);
@@ -318,12 +324,22 @@ rag_status store_open(const char *path, bool create, struct store **out, rag_err
     }
     rag_status status = path_absolute(path, &store->path, error);
     if (!status)
-        status = open_file(store, create, error);
+        status = open_file(store, create, soundness, error);
     if (status)
         store_close(store);
     else
         *out = store;
     return status;
+}
+
+rag_status store_open(const char *path, bool create, struct store **out, rag_error *error)
+{
+    return open_store(path, create, SOUND, out, error);
+}
+
+rag_status store_open_damaged(const char *path, struct store **out, rag_error *error)
+{
+    return open_store(path, false, ANY_STATE, out, error);
 }
 
 void store_close(struct store *store)

@@ -63,6 +63,7 @@ enum { COLLECTION_MAX_NAME = 255 /* bytes */ };
  * characters. */
 CHECKED rag_status collection_check(const char *name, rag_error *error);
 
+
 struct store_document {
     const char *collection; /* NULL: the default one */
     const char *path;       /* unique in it; absolute for files, any name for other sources */
@@ -206,10 +207,40 @@ struct store_counts {
 };
 CHECKED rag_status store_count(struct store *store, struct store_counts *out, rag_error *error);
 
-/* One sentence to on_problem for each thing that is wrong (it must not use the store, nor may
+/* What can be wrong, by where it is; docs/format.md says what is checked. */
+#define STORE_PROBLEMS(X)                                                                      \
+    X(PAGES, "pages")           /* SQLite's structure, or a value that no table may have */    \
+    X(INDEXES, "indexes")       /* SQLite's indexes over the tables */                         \
+    X(REFERENCES, "references") /* a row that belongs to none */                               \
+    X(RECIPE, "recipe")                                                                        \
+    X(STATE, "state")                                                                          \
+    X(REMOVALS, "removals")                                                                    \
+    X(DOCUMENT, "document") /* its row */                                                      \
+    X(TEXT, "text")                                                                            \
+    X(METADATA, "metadata")                                                                    \
+    X(CHUNKS, "chunks")                                                                        \
+    X(VECTOR, "vector")                                                                        \
+    X(WORDS, "words")                                                                          \
+    X(MODEL, "model") /* the vectors are not the model's; found by the pipeline */
+
+enum store_problem_kind {
+#define X(name, text) STORE_PROBLEM_##name,
+    STORE_PROBLEMS(X)
+#undef X
+};
+
+struct store_problem {
+    enum store_problem_kind kind;
+    int64_t document, chunk;       /* ids; 0: of none */
+    const char *collection, *path; /* of the document; NULL: of none, or not known */
+    const char *sentence;
+};
+typedef void (*store_problem_fn)(const struct store_problem *problem, void *user);
+
+/* Calls back for each thing that is wrong (on_problem must not use the store, nor may
  * `events`); then RAG_INDEX. Where the file may be written, FTS5's own check is run too, which
  * waits for another writer. */
-CHECKED rag_status store_verify(struct store *store, rag_problem_fn on_problem, void *user,
+CHECKED rag_status store_verify(struct store *store, store_problem_fn on_problem, void *user,
                                 const struct events *events, rag_error *error);
 
 struct store_compaction {
@@ -222,6 +253,10 @@ struct store_compaction {
  * files (SQLITE_TMPDIR, TMPDIR, /var/tmp) and the index's own each hold a copy more. */
 CHECKED rag_status store_compact(struct store *store, const struct events *events,
                                  struct store_compaction *out, rag_error *error);
+
+/* The ids of at most `most` chunks, spread evenly over all. ids: [most]. */
+CHECKED rag_status store_sample_chunks(struct store *store, size_t most, int64_t *ids,
+                                       size_t *count, rag_error *error);
 
 /* ---- Search ---- */
 

@@ -8,20 +8,32 @@
 #include <stdio.h>
 #include <string.h>
 
-void verification_report(struct verification *v, const char *format, ...)
+void verification_report(struct verification *v, enum store_problem_kind kind, int64_t chunk,
+                         const char *format, ...)
 {
     char sentence[1024];
+    int prefix = 0;
     va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(sentence, sizeof sentence, format, arguments);
-    va_end(arguments);
     v->problems++;
-    if (v->on_problem)
-        v->on_problem(sentence, v->user);
+    if (!v->on_problem)
+        return;
+    if (v->path)
+        prefix =
+            snprintf(sentence, sizeof sentence, "%.*s: ", (int)sizeof sentence / 2, v->path);
+    va_start(arguments, format);
+    vsnprintf(sentence + prefix, sizeof sentence - (size_t)prefix, format, arguments);
+    va_end(arguments);
+    struct store_problem problem = {.kind = kind,
+                                    .document = v->document,
+                                    .chunk = chunk,
+                                    .collection = v->collection,
+                                    .path = v->path,
+                                    .sentence = sentence};
+    v->on_problem(&problem, v->user);
 }
 
-rag_status verification_absorb(struct verification *v, rag_status status, const char *what,
-                               rag_error *error)
+rag_status verification_absorb(struct verification *v, rag_status status,
+                               enum store_problem_kind kind, const char *what, rag_error *error)
 {
     int code = sqlite3_errcode(v->store->db) & 0xff;
     if (!status || v->stopped ||
@@ -29,12 +41,22 @@ rag_status verification_absorb(struct verification *v, rag_status status, const 
         return status;
     if (error)
         *error = (rag_error){0};
-    verification_report(v, "%s cannot be read to the end: %s", what,
+    verification_report(v, kind, 0, "%s cannot be read to the end: %s", what,
                         sqlite3_errmsg(v->store->db));
     return RAG_OK;
 }
 
 /* ---- SQLite's own checks ---- */
+
+/* SQLite tells in words whether an index over a table is wrong or the table itself. */
+static enum store_problem_kind page_problem(const char *text)
+{
+    if (strstr(text, "FTS5"))
+        return STORE_PROBLEM_WORDS;
+    bool index = strstr(text, "missing from index") || strstr(text, "entries in index") ||
+                 strstr(text, "unique entry in index");
+    return index ? STORE_PROBLEM_INDEXES : STORE_PROBLEM_PAGES;
+}
 
 static rag_status check_pages(struct verification *v, rag_error *error)
 {
@@ -47,9 +69,10 @@ static rag_status check_pages(struct verification *v, rag_error *error)
             break;
         const char *text = (const char *)sqlite3_column_text(statement, 0);
         if (!text || strcmp(text, "ok") != 0)
-            verification_report(v, "SQLite: %s", text ? text : "out of memory");
+            verification_report(v, page_problem(text ? text : ""), 0, "SQLite: %s",
+                                text ? text : "out of memory");
     }
-    status = verification_absorb(v, status, "the file", error);
+    status = verification_absorb(v, status, STORE_PROBLEM_PAGES, "the file", error);
     sqlite3_finalize(statement);
     return status;
 }
@@ -63,12 +86,14 @@ static rag_status check_references(struct verification *v, rag_error *error)
         status = db_step(v->store, statement, &row, error);
         if (status || !row)
             break;
-        verification_report(v, "row %lld of %s belongs to a row of %s that is not there",
+        verification_report(v, STORE_PROBLEM_REFERENCES, 0,
+                            "row %lld of %s belongs to a row of %s that is not there",
                             (long long)sqlite3_column_int64(statement, 1),
                             sqlite3_column_text(statement, 0),
                             sqlite3_column_text(statement, 2));
     }
-    status = verification_absorb(v, status, "the references between tables", error);
+    status = verification_absorb(v, status, STORE_PROBLEM_PAGES,
+                                 "the references between tables", error);
     sqlite3_finalize(statement);
     return status;
 }
@@ -80,28 +105,30 @@ static rag_status check_recipe(struct verification *v, rag_error *error)
     int64_t documents = 0, states = 0;
     rag_status status = recipe_read(v->store, &v->recipe, &v->has_recipe, error);
     if (status == RAG_INDEX) {
-        verification_report(v, "the recipe (model, dimension, chunker) makes no sense");
+        verification_report(v, STORE_PROBLEM_RECIPE, 0,
+                            "the recipe (model, dimension, chunker) makes no sense");
         v->has_recipe = false;
         status = RAG_OK;
     } else if (!status) {
         status = db_integer(v->store, "SELECT count(*) FROM documents", 0, &documents, error);
         if (!status && documents && !v->has_recipe)
-            verification_report(v, "there are documents, but no recipe (model, dimension, "
-                                   "chunker) that they were made with");
+            verification_report(v, STORE_PROBLEM_RECIPE, 0,
+                                "there are documents, but no recipe (model, dimension, "
+                                "chunker) that they were made with");
     }
     if (!status)
         status = db_integer(v->store, "SELECT count(*) FROM state", 0, &states, error);
     if (!status && states != 1)
-        verification_report(v, "the table \"state\" has %lld rows instead of one",
+        verification_report(v, STORE_PROBLEM_STATE, 0,
+                            "the table \"state\" has %lld rows instead of one",
                             (long long)states);
-    return verification_absorb(v, status, "the recipe", error);
+    return verification_absorb(v, status, STORE_PROBLEM_RECIPE, "the recipe", error);
 }
 
 /* ---- Documents ---- */
 
 /* A document in hand. */
 struct subject {
-    const char *path;
     rag_text text;
     uint32_t lines;
     size_t chunks;
@@ -113,20 +140,21 @@ struct subject {
 static void check_vector(struct verification *v, struct subject *subject, int64_t id,
                          const sqlite3_value *type, rag_text bytes, float *vector)
 {
-    const char *path = subject->path;
     if (sqlite3_value_type((sqlite3_value *)(uintptr_t)type) == SQLITE_NULL)
-        verification_report(v, "%s: chunk %lld has no vector", path, (long long)id);
+        verification_report(v, STORE_PROBLEM_VECTOR, id, "chunk %lld has no vector",
+                            (long long)id);
     else if (!v->has_recipe)
         return;
     else if (bytes.size != v->recipe.dimension * sizeof(float))
-        verification_report(v, "%s: the vector of chunk %lld has %zu bytes instead of %zu",
-                            path, (long long)id, bytes.size,
-                            v->recipe.dimension * sizeof(float));
+        verification_report(v, STORE_PROBLEM_VECTOR, id,
+                            "the vector of chunk %lld has %zu bytes instead of %zu",
+                            (long long)id, bytes.size, v->recipe.dimension * sizeof(float));
     else {
         vector_from_file(bytes.data, v->recipe.dimension, vector);
         if (vector_is_unit(vector, v->recipe.dimension))
             return;
-        verification_report(v, "%s: the vector of chunk %lld is not finite with norm 1", path,
+        verification_report(v, STORE_PROBLEM_VECTOR, id,
+                            "the vector of chunk %lld is not finite with norm 1",
                             (long long)id);
     }
     subject->whole = false;
@@ -167,23 +195,24 @@ static rag_status check_chunk(struct verification *v, struct subject *subject,
     int64_t id = sqlite3_column_int64(row, CHUNK_ID);
     rag_text bytes = db_column(row, VECTOR), heading = db_column(row, HEADING);
     if (sqlite3_column_int64(row, NUMBER) != (int64_t)subject->chunks) {
-        verification_report(v, "%s: its chunk %zu is missing", subject->path, subject->chunks);
+        verification_report(v, STORE_PROBLEM_CHUNKS, 0, "its chunk %zu is missing",
+                            subject->chunks);
         subject->whole = false;
     }
     if (id != subject->first_chunk + (int64_t)subject->chunks) {
-        verification_report(v, "%s: its chunk %zu has the id %lld instead of %lld",
-                            subject->path, subject->chunks, (long long)id,
+        verification_report(v, STORE_PROBLEM_CHUNKS, id,
+                            "its chunk %zu has the id %lld instead of %lld", subject->chunks,
+                            (long long)id,
                             (long long)subject->first_chunk + (long long)subject->chunks);
         subject->whole = false;
     }
     subject->chunks++;
     check_vector(v, subject, id, sqlite3_column_value(row, VECTOR), bytes, vector);
     if (!read_chunk(row, subject, &chunk)) {
-        verification_report(v,
-                            "%s: the place of chunk %lld (bytes %lld to %lld, lines %lld to "
+        verification_report(v, STORE_PROBLEM_CHUNKS, id,
+                            "the place of chunk %lld (bytes %lld to %lld, lines %lld to "
                             "%lld) does not lie on the characters of the text",
-                            subject->path, (long long)id,
-                            (long long)sqlite3_column_int64(row, BEGIN),
+                            (long long)id, (long long)sqlite3_column_int64(row, BEGIN),
                             (long long)sqlite3_column_int64(row, END),
                             (long long)sqlite3_column_int64(row, LINE),
                             (long long)sqlite3_column_int64(row, LAST_LINE));
@@ -236,10 +265,10 @@ enum {
     METADATA,
     METADATA_HASH,
     FIRST_CHUNK,
+    COLLECTION,
 };
 
-static rag_status check_metadata(struct verification *v, const char *path, sqlite3_stmt *row,
-                                 rag_error *error)
+static rag_status check_metadata(struct verification *v, sqlite3_stmt *row, rag_error *error)
 {
     struct hash hash;
     rag_error why;
@@ -253,11 +282,12 @@ static rag_status check_metadata(struct verification *v, const char *path, sqlit
     if (!text)
         return fail_memory(error);
     if (!same)
-        verification_report(v, "%s: its metadata are not what was put in", path);
+        verification_report(v, STORE_PROBLEM_METADATA, 0,
+                            "its metadata are not what was put in");
     if (strlen(text) != bytes.size)
-        verification_report(v, "%s: its metadata hold a zero byte", path);
+        verification_report(v, STORE_PROBLEM_METADATA, 0, "its metadata hold a zero byte");
     else if (metadata_check(text, &why) == RAG_INPUT)
-        verification_report(v, "%s: %s", path, why.message);
+        verification_report(v, STORE_PROBLEM_METADATA, 0, "%s", why.message);
     return RAG_OK;
 }
 
@@ -265,22 +295,22 @@ static rag_status check_text(struct verification *v, struct subject *subject, sq
                              rag_error *error)
 {
     struct hash hash;
-    subject->path = (const char *)sqlite3_column_text(row, PATH);
+    rag_text path = db_column(row, PATH);
     subject->text = db_column(row, TEXT);
-    if (!subject->path)
-        return fail_memory(error);
+    if (!path.size || memchr(path.data, 0, path.size))
+        verification_report(v, STORE_PROBLEM_DOCUMENT, 0, "its path is no path");
     if (sqlite3_column_type(row, TEXT) == SQLITE_NULL)
-        verification_report(v, "%s: its text is missing", subject->path);
+        verification_report(v, STORE_PROBLEM_TEXT, 0, "its text is missing");
     rag_status status = hash_bytes(subject->text.data ? subject->text.data : "",
                                    subject->text.size, &hash, error);
     if (status)
         return status;
     if (!equal_hash(db_column(row, TEXT_HASH), &hash))
-        verification_report(v, "%s: its stored text is not what was put in", subject->path);
+        verification_report(v, STORE_PROBLEM_TEXT, 0, "its stored text is not what was put in");
     if (utf8_valid_prefix(subject->text.data, subject->text.size) != subject->text.size)
-        verification_report(v, "%s: its stored text is not UTF-8", subject->path);
+        verification_report(v, STORE_PROBLEM_TEXT, 0, "its stored text is not UTF-8");
     if (db_column(row, FILE_HASH).size != HASH_SIZE)
-        verification_report(v, "%s: the hash of its file has %zu bytes", subject->path,
+        verification_report(v, STORE_PROBLEM_DOCUMENT, 0, "the hash of its file has %zu bytes",
                             db_column(row, FILE_HASH).size);
     subject->lines = count_lines(subject->text);
     return RAG_OK;
@@ -292,9 +322,14 @@ static rag_status check_document(struct verification *v, sqlite3_stmt *row,
     struct subject subject = {.whole = true,
                               .first_chunk = sqlite3_column_int64(row, FIRST_CHUNK)};
     struct hash hash;
+    v->document = sqlite3_column_int64(row, DOCUMENT_ID);
+    v->path = (const char *)sqlite3_column_text(row, PATH);
+    v->collection = (const char *)sqlite3_column_text(row, COLLECTION);
+    if (!v->path)
+        return fail_memory(error);
     rag_status status = check_text(v, &subject, row, error);
     if (!status)
-        status = check_metadata(v, subject.path, row, error);
+        status = check_metadata(v, row, error);
     if (!status)
         status = hasher_new(&subject.hasher, error);
     if (status)
@@ -305,26 +340,28 @@ static rag_status check_document(struct verification *v, sqlite3_stmt *row,
         return status;
     int64_t expected = sqlite3_column_int64(row, CHUNKS);
     if (expected != (int64_t)subject.chunks)
-        verification_report(v, "%s: has %zu chunks instead of %lld", subject.path,
+        verification_report(v, STORE_PROBLEM_CHUNKS, 0, "has %zu chunks instead of %lld",
                             subject.chunks, (long long)expected);
     else if (!expected && subject.first_chunk)
-        verification_report(v, "%s: has no chunks, but a first one (%lld)", subject.path,
+        verification_report(v, STORE_PROBLEM_CHUNKS, 0, "has no chunks, but a first one (%lld)",
                             (long long)subject.first_chunk);
     else if (subject.whole && !equal_hash(db_column(row, CHUNKS_HASH), &hash))
-        verification_report(v, "%s: its chunks or their vectors are not what was put in",
-                            subject.path);
+        verification_report(v, STORE_PROBLEM_CHUNKS, 0,
+                            "its chunks or their vectors are not what was put in");
     return RAG_OK;
 }
 
 static rag_status check_documents(struct verification *v, rag_error *error)
 {
     sqlite3_stmt *documents = NULL, *chunks = NULL;
-    rag_status status =
-        db_prepare(v->store, &documents,
-                   "SELECT id, path, hash, chunks, chunks_hash, text_hash, text, metadata, "
-                   "metadata_hash, first_chunk FROM documents LEFT JOIN texts ON "
-                   "texts.document=documents.id ORDER BY documents.id",
-                   error);
+    rag_status status = db_prepare(
+        v->store, &documents,
+        "SELECT documents.id, path, hash, chunks, chunks_hash, text_hash, text, metadata, "
+        "metadata_hash, first_chunk, name FROM documents "
+        "LEFT JOIN texts ON texts.document=documents.id "
+        "LEFT JOIN collections ON collections.id=collection "
+        "ORDER BY documents.id",
+        error);
     if (!status)
         status = db_prepare(v->store, &chunks,
                             "SELECT id, number, begin_byte, end_byte, line, last_line, tokens, "
@@ -339,12 +376,36 @@ static rag_status check_documents(struct verification *v, rag_error *error)
         if (status || !row)
             break;
         status = check_document(v, documents, chunks, error);
+        v->document = 0;
+        v->path = v->collection = NULL;
         v->documents_done++;
     }
-    status = verification_absorb(v, status, "the documents", error);
+    status = verification_absorb(v, status, STORE_PROBLEM_PAGES, "the documents", error);
     sqlite3_finalize(documents);
     sqlite3_finalize(chunks);
     return status;
+}
+
+/* ---- Ids ---- */
+
+/* An id that was given is never given again, which hangs on these numbers. */
+static rag_status check_ids(struct verification *v, rag_error *error)
+{
+    static const char *const tables[] = {"documents", "chunks"};
+    rag_status status = RAG_OK;
+    for (size_t i = 0; i < 2 && !status; i++) {
+        char sql[160];
+        int64_t behind = 0;
+        sqlite3_snprintf(sizeof sql, sql,
+                         "SELECT coalesce((SELECT max(id) FROM main.%s), 0) > coalesce((SELECT "
+                         "max(seq) FROM sqlite_sequence WHERE name='%s'), 0)",
+                         tables[i], tables[i]);
+        status = db_integer(v->store, sql, 0, &behind, error);
+        if (!status && behind)
+            verification_report(v, STORE_PROBLEM_STATE, 0,
+                                "the ids of %s would be given a second time", tables[i]);
+    }
+    return verification_absorb(v, status, STORE_PROBLEM_STATE, "the numbers of ids", error);
 }
 
 /* ---- The log of removals ---- */
@@ -368,8 +429,9 @@ static rag_status check_removals(struct verification *v, rag_error *error)
                             "generations.generation>state.generation",
                             0, &wrong, error);
     if (!status && wrong)
-        verification_report(v, "the log of removals does not fit the index's generation");
-    return verification_absorb(v, status, "the log of removals", error);
+        verification_report(v, STORE_PROBLEM_REMOVALS, 0,
+                            "the log of removals does not fit the index's generation");
+    return verification_absorb(v, status, STORE_PROBLEM_REMOVALS, "the log of removals", error);
 }
 
 /* ---- The whole ---- */
@@ -379,11 +441,12 @@ static rag_status check_words(struct verification *v, rag_error *error)
     struct hash now;
     rag_status status = lexical_is_current(v->store, &now, &v->current_words, error);
     if (status)
-        return verification_absorb(v, status, "the lexical index", error);
+        return verification_absorb(v, status, STORE_PROBLEM_WORDS, "the lexical index", error);
     if (v->current_words)
         return verify_words_compare(v, error);
-    verification_report(v, "the lexical index was filled by another version of rag, and words "
-                           "may be missed; the next change to the index fills it anew");
+    verification_report(v, STORE_PROBLEM_WORDS, 0,
+                        "the lexical index was filled by another version of rag, and words "
+                        "may be missed; the next change to the index fills it anew");
     return RAG_OK;
 }
 
@@ -396,6 +459,8 @@ static rag_status check_all(struct verification *v, rag_error *error)
         status = check_recipe(v, error);
     if (!status)
         status = check_documents(v, error);
+    if (!status)
+        status = check_ids(v, error);
     if (!status)
         status = check_removals(v, error);
     if (!status)
@@ -413,10 +478,11 @@ static rag_status check_fts(struct verification *v, rag_error *error)
     rag_status status =
         db_execute(store, "INSERT INTO words(words, rank) VALUES('integrity-check', 1)", error);
     if (status && (sqlite3_errcode(store->db) & 0xff) == SQLITE_CORRUPT) {
-        verification_report(v, "the lexical index fails FTS5's own check");
+        verification_report(v, STORE_PROBLEM_WORDS, 0,
+                            "the lexical index fails FTS5's own check");
         return RAG_OK;
     }
-    return verification_absorb(v, status, "the lexical index", error);
+    return verification_absorb(v, status, STORE_PROBLEM_WORDS, "the lexical index", error);
 }
 
 /* Called by SQLite every so many steps of its machine; nonzero ends the statement. */
@@ -428,7 +494,7 @@ static int report_progress(void *user)
     return v->stopped;
 }
 
-rag_status store_verify(struct store *store, rag_problem_fn on_problem, void *user,
+rag_status store_verify(struct store *store, store_problem_fn on_problem, void *user,
                         const struct events *events, rag_error *error)
 {
     enum { STEPS = 1 << 16 }; /* some milliseconds */
@@ -451,8 +517,7 @@ rag_status store_verify(struct store *store, rag_problem_fn on_problem, void *us
     free(v.sums);
     if (!status && v.problems)
         status = fail_with(error, RAG_INDEX,
-                           "%s: %zu problem%s; restore it from a copy, or remove it and index "
-                           "again",
+                           "%s: %zu problem%s; `rag repair` mends what can be mended",
                            store->path, v.problems, v.problems == 1 ? "" : "s");
     return status;
 }

@@ -12,25 +12,29 @@ struct word_sum {
 
 struct verification {
     struct store *store;
-    rag_problem_fn on_problem; /* may be NULL */
+    store_problem_fn on_problem; /* may be NULL */
     void *user;
     const struct events *events;
     size_t documents, documents_done;
     bool stopped; /* the caller asked to stop */
     size_t problems;
+    int64_t document; /* in hand; 0: none */
+    const char *collection, *path;
     struct store_recipe recipe;
     bool has_recipe, current_words;
     struct word_sum *sums; /* of the chunks as their texts say */
     size_t sum_count, sum_capacity;
 };
 
-void verification_report(struct verification *v, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+/* Of the document in hand, if there is one, whose path then stands before the sentence. */
+void verification_report(struct verification *v, enum store_problem_kind kind, int64_t chunk,
+                         const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* A failure to read that damage explains becomes a problem, and the check goes on with what
  * is left; any other is returned. */
 CHECKED rag_status verification_absorb(struct verification *v, rag_status status,
-                                       const char *what, rag_error *error);
+                                       enum store_problem_kind kind, const char *what,
+                                       rag_error *error);
 
 /* Notes the terms that a chunk ought to have in the lexical index. */
 CHECKED rag_status verify_words_expect(struct verification *v, int64_t chunk, rag_text heading,

@@ -83,7 +83,7 @@ static rag_status subtract_index(struct verification *v, size_t *strays, rag_err
         else
             ++*strays;
     }
-    status = verification_absorb(v, status, "the lexical index", error);
+    status = verification_absorb(v, status, STORE_PROBLEM_WORDS, "the lexical index", error);
     sqlite3_finalize(statement);
     return status;
 }
@@ -100,13 +100,14 @@ rag_status verify_words_compare(struct verification *v, rag_error *error)
     if (!status)
         status = subtract_index(v, &strays, error);
     if (status)
-        return verification_absorb(v, status, "the lexical index", error);
+        return verification_absorb(v, status, STORE_PROBLEM_WORDS, "the lexical index", error);
     if (strays)
-        verification_report(v, "the lexical index has %zu words of chunks that are not there",
+        verification_report(v, STORE_PROBLEM_WORDS, 0,
+                            "the lexical index has %zu words of chunks that are not there",
                             strays);
     for (size_t i = 0; i < v->sum_count; i++)
         if (v->sums[i].sum)
-            verification_report(v,
+            verification_report(v, STORE_PROBLEM_WORDS, v->sums[i].chunk,
                                 "chunk %lld: its words in the lexical index are not those of "
                                 "its text",
                                 (long long)v->sums[i].chunk);

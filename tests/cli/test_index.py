@@ -4,6 +4,7 @@ exit status tells what. A small model of random weights embeds; words find."""
 import os
 import pathlib
 import shutil
+import sqlite3
 
 from support import Case, DATA, EMBEDDER, FILES, RERANKER, main
 
@@ -357,8 +358,44 @@ class LookAfter(Indexed):
         problems = self.objects("verify", "--json", status=4)
         self.assertEqual(problems[-1], {"ok": False, "problems": len(problems) - 1})
         self.assertGreater(len(problems), 1)
+        self.assertEqual((problems[0]["kind"], problems[0]["collection"]), ("text", "default"))
+        self.assertTrue(problems[0]["document"].endswith("garden.md"))
         path.write_bytes(whole[:len(whole) // 2])
         self.assertTrue(self.run_rag("verify", status=4).err)
+
+    def test_damage_is_mended(self):
+        path = self.folder / ".rag/index.rag"
+        whole = path.read_bytes()
+        at = whole.index("Tomatoes are planted".encode())
+        damaged = whole[:at] + b"P" + whole[at + 1:]
+        path.write_bytes(damaged)
+        self.run_rag("repair", "--dry-run", status=4)
+        self.assertEqual(path.read_bytes(), damaged)
+        self.assertRegex(self.text("repair"),
+                         r"mended: .*garden.md: read again from its file.*\n"
+                         r"\d+ problems; 1 documents mended, 0 lost; 0 problems left\n$")
+        self.assertEqual(self.text("verify", "--vectors", "9"), "ok\n")
+        self.assertEqual(self.text("repair"), "ok\n")
+        self.assertEqual(self.objects("repair", "--json")[-1]["problems"], 0)
+
+    def test_a_damaged_structure_is_written_anew_and_the_damaged_file_kept(self):
+        path = self.folder / ".rag/index.rag"
+        damaged = path.read_bytes()
+        damaged = damaged[:-16384] + b"\xa5" * 16384
+        path.write_bytes(damaged)
+        *lines, report = self.objects("repair", "--json", "--model", EMBEDDER)
+        self.assertTrue(report["ok"] and report["salvaged"], report)
+        kept, = (line["action"] for line in lines if line["kind"] == "kept")
+        self.assertEqual(pathlib.Path(kept).read_bytes(), damaged)
+        self.assertEqual(self.text("verify"), "ok\n")
+
+    def test_another_model_under_the_same_name_is_found(self):
+        self.assertEqual(self.text("verify"), "ok\n")
+        with sqlite3.connect(self.folder / ".rag/index.rag") as file:
+            file.execute("UPDATE recipe SET model_identity=replace(model_identity, 'a', 'b')")
+        file.close()
+        problem, report = self.objects("verify", "--json", status=4)
+        self.assertEqual((problem["kind"], report["problems"]), ("model", 1))
 
 
 if __name__ == "__main__":

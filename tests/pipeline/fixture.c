@@ -152,10 +152,10 @@ rag_add_report add_path(rag_index *index, const char *name)
     return report;
 }
 
-static void print_problem(const char *problem, void *user)
+static void print_problem(const rag_problem *problem, void *user)
 {
     (void)user;
-    print_error("%s\n", problem);
+    print_error("%s\n", problem->sentence);
 }
 
 void assert_sound(rag_index *index)

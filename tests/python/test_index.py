@@ -204,7 +204,32 @@ class Files(Case):
         with sqlite3.connect(self.folder / "i.rag") as file:
             file.execute("UPDATE vectors SET vector = zeroblob(length(vector))")
         file.close()
-        self.assertTrue(index.verify())
+        problem = index.verify()[0]
+        self.assertEqual((problem.kind, problem.collection), ("vector", "default"))
+        self.assertIn(problem.document, str(problem))
+        self.assertGreater(problem.chunk, 0)
+
+    def test_damage_is_mended(self):
+        path = self.folder / "i.rag"
+        with self.open_index(model=EMBEDDER) as index:
+            index.add(self.write_files())
+            self.assertEqual(index.verify(vectors=5), [])
+            chunks = index.info.chunks
+        with sqlite3.connect(path) as file:
+            file.execute("UPDATE vectors SET vector = zeroblob(length(vector))")
+        file.close()
+        self.assertEqual(rag.repair(path, dry_run=True).left, chunks)
+        report = rag.repair(path)
+        self.assertEqual((report.lost, report.left, report.salvaged), (0, 0, False))
+        self.assertEqual(report.chunks_embedded, chunks)
+        self.assertEqual({action.kind for action in report.actions}, {"mended"})
+        self.assertEqual(len(report.actions), report.mended)
+        self.assertEqual(len(report.problems), chunks)
+        with self.open_index() as index:
+            self.assertEqual(index.verify(vectors=5), [])
+        self.assertEqual(rag.repair(path).problems, [])
+        with self.assertRaises(rag.StoreError):
+            rag.repair(self.folder / "none.rag")
 
     def test_compact_gives_room_back(self):
         index = self.open_index(model=EMBEDDER)

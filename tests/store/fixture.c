@@ -119,10 +119,10 @@ struct store_counts counts(struct store *store)
     return out;
 }
 
-static void print_problem(const char *problem, void *user)
+static void print_problem(const struct store_problem *problem, void *user)
 {
     (void)user;
-    print_error("verify: %s\n", problem);
+    print_error("verify: %s\n", problem->sentence);
 }
 
 void assert_whole(struct store *store)

@@ -48,9 +48,9 @@ static void assert_contents(struct fixture *f)
     assert_int_equal(find(f, "\xe7\xbb\xbf\xe8\x8c\xb6", &id), 1);
 }
 
-static void count_problem(const char *problem, void *user)
+static void count_problem(const struct store_problem *problem, void *user)
 {
-    *(size_t *)user += !strstr(problem, "was filled by another version of rag");
+    *(size_t *)user += !strstr(problem->sentence, "was filled by another version of rag");
 }
 
 /* Its words may have been cut in another way than now, until a change fills them anew. */

@@ -143,7 +143,7 @@ static void a_changed_layout_is_refused(void **state)
     buf_release(&whole);
 }
 
-static void ignore(const char *problem, void *user)
+static void ignore(const struct store_problem *problem, void *user)
 {
     (void)problem;
     (void)user;

@@ -5,9 +5,9 @@
 #include "base/buf.h"
 #include "base/file.h"
 
-static void note(const char *problem, void *user)
+static void note(const struct store_problem *problem, void *user)
 {
-    assert_true(buf_append_text(user, problem));
+    assert_true(buf_append_text(user, problem->sentence));
     assert_true(buf_append_char(user, '\n'));
 }
 
