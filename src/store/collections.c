@@ -1,4 +1,5 @@
 /* The names under which documents are kept apart. */
+#include "base/memory.h"
 #include "store/sqlite.h"
 #include "text/utf8.h"
 
@@ -68,5 +69,57 @@ rag_status collection_tidy(struct store *store, int64_t id, rag_error *error)
     if (!status)
         status = db_run(store, statement, error, "i", id);
     sqlite3_finalize(statement);
+    return status;
+}
+
+/* ---- Listing ---- */
+
+void store_collections_release(struct store_collections *collections)
+{
+    for (size_t i = 0; i < collections->count; i++)
+        free(collections->items[i].name);
+    free(collections->items);
+    *collections = (struct store_collections){0};
+}
+
+static rag_status list(struct store *store, struct store_collections *out, rag_error *error)
+{
+    sqlite3_stmt *statement;
+    rag_status status = db_prepare(store, &statement,
+                                   "SELECT name, count(*), sum(chunks) FROM documents JOIN "
+                                   "collections ON collections.id=collection "
+                                   "GROUP BY name ORDER BY name",
+                                   error);
+    while (!status) {
+        bool row;
+        status = db_step(store, statement, &row, error);
+        if (status || !row)
+            break;
+        char *name = copy_column(statement, 0);
+        if (name &&
+            array_reserve(&out->items, &out->capacity, out->count + 1, sizeof *out->items)) {
+            out->items[out->count++] =
+                (struct store_collection){name, (size_t)sqlite3_column_int64(statement, 1),
+                                          (size_t)sqlite3_column_int64(statement, 2)};
+            continue;
+        }
+        free(name);
+        status = fail_memory(error);
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
+rag_status store_list_collections(struct store *store, struct store_collections *out,
+                                  rag_error *error)
+{
+    *out = (struct store_collections){0};
+    store_lock(store);
+    rag_status status = db_begin(store, DB_READ, error);
+    if (!status)
+        status = db_end(store, list(store, out, error), error);
+    store_unlock(store);
+    if (status)
+        store_collections_release(out);
     return status;
 }

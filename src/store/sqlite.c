@@ -349,6 +349,7 @@ void store_close(struct store *store)
     sqlite3_close(store->db);
     lexical_free(store->lexical);
     matrix_release(&store->matrix);
+    filter_cache_release(&store->filter);
     pthread_mutex_destroy(&store->lock);
     free(store->path);
     free(store);

@@ -8,12 +8,20 @@
 #ifndef RAG_STORE_SQLITE_H
 #define RAG_STORE_SQLITE_H
 
+#include "base/buf.h"
 #include "store/dense.h"
 #include "store/lexical.h"
 #include "store/store.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
+
+/* The outcome of the last filter (filter.c), and what it was made of. */
+struct filter_cache {
+    struct buf key;
+    struct id_ranges ranges;
+};
+void filter_cache_release(struct filter_cache *cache);
 
 struct store {
     pthread_mutex_t lock;
@@ -24,6 +32,7 @@ struct store {
     unsigned views;   /* which version's views the connection has (older.c); 0: not known */
     struct lexical *lexical;
     struct matrix matrix;
+    struct filter_cache filter;
 };
 
 /* The status and the sentence of SQLite's last error on this connection. */

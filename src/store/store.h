@@ -195,6 +195,19 @@ CHECKED rag_status store_each_chunk(struct store *store, const char *collection,
                                     const char *path, store_chunk_fn each, void *user,
                                     rag_error *error);
 
+struct store_collection {
+    char *name;
+    size_t documents, chunks;
+};
+struct store_collections {
+    struct store_collection *items; /* in the order of their names' bytes */
+    size_t count, capacity;
+};
+
+CHECKED rag_status store_list_collections(struct store *store, struct store_collections *out,
+                                          rag_error *error);
+void store_collections_release(struct store_collections *collections);
+
 /* Takes the documents of one collection out that are named, in one transaction. */
 CHECKED rag_status store_remove(struct store *store, const char *collection,
                                 const char *const *paths, size_t count, size_t *removed,
