@@ -433,16 +433,20 @@ typedef struct rag_index_options {
     const char *reranker; /* a model, "none", or NULL / "auto": an installed cross-encoder
                              (bge-reranker), else late interaction */
     rag_model_options models;
-    rag_model *open_model; /* one that is open already, instead of `model`; borrowed, so it
-                              must be closed after the index */
-    size_t dimension;      /* of vectors that come from outside: `model` is then a name that
-                              rag does not know ("text-embedding-3-large"), every source and
-                              question must bring its vectors, and nothing is loaded. 0: rag's
-                              own models */
-    int must_exist;        /* nonzero: RAG_INDEX if there is no such file */
-    rag_chunker chunker;   /* of a new index */
-    size_t max_tokens;     /* of a new index; 0 or RAG_AUTO: the default */
-    size_t overlap;        /* of a new index; RAG_AUTO: the default */
+    rag_model *open_model;  /* one that is open already, instead of `model`; borrowed, so it
+                               must be closed after the index */
+    size_t dimension;       /* of vectors that come from outside: `model` is then a name that
+                               rag does not know ("text-embedding-3-large"), every source and
+                               question must bring its vectors, and nothing is loaded. 0: rag's
+                               own models */
+    int must_exist;         /* nonzero: RAG_INDEX if there is no such file */
+    rag_chunker chunker;    /* of a new index */
+    size_t max_tokens;      /* of a new index; 0 or RAG_AUTO: the default */
+    size_t overlap;         /* of a new index; RAG_AUTO: the default */
+    const char *collection; /* what is put in belongs to it, and only its documents are
+                               searched, handed over by name and taken out; NULL: put into
+                               "default", and documents of all collections are searched. 1 to
+                               255 bytes of UTF-8 without control characters */
 } rag_index_options;
 #define RAG_INDEX_OPTIONS_INIT                                                                 \
     {                                                                                          \
@@ -565,14 +569,16 @@ typedef struct rag_document {
     uint64_t size;        /* of the file, or of the source's text */
     int64_t modified;     /* nanoseconds since 1970; when it was put in, for a source */
     size_t chunks;
+    const char *collection;
 } rag_document;
 
 /* Returns 0 to go on, anything else to stop with RAG_INTERRUPTED. The document is valid during
  * the call, which must not use the index. */
 typedef int (*rag_document_fn)(const rag_document *document, void *user);
 
-/* Hands over the documents of these names (names NULL: all), in the order of the names' bytes;
- * a name that is not there is passed over. with_text: nonzero to read their texts too. */
+/* Hands over the documents of these names (names NULL: all), in the order of the collections'
+ * names and then of their own, by bytes; a name that is not there is passed over. with_text:
+ * nonzero to read their texts too. */
 RAG_CHECKED rag_status rag_index_each_document(rag_index *index, const char *const *names,
                                                size_t count, int with_text,
                                                rag_document_fn each, void *user,
@@ -582,15 +588,21 @@ RAG_CHECKED rag_status rag_index_each_document(rag_index *index, const char *con
 typedef int (*rag_vector_fn)(const rag_chunk *chunk, int64_t chunk_id, const float *vector,
                              void *user);
 
-/* Hands over the chunks of a document (name NULL: of all) with their vectors, in the order in
- * which they were put in. RAG_NOT_FOUND: there is no such document. */
+/* Hands over the chunks of a document (name NULL: of all, collection by collection) with their
+ * vectors, in the order in which they were put in. RAG_NOT_FOUND: there is no such document. */
 RAG_CHECKED rag_status rag_index_each_chunk(rag_index *index, const char *name,
                                             rag_vector_fn each, void *user, rag_error *error);
 
 /* Takes out the documents of these names; a name that is no document's is a path, and those at
- * or below it are taken out. *removed counts them. */
+ * or below it are taken out. paths NULL: the index was opened with a collection, and all of
+ * that goes. *removed counts them. */
 RAG_CHECKED rag_status rag_index_remove(rag_index *index, const char *const *paths,
                                         size_t count, size_t *removed, rag_error *error);
+
+typedef struct rag_collection_info {
+    const char *name;
+    size_t documents, chunks;
+} rag_collection_info;
 
 typedef struct rag_index_info {
     const char *path;
@@ -601,6 +613,8 @@ typedef struct rag_index_info {
     size_t dimension, max_tokens, overlap;
     size_t documents, chunks;
     uint64_t tokens, bytes;
+    const rag_collection_info *collections; /* [collection_count], by name */
+    size_t collection_count;
 } rag_index_info;
 
 /* Valid until the next call on the index. */
@@ -700,6 +714,29 @@ RAG_CHECKED rag_status rag_index_compact(rag_index *index, const rag_compact_opt
 
 /* ---- Search ------------------------------------------------------------------ */
 
+/* Which documents are searched: those for which every part says yes; a part that is empty says
+ * yes to all. The strings are read during the call. RAG_USAGE says which of them is wrong. */
+typedef struct rag_filter {
+    const char *const *collections; /* [collection_count]: in one of these */
+    size_t collection_count;
+    const char *const *paths; /* [path_count]: the absolute path, or the name of a source, fits
+                                 one of these patterns: ? * [a-z] within a folder's or a file's
+                                 name, ** across. One that begins with "/" is for all of it,
+                                 any other for a trailing part: "notes/a*.md" */
+    size_t path_count;
+    const char *const *formats; /* [format_count]: "markdown" or "text" */
+    size_t format_count;
+    const char *since, *until; /* modified (a source: put in) not before and not after: a date
+                                  or a time, 2024-05-01 or 2024-05-01T12:30+02:00, in UTC
+                                  unless an offset says otherwise, or a time ago: 12h, 7d, 2w */
+    const char *const *where;  /* [where_count]: its metadata meet all of these: a key, one of
+                                  = != < <= > >=, and a value, "year>=2020". Numbers compare as
+                                  numbers, other values as strings. Of a list one element must
+                                  do (!=: all); a key that is not there meets != alone; "a.b"
+                                  is b within a */
+    size_t where_count;
+} rag_filter;
+
 typedef enum rag_mode { RAG_HYBRID, RAG_MODE_DENSE, RAG_MODE_LEXICAL } rag_mode;
 
 typedef struct rag_search_options {
@@ -711,6 +748,7 @@ typedef struct rag_search_options {
     void *user;
     const float *vector; /* [dimension] of the question, L2 norm 1, for an index whose vectors
                             come from outside; NULL: embedded here */
+    rag_filter filter;
 } rag_search_options;
 #define RAG_SEARCH_OPTIONS_INIT                                                                \
     {                                                                                          \
@@ -724,6 +762,7 @@ typedef struct rag_hit {
     int64_t chunk_id;
     rag_chunk chunk;
     const char *metadata; /* of its document, a JSON object */
+    const char *collection;
 } rag_hit;
 
 typedef struct rag_hits rag_hits;

@@ -380,6 +380,7 @@ rag_status rag_index_add(rag_index *index, const char *const *paths, size_t coun
         options = &defaults;
     struct events events = {options->on_event, options->user};
     struct run run = {.index = index,
+                      .collection = index->options.collection,
                       .events = &events,
                       .on_change = options->on_change,
                       .user = options->user,

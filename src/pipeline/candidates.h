@@ -21,9 +21,10 @@ struct search {
     const struct events *events;
     size_t k, candidates;
     rag_mode mode;
-    const float *vector;     /* the caller's; NULL: to be embedded */
-    float *query;            /* the question's vector; NULL in lexical mode */
-    struct candidate *found; /* best first */
+    const struct id_ranges *within; /* the chunks that may be found; NULL: all */
+    const float *vector;            /* the caller's; NULL: to be embedded */
+    float *query;                   /* the question's vector; NULL in lexical mode */
+    struct candidate *found;        /* best first */
     size_t count;
     double evidence; /* evidence.h */
 };

@@ -46,8 +46,8 @@ static rag_status dense_leg(struct search *search, size_t depth, struct scored_l
     else if (!(status = index_need_model(search->index, error)))
         status = embed_question(search, error);
     return status ? status
-                  : store_search_dense(search->index->store, search->query, depth, NULL, out,
-                                       error);
+                  : store_search_dense(search->index->store, search->query, depth,
+                                       search->within, out, error);
 }
 
 /* Fuses both legs; the question's vector is also held against what only the words found. */
@@ -160,7 +160,7 @@ rag_status first_stage(struct search *search, rag_error *error)
         status = dense_leg(search, depth, &dense, error);
     if (!status && search->mode != RAG_MODE_DENSE)
         status = (search->mode == RAG_MODE_LEXICAL ? store_search_query : store_search_lexical)(
-            index->store, search->question, depth, NULL, &lexical, &ceiling, error);
+            index->store, search->question, depth, search->within, &lexical, &ceiling, error);
     if (!status && search->mode == RAG_HYBRID) {
         lexical_dense = alloc_array(lexical.count, sizeof *lexical_dense);
         status = lexical_dense ? fuse_legs(index->store, search->query, &dense, &lexical, depth,

@@ -197,7 +197,9 @@ rag_status index_find_document(rag_index *index, const char *path, struct store_
                                rag_error *error)
 {
     *out = (struct store_file){0};
-    return index->store ? store_find_document(index->store, NULL, path, out, error) : RAG_OK;
+    return index->store
+               ? store_find_document(index->store, index->options.collection, path, out, error)
+               : RAG_OK;
 }
 
 /* ---- Opening and closing ---- */
@@ -207,6 +209,14 @@ const char *index_path(const char *path)
     if (!path || !*path)
         path = getenv("RAG_INDEX");
     return path && *path ? path : default_index;
+}
+
+static rag_status check_collection(const char *name, rag_error *error)
+{
+    rag_error why;
+    if (!name || !collection_check(name, &why))
+        return RAG_OK;
+    return fail_with(error, RAG_USAGE, "%s", why.message);
 }
 
 rag_status rag_index_open(const char *path, const rag_index_options *options, rag_index **out,
@@ -227,16 +237,20 @@ rag_status rag_index_open(const char *path, const rag_index_options *options, ra
     index->options = *options;
     if (!copy_text(options->model, &index->model_name) ||
         !copy_text(options->reranker, &index->reranker_name) ||
-        !copy_text(options->models.models, &index->models)) {
+        !copy_text(options->models.models, &index->models) ||
+        !copy_text(options->collection, &index->collection)) {
         status = fail_memory(error);
         goto out;
     }
     index->options.model = index->model_name;
     index->options.reranker = index->reranker_name;
     index->options.models.models = index->models;
+    index->options.collection = index->collection;
     if (options->max_tokens == 0)
         index->options.max_tokens = RAG_AUTO;
 
+    if ((status = check_collection(index->collection, error)))
+        goto out;
     if ((status = path_absolute(path, &index->path, error)) ||
         (status = check_external(&index->options, error)))
         goto out;
@@ -276,6 +290,9 @@ void rag_index_close(rag_index *index)
     free(index->model_name);
     free(index->reranker_name);
     free(index->models);
+    free(index->collection);
+    store_collections_release(&index->collections);
+    free(index->info_collections);
     pthread_mutex_destroy(&index->lock);
     free(index);
 }

@@ -40,7 +40,8 @@ struct rag_index {
     char *path;
     struct store *store; /* NULL: there is no file yet; the first document makes it */
     rag_index_options options;
-    char *model_name, *reranker_name, *models; /* copies of what the options point to */
+    char *model_name, *reranker_name; /* copies of what the options point to */
+    char *models, *collection;
     struct store_recipe recipe;
     bool has_recipe;
     bool external;       /* with has_recipe: its vectors come from outside */
@@ -50,7 +51,9 @@ struct rag_index {
     bool rerank_known; /* the reranker was looked for */
     struct token_vectors *token_vectors;
     struct store_counts counts;
-    rag_index_info info;
+    rag_index_info info; /* and what it points to: */
+    struct store_collections collections;
+    rag_collection_info *info_collections;
     pthread_mutex_t lock; /* held by each public call; models have locks of their own */
 };
 
@@ -100,9 +103,10 @@ bool index_names_model(const rag_index *index);
 CHECKED rag_status index_find_document(rag_index *index, const char *path,
                                        struct store_file *out, rag_error *error);
 
-/* Appends the paths of the documents at, or below, an absolute path (NULL: of all). */
-CHECKED rag_status stored_paths(rag_index *index, const char *path, struct file_list *out,
-                                rag_error *error);
+/* Appends the paths of the collection's documents at, or below, an absolute path (NULL: of
+ * all). collection NULL: the default one. */
+CHECKED rag_status stored_paths(rag_index *index, const char *collection, const char *path,
+                                struct file_list *out, rag_error *error);
 
 /* What of a chunk is embedded and reranked: its context (documents/context.h) and its text.
  * Appended. document: what the document is called. */

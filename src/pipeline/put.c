@@ -187,6 +187,7 @@ rag_status rag_index_put(rag_index *index, const rag_source *sources, size_t cou
         options = &defaults;
     struct events events = {options->on_event, options->user};
     struct putting putting = {.run = {.index = index,
+                                      .collection = index->options.collection,
                                       .events = &events,
                                       .on_change = options->on_change,
                                       .user = options->user,

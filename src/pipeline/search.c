@@ -2,6 +2,7 @@
 #include "pipeline/search.h"
 #include "base/memory.h"
 #include "pipeline/candidates.h"
+#include "store/filter.h"
 
 #include <math.h>
 #include <string.h>
@@ -71,6 +72,7 @@ static rag_status make_hits(struct search *search, rag_hits **out, rag_error *er
             .chunk_id = from->chunk_id,
             .chunk = chunk_of_stored(chunk),
             .metadata = chunk->metadata,
+            .collection = chunk->collection,
         };
     }
     hits->count = count;
@@ -87,6 +89,27 @@ static bool wants_reranking(const struct search *search)
     return search->mode != RAG_MODE_LEXICAL || (named && strcmp(named, "auto") != 0);
 }
 
+/* The chunks that the filter lets through. *within stays NULL where these are all. */
+static rag_status apply_filter(rag_index *index, const rag_filter *given,
+                               struct id_ranges *ranges, const struct id_ranges **within,
+                               rag_error *error)
+{
+    rag_filter filter = *given;
+    if (!filter.collection_count && index->options.collection) {
+        filter.collections = &index->options.collection;
+        filter.collection_count = 1;
+    }
+    if (filter_is_empty(&filter))
+        return RAG_OK;
+    struct store_filter parsed;
+    rag_status status = filter_parse(&filter, &parsed, error);
+    if (!status && index->store)
+        status = store_filter(index->store, &parsed, ranges, error);
+    filter_release(&parsed);
+    *within = ranges;
+    return status;
+}
+
 rag_status search_index(rag_index *index, rag_text question, const rag_search_options *options,
                         rag_hits **out, rag_error *error)
 {
@@ -95,6 +118,7 @@ rag_status search_index(rag_index *index, rag_text question, const rag_search_op
         options = &defaults;
     *out = NULL;
     struct events events = {options->on_event, options->user};
+    struct id_ranges ranges = {0};
     struct search search = {
         .index = index,
         .question = question,
@@ -112,6 +136,8 @@ rag_status search_index(rag_index *index, rag_text question, const rag_search_op
         status = check_question(question, error);
     if (!status)
         status = index_look(index, error);
+    if (!status)
+        status = apply_filter(index, &options->filter, &ranges, &search.within, error);
     if (!status && index->has_recipe)
         status = first_stage(&search, error);
     if (!status && wants_reranking(&search))
@@ -123,6 +149,7 @@ rag_status search_index(rag_index *index, rag_text question, const rag_search_op
             stored_chunk_release(&search.found[i].chunk);
     free(search.found);
     free(search.query);
+    id_ranges_release(&ranges);
     return status;
 }
 

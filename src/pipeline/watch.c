@@ -192,6 +192,7 @@ static rag_status update(struct watching *watching, rag_error *error)
     struct file_list present = {0}, within = {0};
     rag_add_report report = {0};
     struct run run = {.index = watching->index,
+                      .collection = watching->index->options.collection,
                       .events = &watching->events,
                       .on_change = options->on_change,
                       .user = options->user,

@@ -165,9 +165,8 @@ static void a_change_is_seen_by_the_same_filter(void **state)
     put_all(f);
     assert_passing("e", .since = "2024-05-01");
     assert_passing("e", .since = "2024-05-01");
-    assert_ok(
-        store_touch(f->store, NULL, "/home/ann/books/c.md", 1, date("2024-06-01"), &f->error),
-        &f->error);
+    struct store_stamp stamp = {"/home/ann/books/c.md", 1, date("2024-06-01")};
+    assert_ok(store_touch(f->store, NULL, &stamp, 1, &f->error), &f->error);
     assert_passing("ce", .since = "2024-05-01");
     struct store *other;
     assert_ok(store_open(f->path, false, &other, &f->error), &f->error);
