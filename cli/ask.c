@@ -31,8 +31,8 @@ const struct command ask_command = {
     .name = "ask",
     .arguments = "QUESTION",
     .summary = "Answer a question from the documents, with citations",
-    .options = "index model models top-k mode candidates rerank llm context min-evidence "
-               "no-stream format "
+    .options = "index collection path type since until where model models top-k mode "
+               "candidates rerank llm context min-evidence no-stream format "
                "precision threads json quiet",
     .help =
         "With a language model the answer is streamed as it is written; nothing leaves the\n"

@@ -346,7 +346,8 @@ const struct command chat_command = {
     .name = "chat",
     .arguments = "",
     .summary = "Talk with the documents: follow-up questions, sources, history",
-    .options = "index model models top-k mode candidates rerank llm context min-evidence "
+    .options = "index collection path type since until where model models top-k mode "
+               "candidates rerank llm context min-evidence "
                "show-question no-stream precision threads json quiet",
     .help =
         "A question that follows up on the conversation (\"and in convolutional networks?\") "

@@ -14,10 +14,19 @@
 /* How rag ask prints an answer. */
 enum answer_format { AS_TEXT, AS_MARKDOWN, AS_HTML, AS_JSON };
 
+/* The values of an option that may be given several times. */
+enum { MOST_VALUES = 256 };
+struct option_values {
+    const char *items[MOST_VALUES];
+    size_t count;
+};
+
 /* Every option of every command; a command says which of them it takes. */
 struct settings {
     const char *index, *model, *models, *rerank, *llm, *tokenizer, *hub, *revision, *name;
     const char *cache, *versus, *per_query;
+    const char *collection, *since, *until;
+    struct option_values paths, types, where;
     rag_chunker chunker;
     rag_context chunk_context;
     size_t max_tokens, overlap, k, candidates, context, seed, vectors;
@@ -51,6 +60,7 @@ extern const size_t command_count;
 enum option_kind {
     FLAG,
     TEXT,
+    VALUES,
     COUNT,
     POSITIVE,
     CHUNKER,

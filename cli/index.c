@@ -118,7 +118,8 @@ const struct command index_command = {
     .arguments = "PATH...",
     .summary = "Bring the index up to date with files and folders",
     .options =
-        "index model models chunker max-tokens overlap precision threads dry-run json quiet",
+        "index collection model models chunker max-tokens overlap precision threads dry-run "
+        "json quiet",
     .help =
         "Folders are read with all below them, but for hidden and .gitignore'd files. Only\n"
         "what is new or changed is embedded; what is gone from the folders goes out of the\n"

@@ -37,6 +37,14 @@ rag_search_options search_options(const struct settings *settings, struct progre
     options.mode = settings->mode;
     options.on_event = progress_event;
     options.user = progress;
+    options.filter = (rag_filter){.paths = settings->paths.items,
+                                  .path_count = settings->paths.count,
+                                  .formats = settings->types.items,
+                                  .format_count = settings->types.count,
+                                  .since = settings->since,
+                                  .until = settings->until,
+                                  .where = settings->where.items,
+                                  .where_count = settings->where.count};
     return options;
 }
 
@@ -47,6 +55,7 @@ rag_index_options index_options_of(const struct settings *settings, bool must_ex
     options.reranker = settings->rerank;
     options.models = model_options(settings);
     options.must_exist = must_exist;
+    options.collection = settings->collection;
     options.chunker = settings->chunker;
     options.max_tokens = settings->max_tokens;
     options.overlap = settings->overlap;

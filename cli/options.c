@@ -17,6 +17,20 @@ const struct option_text option_texts[] = {
     {"model", 'm', TEXT, MEMBER(model), 0, "M",
      "the model, a name or a folder (default: RAG_MODEL, else multilingual-e5-small)"},
     {"models", 0, TEXT, MEMBER(models), 0, "DIR", "the folder of models (default: RAG_MODELS)"},
+    {"collection", 0, TEXT, MEMBER(collection), 0, "NAME",
+     "the documents of this collection (default: put into \"default\", search all)"},
+    {"path", 0, VALUES, MEMBER(paths), 0, "GLOB",
+     "only documents whose path fits: ? * [a-z] within a name, ** across; from the front if "
+     "it\n"
+     "begins with /, else from any folder on; again for others too"},
+    {"type", 0, VALUES, MEMBER(types), 0, "FORMAT",
+     "only documents of this format: markdown, text; again for others too"},
+    {"since", 0, TEXT, MEMBER(since), 0, "DATE",
+     "only documents modified then or later: 2024-05-01, 2024-05-01T12:30Z, or 12h, 7d, 2w "
+     "ago"},
+    {"until", 0, TEXT, MEMBER(until), 0, "DATE", "only documents modified then or before"},
+    {"where", 0, VALUES, MEMBER(where), 0, "COND",
+     "only documents whose metadata meet this: a key, = != < <= > >=, a value; again for more"},
     {"chunker", 0, CHUNKER, MEMBER(chunker), 0, "KIND",
      "structure (default): follows headings, paragraphs, code, tables; window: a fixed\n"
      "number of tokens, with overlap"},
@@ -209,6 +223,15 @@ static rag_status set_option(const struct command *command, const struct option_
         good = *text != '\0';
         *(const char **)member = text;
         break;
+    case VALUES: {
+        struct option_values *values = member;
+        if (values->count == MOST_VALUES)
+            return usage(command, error, "--%s can be given %d times", option->name,
+                         MOST_VALUES);
+        good = *text != '\0';
+        values->items[values->count++] = text;
+        break;
+    }
     case COUNT:
     case POSITIVE:
         good = parse_count(text, option->most, &count) && (count || option->kind == COUNT);

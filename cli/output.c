@@ -103,16 +103,24 @@ json_t *json_number(double value)
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+/* A JSON object, as the index has it. */
+static json_t *json_of_metadata(const char *metadata)
+{
+    return json_loads(metadata, JSON_ALLOW_NUL, NULL);
+}
+
 json_t *json_of_hit(const rag_hit *hit)
 {
     const rag_chunk *chunk = &hit->chunk;
-    return json_pack("{s:I, s:o, s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o}", "rank",
+    return json_pack("{s:I, s:o, s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rank",
                      (json_int_t)hit->rank, "score", json_number(hit->score), "scores", "dense",
                      json_number(hit->dense), "lexical", json_number(hit->lexical), "rerank",
                      json_number(hit->rerank), "document", json_string_of(chunk->document),
                      "heading", json_string_of(chunk->heading), "lines",
                      json_range(chunk->line, chunk->last_line), "bytes",
-                     json_range(chunk->begin, chunk->end), "text", json_text(chunk->text));
+                     json_range(chunk->begin, chunk->end), "collection",
+                     json_string_of(hit->collection), "metadata",
+                     json_of_metadata(hit->metadata), "text", json_text(chunk->text));
 }
 
 const char *display_path(const char *path)

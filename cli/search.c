@@ -37,13 +37,15 @@ const struct command search_command = {
     .name = "search",
     .arguments = "QUESTION",
     .summary = "Find the passages that answer a question",
-    .options = "index model models top-k mode candidates rerank precision threads json quiet",
+    .options = "index collection path type since until where model models top-k mode "
+               "candidates rerank precision threads json quiet",
     .help =
         "With --json each hit is an object {\"rank\", \"score\", \"scores\": {\"dense\", "
         "\"lexical\",\n"
         "\"rerank\"}, \"document\", \"heading\", \"lines\": [first, last], \"bytes\": "
         "[begin, end],\n"
-        "\"text\"}; a score is null where that leg did not see the chunk.\n\n"
+        "\"collection\", \"metadata\", \"text\"}; a score is null where that leg did not see "
+        "the chunk.\n\n"
         "A \"...\" (or “...”, 「...」) in the question counts as a phrase too, and word* asks "
         "for all\n"
         "words that begin so. With --mode lexical, +\"...\" must be in a passage and -\"...\" "
@@ -52,6 +54,8 @@ const struct command search_command = {
         "  rag search \"How does scaled dot-product attention work?\"\n"
         "  rag search -k 3 --mode lexical DotProductAttention\n"
         "  rag search 'what is \"multi-head attention\"?'\n"
+        "  rag search --path 'notes/**/*.md' --since 30d \"open questions\"\n"
+        "  rag search --where 'year>=2020' --where tags=physics \"entropy\"\n"
         "  rag search --json 残差连接是什么？ | jq -r .document\n",
     .min_arguments = 1,
     .max_arguments = 1,

@@ -90,7 +90,8 @@ const struct command watch_command = {
     .name = "watch",
     .arguments = "PATH...",
     .summary = "Keep the index up to date while files change",
-    .options = "index model models chunker max-tokens overlap precision threads json quiet",
+    .options =
+        "index collection model models chunker max-tokens overlap precision threads json quiet",
     .help =
         "Brings the index up to date as rag index does, then follows what is created, "
         "changed,\n"

@@ -589,9 +589,11 @@ typedef int (*rag_vector_fn)(const rag_chunk *chunk, int64_t chunk_id, const flo
                              void *user);
 
 /* Hands over the chunks of a document (name NULL: of all, collection by collection) with their
- * vectors, in the order in which they were put in. RAG_NOT_FOUND: there is no such document. */
-RAG_CHECKED rag_status rag_index_each_chunk(rag_index *index, const char *name,
-                                            rag_vector_fn each, void *user, rag_error *error);
+ * vectors, in the order in which they were put in. collection: that of the document; NULL: that
+ * of the index. RAG_NOT_FOUND: there is no such document. */
+RAG_CHECKED rag_status rag_index_each_chunk(rag_index *index, const char *collection,
+                                            const char *name, rag_vector_fn each, void *user,
+                                            rag_error *error);
 
 /* Takes out the documents of these names; a name that is no document's is a path, and those at
  * or below it are taken out. paths NULL: the index was opened with a collection, and all of

@@ -251,6 +251,7 @@ class IndexOptions(Options):
         ("chunker", c_int),
         ("max_tokens", c_size_t),
         ("overlap", c_size_t),
+        ("collection", c_char_p),
     ]
 
 
@@ -321,11 +322,16 @@ class Document(ctypes.Structure):
         ("size", c_uint64),
         ("modified", c_int64),
         ("chunks", c_size_t),
+        ("collection", c_char_p),
     ]
 
 
 document_fn = CFUNCTYPE(c_int, POINTER(Document), c_void_p)
 vector_fn = CFUNCTYPE(c_int, POINTER(Chunk), c_int64, c_void_p, c_void_p)
+
+
+class CollectionInfo(ctypes.Structure):
+    _fields_ = [("name", c_char_p), ("documents", c_size_t), ("chunks", c_size_t)]
 
 
 class IndexInfo(ctypes.Structure):
@@ -342,6 +348,8 @@ class IndexInfo(ctypes.Structure):
         ("chunks", c_size_t),
         ("tokens", c_uint64),
         ("bytes", c_uint64),
+        ("collections", POINTER(CollectionInfo)),
+        ("collection_count", c_size_t),
     ]
 
 
@@ -399,6 +407,21 @@ class RepairReport(ctypes.Structure):
     ]
 
 
+class Filter(ctypes.Structure):
+    _fields_ = [
+        ("collections", POINTER(c_char_p)),
+        ("collection_count", c_size_t),
+        ("paths", POINTER(c_char_p)),
+        ("path_count", c_size_t),
+        ("formats", POINTER(c_char_p)),
+        ("format_count", c_size_t),
+        ("since", c_char_p),
+        ("until", c_char_p),
+        ("where", POINTER(c_char_p)),
+        ("where_count", c_size_t),
+    ]
+
+
 class SearchOptions(Options):
     _fields_ = [
         ("size", c_size_t),
@@ -408,6 +431,7 @@ class SearchOptions(Options):
         ("on_event", event_fn),
         ("user", c_void_p),
         ("vector", c_void_p),
+        ("filter", Filter),
     ]
 
 
@@ -421,6 +445,7 @@ class Hit(ctypes.Structure):
         ("chunk_id", c_int64),
         ("chunk", Chunk),
         ("metadata", c_char_p),
+        ("collection", c_char_p),
     ]
 
 
@@ -614,6 +639,7 @@ STRUCTS: Dict[str, Type[ctypes.Structure]] = {
     "rag_add_report": AddReport,
     "rag_source": Source,
     "rag_document": Document,
+    "rag_collection_info": CollectionInfo,
     "rag_index_info": IndexInfo,
     "rag_problem": Problem,
     "rag_verify_options": VerifyOptions,
@@ -621,6 +647,7 @@ STRUCTS: Dict[str, Type[ctypes.Structure]] = {
     "rag_repair_report": RepairReport,
     "rag_compact_options": CompactOptions,
     "rag_compact_report": CompactReport,
+    "rag_filter": Filter,
     "rag_search_options": SearchOptions,
     "rag_hit": Hit,
     "rag_provider": Provider,
@@ -724,7 +751,10 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
         c_int,
         [_handle, _strings, c_size_t, c_int, document_fn, c_void_p, _error],
     ),
-    "rag_index_each_chunk": (c_int, [_handle, c_char_p, vector_fn, c_void_p, _error]),
+    "rag_index_each_chunk": (
+        c_int,
+        [_handle, c_char_p, c_char_p, vector_fn, c_void_p, _error],
+    ),
     "rag_index_remove": (c_int, [_handle, _strings, c_size_t, POINTER(c_size_t), _error]),
     "rag_index_get_info": (c_int, [_handle, POINTER(POINTER(IndexInfo)), _error]),
     "rag_index_verify": (c_int, [_handle, POINTER(VerifyOptions), _error]),

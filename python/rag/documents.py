@@ -79,7 +79,7 @@ class Hit:
     """A chunk that was found.
 
     `rank` from 1; `score` is what the hits are sorted by; `dense`, `lexical` and `rerank` are None
-    where that leg did not see the chunk; `metadata` of its document.
+    where that leg did not see the chunk; `metadata` and `collection` of its document.
     """
 
     rank: int
@@ -90,6 +90,7 @@ class Hit:
     chunk: Chunk
     chunk_id: int
     metadata: Dict[str, Any]
+    collection: str = "default"
 
     @property
     def text(self) -> str:
@@ -121,6 +122,7 @@ def _read_hit(item: Any) -> Hit:
         chunk=read_chunk(item.chunk),
         chunk_id=item.chunk_id,
         metadata=_read_metadata(item.metadata),
+        collection=decode(item.collection),
     )
 
 
@@ -144,6 +146,7 @@ class Document:
     size: int
     modified: int
     chunks: int
+    collection: str = "default"
 
 
 @dataclass
@@ -259,7 +262,8 @@ class CompactReport:
 @dataclass(frozen=True)
 class IndexInfo:
     """What an index holds. `model` and `chunker` are "" while it is empty; `format`: version of
-    the file's schema; `bytes` on disk."""
+    the file's schema; `bytes` on disk; `collections`: each by its name, with how many documents it
+    has."""
 
     path: str
     model: str
@@ -273,6 +277,7 @@ class IndexInfo:
     chunks: int
     tokens: int
     bytes: int
+    collections: Dict[str, int] = field(default_factory=dict)
 
 
 def read_report(report: Any) -> AddReport:
@@ -367,4 +372,5 @@ def read_document(item: Any, with_text: bool) -> Document:
         size=item.size,
         modified=item.modified,
         chunks=item.chunks,
+        collection=decode(item.collection),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import threading
-from typing import Any, Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 from . import _native
 from ._arguments import (
@@ -21,6 +21,7 @@ from ._arguments import (
     paths_of,
     text as native_text,
 )
+from ._filter import Date, Strings, Where, native_filter
 from ._call import Call, Cancel, Progress, warn
 from ._handle import Handle
 from ._native import lib
@@ -86,8 +87,9 @@ class Index(Closable):
     `reranker`: a model, "none", or None / "auto" for an installed cross-encoder, else late interaction. `chunker`: "structure" or
     "window", and `max_tokens` and `overlap` of a chunk, of a new index. `dimension`: of vectors
     that come from outside; `model` is then a name that rag does not know, and every source and
-    question must bring its vectors. `must_exist`: a StoreError if there is no such file. `models`,
-    `threads`, `precision`: as in Model.
+    question must bring its vectors. `must_exist`: a StoreError if there is no such file.
+    `collection`: what is put in belongs to it, and only its documents are searched and taken out;
+    None: put into "default", and all are searched. `models`, `threads`, `precision`: as in Model.
 
     May be shared between threads, and a file by many readers and one writer at a time. Not usable
     after a fork. Models are loaded when first needed.
@@ -109,6 +111,7 @@ class Index(Closable):
         overlap: Optional[int] = None,
         dimension: Optional[int] = None,
         must_exist: bool = False,
+        collection: Optional[str] = None,
         models: Optional[PathLike] = None,
         threads: int = 0,
         precision: str = "default",
@@ -120,6 +123,7 @@ class Index(Closable):
             chunker=choice(chunker or "auto", _native.CHUNKER, "chunker"),
             max_tokens=at_least(max_tokens, 1, "max_tokens") or _native.AUTO,
             overlap=_native.AUTO if overlap is None else at_least(overlap, 0, "overlap"),
+            collection=encode_name(collection, "collection"),
         )
         options.models = _native.ModelOptions.init(
             models=encode_name(models, "models"),
@@ -288,10 +292,11 @@ class Index(Closable):
         with Model(self._model, models=self._models) as model:
             return model.info.dimension
 
-    def remove(self, names: Union[PathLike, Iterable[PathLike]]) -> int:
+    def remove(self, names: Union[PathLike, Iterable[PathLike], None] = None) -> int:
         """Takes out the documents of these names, and those at or below what is no document's name
-        but a path; how many there were."""
-        items, count = names_array(paths_of(names), "name")
+        but a path; how many there were. None: all of the collection that the index was opened
+        with; without one a UsageError."""
+        items, count = (None, 0) if names is None else names_array(paths_of(names), "name")
         removed = ctypes.c_size_t()
         Call().run(lib.rag_index_remove, self.handle, items, count, ctypes.byref(removed))
         return removed.value
@@ -327,12 +332,14 @@ class Index(Closable):
             return
         for document in self.documents():
             try:
-                found = self._chunks_of(document.name)
+                found = self._chunks_of(document.name, document.collection)
             except NotFoundError:
                 continue  # it has gone meanwhile
             yield from found
 
-    def _chunks_of(self, name: PathLike) -> List[Tuple[Chunk, int, memoryview[float]]]:
+    def _chunks_of(
+        self, name: PathLike, collection: Optional[str] = None
+    ) -> List[Tuple[Chunk, int, memoryview[float]]]:
         size = self._own_dimension() * ctypes.sizeof(ctypes.c_float)
         found: List[Tuple[Chunk, int, memoryview[float]]] = []
 
@@ -343,7 +350,12 @@ class Index(Closable):
         call = Call()
         callback = _native.vector_fn(call.guard(each))
         call.run(
-            lib.rag_index_each_chunk, self.handle, encode_name(name, "name"), callback, None
+            lib.rag_index_each_chunk,
+            self.handle,
+            encode_name(collection, "collection"),
+            encode_name(name, "name"),
+            callback,
+            None,
         )
         return found
 
@@ -355,11 +367,13 @@ class Index(Closable):
         mode: str,
         candidates: Optional[int],
         vector: Any,
+        filter: Dict[str, Any],
     ) -> Tuple[Any, Any]:
         options = _native.SearchOptions.init(
             k=at_least(k, 1, "k"),
             candidates=at_least(candidates, 1, "candidates"),
             mode=choice(mode, _native.MODE, "mode"),
+            filter=native_filter(**filter),
         )
         if vector is None:
             return options, None
@@ -382,6 +396,12 @@ class Index(Closable):
         mode: str = "hybrid",
         candidates: Optional[int] = None,
         vector: Any = None,
+        collection: Strings = None,
+        path: Strings = None,
+        format: Strings = None,
+        since: Date = None,
+        until: Date = None,
+        where: Where = None,
         progress: Progress = None,
     ) -> List[Hit]:
         """The `k` best chunks for a question, best first; none is an empty list.
@@ -389,8 +409,20 @@ class Index(Closable):
         `mode`: "hybrid", "dense" or "lexical"; `candidates`: how many of the best are reranked
         (None: 20); `vector`: of the question, float32 [dimension], L2 norm 1, for an index whose
         vectors come from outside.
+
+        Only some documents are searched where these say so, each one value or several, of which
+        one must do: `collection`; `path`, a pattern such as "notes/**/*.md" for a trailing part of
+        the path, or for all of it from "/" on; `format`, "markdown" or "text". `since`, `until`:
+        modified not before and not after a datetime, a date, or text such as "2024-05-01" or "7d"
+        (ago). `where`: metadata, {"year": 2024} for those that are equal, or ["year>=2020",
+        "tags=tea"], which must all hold, with = != < <= > >=.
+
+        >>> index.search("entropy", path="notes/*.md", since="30d", where=["year>=2020"])
         """
-        return self._search(question, k, mode, candidates, vector, progress, None)
+        filter = dict(
+            collection=collection, path=path, format=format, since=since, until=until, where=where
+        )
+        return self._search(question, k, mode, candidates, vector, progress, None, filter)
 
     def _search(
         self,
@@ -401,11 +433,12 @@ class Index(Closable):
         vector: Any,
         progress: Progress,
         cancel: Optional[Cancel],
+        filter: Optional[Dict[str, Any]] = None,
     ) -> List[Hit]:
         data = encode(question, "question")
         if k < 0:
             raise UsageError(f"k must be at least 0, not {k}")
-        options, keep = self._search_options(k or 1, mode, candidates, vector)
+        options, keep = self._search_options(k or 1, mode, candidates, vector, filter or {})
         if not k:
             return []
         call = Call(progress, cancel)
@@ -435,6 +468,12 @@ class Index(Closable):
         mode: str = "hybrid",
         candidates: Optional[int] = None,
         vector: Any = None,
+        collection: Strings = None,
+        path: Strings = None,
+        format: Strings = None,
+        since: Date = None,
+        until: Date = None,
+        where: Where = None,
         context_tokens: Optional[int] = None,
         history: Optional[Sequence[MessageLike]] = None,
         history_tokens: Optional[int] = None,
@@ -449,7 +488,10 @@ class Index(Closable):
     ) -> Answer:
         data = encode(question, "question")
         call = Call(progress, cancel)
-        search, keep = self._search_options(k, mode, candidates, vector)
+        filter = dict(
+            collection=collection, path=path, format=format, since=since, until=until, where=where
+        )
+        search, keep = self._search_options(k, mode, candidates, vector, filter)
         search.on_event = call.on_event
         chat = chat_options(
             max_tokens=max_tokens,
@@ -557,6 +599,10 @@ class Index(Closable):
                 chunks=info.chunks,
                 tokens=info.tokens,
                 bytes=info.bytes,
+                collections={
+                    decode(item.name): item.documents
+                    for item in info.collections[: info.collection_count]
+                },
             )
 
     def verify(self, *, vectors: int = 0, progress: Progress = None) -> List[Problem]:
@@ -637,11 +683,22 @@ class Index(Closable):
         mode: str = "hybrid",
         candidates: Optional[int] = None,
         vector: Any = None,
+        collection: Strings = None,
+        path: Strings = None,
+        format: Strings = None,
+        since: Date = None,
+        until: Date = None,
+        where: Where = None,
         progress: Progress = None,
     ) -> List[Hit]:
         """`search` in a thread; cancelling the task stops it."""
+        filter = dict(
+            collection=collection, path=path, format=format, since=since, until=until, where=where
+        )
         return await in_thread(
-            lambda cancel: self._search(question, k, mode, candidates, vector, progress, cancel)
+            lambda cancel: self._search(
+                question, k, mode, candidates, vector, progress, cancel, filter
+            )
         )
 
     async def aask(

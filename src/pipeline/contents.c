@@ -283,15 +283,16 @@ static rag_status relay_chunks(const char *collection, void *user, rag_error *er
     return store_each_chunk(relay->index->store, collection, NULL, relay_chunk, relay, error);
 }
 
-rag_status rag_index_each_chunk(rag_index *index, const char *name, rag_vector_fn each,
-                                void *user, rag_error *error)
+rag_status rag_index_each_chunk(rag_index *index, const char *collection, const char *name,
+                                rag_vector_fn each, void *user, rag_error *error)
 {
     struct vector_relay relay = {index, each, user, false};
+    if (!collection)
+        collection = index->options.collection;
     pthread_mutex_lock(&index->lock);
     rag_status status = index_look(index, error);
-    if (!status && index->store && name)
-        status = store_each_chunk(index->store, index->options.collection, name, relay_chunk,
-                                  &relay, error);
+    if (!status && index->store && (name || collection))
+        status = store_each_chunk(index->store, collection, name, relay_chunk, &relay, error);
     else if (!status && index->store)
         status = each_collection(index, relay_chunks, &relay, error);
     else if (!status && name)

@@ -8,7 +8,8 @@ import sqlite3
 
 from support import Case, DATA, EMBEDDER, FILES, RERANKER, main
 
-HIT = ["rank", "score", "scores", "document", "heading", "lines", "bytes", "text"]
+HIT = ["rank", "score", "scores", "document", "heading", "lines", "bytes", "collection", "metadata",
+       "text"]
 
 
 class Indexed(Case):

@@ -79,7 +79,8 @@ static int note_id(const rag_chunk *chunk, int64_t id, const float *vector, void
 static int64_t chunk_id_of(rag_index *index, const char *name)
 {
     int64_t id = 0;
-    assert_ok(rag_index_each_chunk(index, in_sandbox(name), note_id, &id, &error), &error);
+    assert_ok(rag_index_each_chunk(index, NULL, in_sandbox(name), note_id, &id, &error),
+              &error);
     return id;
 }
 

@@ -221,7 +221,8 @@ static void look_at_all(rag_index *index, int versions[DOCUMENTS])
             continue;
         make_text(i, (unsigned)versions[i], &text);
         struct look look = {.text = &text};
-        assert_ok(rag_index_each_chunk(index, text.name, look_at_chunk, &look, &error), &error);
+        assert_ok(rag_index_each_chunk(index, NULL, text.name, look_at_chunk, &look, &error),
+                  &error);
         assert_int_equal(look.seen, text.count);
         buf_release(&text.text);
     }

@@ -83,7 +83,7 @@ static struct seen chunks_of(rag_index *index, const char *name, size_t dimensio
 {
     struct seen seen = {.said = BUF_INIT(1 << 20), .dimension = dimension};
     assert_true(buf_append_text(&seen.said, ""));
-    assert_ok(rag_index_each_chunk(index, name, note_chunk, &seen, &error), &error);
+    assert_ok(rag_index_each_chunk(index, NULL, name, note_chunk, &seen, &error), &error);
     return seen;
 }
 
@@ -163,13 +163,13 @@ static void handing_over_stops_when_asked(void **state)
                   &error);
     assert_int_equal(calls, 1);
     struct seen seen = {.said = BUF_INIT(1 << 20), .dimension = 32, .stop_at = 1};
-    assert_status(RAG_INTERRUPTED, rag_index_each_chunk(index, NULL, note_chunk, &seen, &error),
-                  &error);
+    assert_status(RAG_INTERRUPTED,
+                  rag_index_each_chunk(index, NULL, NULL, note_chunk, &seen, &error), &error);
     assert_int_equal(seen.count, 1);
     buf_release(&seen.said);
     seen = (struct seen){.said = BUF_INIT(1 << 20)};
-    assert_status(RAG_NOT_FOUND, rag_index_each_chunk(index, "c", note_chunk, &seen, &error),
-                  &error);
+    assert_status(RAG_NOT_FOUND,
+                  rag_index_each_chunk(index, NULL, "c", note_chunk, &seen, &error), &error);
     rag_index_close(index);
 }
 
@@ -180,8 +180,8 @@ static void an_index_without_a_file_answers_everything(void **state)
     assert_documents(index, NULL, 0, 1, "");
     assert_chunks(index, NULL, 32, "");
     struct seen seen = {.said = BUF_INIT(1)};
-    assert_status(RAG_NOT_FOUND, rag_index_each_chunk(index, "c", note_chunk, &seen, &error),
-                  &error);
+    assert_status(RAG_NOT_FOUND,
+                  rag_index_each_chunk(index, NULL, "c", note_chunk, &seen, &error), &error);
     size_t removed = 9;
     const char *name = "a";
     assert_ok(rag_index_remove(index, &name, 1, &removed, &error), &error);

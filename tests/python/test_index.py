@@ -2,6 +2,7 @@
 
 import array
 import asyncio
+import datetime
 import json
 import math
 import sqlite3
@@ -407,6 +408,64 @@ class Evaluation(Case):
         words.close()
         with self.assertRaises(rag.UsageError):
             words.queries()
+
+
+class Filters(Case):
+    def setUp(self):
+        super().setUp()
+        self.index = self.open_index(model=EMBEDDER)
+        self.index.put([rag.Source("notes/a.md", "Tomatoes need sun.", {"year": 2020, "wet": True},
+                                   "markdown"),
+                        rag.Source("notes/b", "Tomatoes need water.", {"year": 2024, "by": "Ann"})])
+
+    def found(self, **filter):
+        return sorted(hit.document for hit in self.index.search("tomatoes", **filter))
+
+    def test_a_search_is_of_the_documents_that_are_asked_for(self):
+        self.assertEqual(self.found(), ["notes/a.md", "notes/b"])
+        self.assertEqual(self.found(path="*.md"), ["notes/a.md"])
+        self.assertEqual(self.found(path=["*.md", "notes/?"]), ["notes/a.md", "notes/b"])
+        self.assertEqual(self.found(format="text"), ["notes/b"])
+        self.assertEqual(self.found(where="year>2020"), ["notes/b"])
+        self.assertEqual(self.found(where=["year>=2020", "wet=true"]), ["notes/a.md"])
+        self.assertEqual(self.found(where={"year": 2024, "by": "Ann"}), ["notes/b"])
+        self.assertEqual(self.found(where={"wet": True}), ["notes/a.md"])
+        self.assertEqual(self.found(collection="other"), [])
+
+    def test_times_may_be_python_s(self):
+        now = datetime.datetime.now()
+        self.assertEqual(len(self.found(since=now - datetime.timedelta(hours=1))), 2)
+        self.assertEqual(self.found(since=now + datetime.timedelta(hours=1)), [])
+        self.assertEqual(self.found(until=datetime.date(2020, 1, 1)), [])
+        self.assertEqual(len(self.found(since="7d", until="2200-01-01")), 2)
+
+    def test_a_filter_that_makes_no_sense_is_a_usage_error(self):
+        for wrong in ({"where": "year"}, {"since": "soon"}, {"path": "[a"}):
+            with self.assertRaises(rag.UsageError):
+                self.found(**wrong)
+
+    def test_answers_and_tasks_are_filtered_too(self):
+        answer = self.index.ask("Tomatoes?", llm="none", path="*.md", min_evidence=0)
+        self.assertEqual({hit.document for hit in answer.hits}, {"notes/a.md"})
+        hits = asyncio.run(self.index.asearch("tomatoes", format="text"))
+        self.assertEqual([hit.document for hit in hits], ["notes/b"])
+
+    def test_a_collection_is_written_searched_and_removed_by_itself(self):
+        work = self.open_index(model=EMBEDDER, collection="work")
+        work.put([("notes/b", "Tomatoes are work.")])
+        self.assertEqual(self.index.info.collections, {"default": 2, "work": 1})
+        hit, = work.search("tomatoes")
+        self.assertEqual((hit.text, hit.collection), ("Tomatoes are work.", "work"))
+        self.assertEqual(len(self.index.search("tomatoes")), 3)
+        self.assertEqual([hit.collection for hit in
+                          self.index.search("tomatoes", collection="work")], ["work"])
+        self.assertEqual([(d.collection, d.name) for d in self.index.documents()],
+                         [("default", "notes/a.md"), ("default", "notes/b"), ("work", "notes/b")])
+        self.assertEqual(len(list(self.index.chunks())), 3)
+        with self.assertRaises(rag.UsageError):
+            self.index.remove()
+        self.assertEqual(work.remove(), 1)
+        self.assertEqual(self.index.info.collections, {"default": 2})
 
 
 if __name__ == "__main__":
