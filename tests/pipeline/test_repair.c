@@ -86,7 +86,8 @@ static struct buf describe(void)
     assert_ok(rag_index_each_document(index, NULL, 0, 0, describe_chunks, names, &error),
               &error);
     for (char **name = names; *name; name++) {
-        assert_ok(rag_index_each_chunk(index, *name, describe_chunk, &out, &error), &error);
+        assert_ok(rag_index_each_chunk(index, NULL, *name, describe_chunk, &out, &error),
+                  &error);
         free(*name);
     }
     rag_index_close(index);
