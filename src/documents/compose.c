@@ -100,7 +100,7 @@ static rag_status read_part(struct composition *c, const struct part *part,
                          DOCUMENT_MAX_BYTES);
     composing->depth++;
     rag_status status =
-        compose_read(name, (rag_text){bytes->data + part->begin, part->end - part->begin},
+        compose_read(name, (rag_text){bytes->data + part->begin, part->end - part->begin}, NULL,
                      composing, &read, &trouble);
     composing->depth--;
     bool ok;

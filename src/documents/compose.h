@@ -21,8 +21,10 @@ struct composing {
 CHECKED rag_status compose_parts(struct document *document, struct composing *composing,
                                  rag_error *error);
 
-/* Reads a file or a part of one, and the parts in it (document.c). */
-CHECKED rag_status compose_read(const char *name, rag_text bytes, struct composing *composing,
-                                struct document *out, rag_error *error);
+/* Reads a file or a part of one, and the parts in it (document.c). owner: as for worker_read.
+ */
+CHECKED rag_status compose_read(const char *name, rag_text bytes, struct buf *owner,
+                                struct composing *composing, struct document *out,
+                                rag_error *error);
 
 #endif

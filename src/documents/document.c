@@ -162,13 +162,13 @@ static rag_status read_pdf(const char *name, rag_text bytes, struct document *ou
                            "qpdf --decrypt");
     if (!status)
         status = worker_read(name, "pdf", (rag_text){text.data ? text.data : "", text.size},
-                             out, error);
+                             NULL, out, error);
     buf_release(&text);
     return status;
 }
 
-rag_status compose_read(const char *name, rag_text bytes, struct composing *composing,
-                        struct document *out, rag_error *error)
+rag_status compose_read(const char *name, rag_text bytes, struct buf *owner,
+                        struct composing *composing, struct document *out, rag_error *error)
 {
     *out = DOCUMENT_INIT;
     if (composing->depth > COMPOSE_MAX_DEPTH)
@@ -176,7 +176,7 @@ rag_status compose_read(const char *name, rag_text bytes, struct composing *comp
                          COMPOSE_MAX_DEPTH);
     rag_status status = format_is_pdf(name, bytes.data, bytes.size)
                             ? read_pdf(name, bytes, out, error)
-                            : worker_read(name, NULL, bytes, out, error);
+                            : worker_read(name, NULL, bytes, owner, out, error);
     if (!status)
         status = compose_parts(out, composing, error);
     if (status)
@@ -205,7 +205,7 @@ rag_status document_parse(const char *name, const void *bytes, size_t size,
 {
     struct composing composing = {0};
     rag_text text = {size ? bytes : "", size};
-    return finish(compose_read(name, text, &composing, out, error), name, out, error);
+    return finish(compose_read(name, text, NULL, &composing, out, error), name, out, error);
 }
 
 rag_status document_of_text(const char *name, const char *format, rag_text text,
@@ -216,7 +216,7 @@ rag_status document_of_text(const char *name, const char *format, rag_text text,
         return fail_with(error, RAG_INPUT,
                          "%s: there is no format \"%s\"; it is \"text\" or \"markdown\"", name,
                          format);
-    return finish(worker_read(name, format, text, out, error), name, out, error);
+    return finish(worker_read(name, format, text, NULL, out, error), name, out, error);
 }
 
 rag_status document_read(const char *path, struct document *out, rag_error *error)
@@ -224,8 +224,14 @@ rag_status document_read(const char *path, struct document *out, rag_error *erro
     struct buf bytes = BUF_INIT(DOCUMENT_MAX_BYTES);
     *out = (struct document){0};
     rag_status status = file_read(path, &bytes, error);
-    if (!status)
-        status = document_parse(path, bytes.data, bytes.size, out, error);
+    if (!status) {
+        struct composing composing = {0};
+        rag_text text = {bytes.data ? bytes.data : "", bytes.size};
+        /* The bytes become the text where they are it: a second copy of 1 GB is not needed. */
+        status =
+            finish(compose_read(path, text, bytes.data ? &bytes : NULL, &composing, out, error),
+                   path, out, error);
+    }
     buf_release(&bytes);
     return status;
 }

@@ -63,6 +63,8 @@ static void reduce_environment(const char *reduced[MAX_ENVIRONMENT])
     size_t count = 0;
     reduced[count++] = "PATH=/usr/local/bin:/usr/bin:/bin";
     reduced[count++] = "LC_ALL=C.UTF-8";
+    /* A large file costs fewer page faults. */
+    reduced[count++] = "GLIBC_TUNABLES=glibc.malloc.hugetlb=1";
     for (char **variable = environ; variable && *variable; variable++)
         for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
             if (count + 1 < MAX_ENVIRONMENT &&

@@ -151,17 +151,22 @@ static enum channel_result receive_array(const struct channel *channel, void *it
 
 static enum channel_result receive_text(const struct channel *channel,
                                         const struct wire_answer *answer, rag_text bytes,
-                                        struct document *document, bool *ok)
+                                        struct buf *owner, struct document *document, bool *ok)
 {
     if (!answer->text_is_input)
         return receive_buf(channel, &document->text, answer->text_size, ok);
-    *ok = buf_append(&document->text, bytes.data, bytes.size);
+    if (owner) {
+        document->text = *owner;
+        *owner = BUF_INIT(owner->max);
+    } else {
+        *ok = buf_append(&document->text, bytes.data, bytes.size);
+    }
     return CHANNEL_OK;
 }
 
 static enum channel_result receive_document(const struct channel *channel,
                                             const struct wire_answer *answer, rag_text bytes,
-                                            struct document *d, bool *ok)
+                                            struct buf *owner, struct document *d, bool *ok)
 {
     struct buf format = BUF_INIT(WIRE_MAX_FORMAT);
     *ok = answer->block_count <= MAX_BLOCKS && answer->place_count <= MAX_PLACES &&
@@ -175,7 +180,7 @@ static enum channel_result receive_document(const struct channel *channel,
     }
     buf_release(&format);
     if (!result && *ok)
-        result = receive_text(channel, answer, bytes, d, ok);
+        result = receive_text(channel, answer, bytes, owner, d, ok);
     if (!result && *ok)
         result = receive_array(channel, &d->blocks, &d->block_count, &d->block_capacity,
                                answer->block_count, sizeof *d->blocks, ok);
@@ -197,8 +202,8 @@ static enum channel_result receive_document(const struct channel *channel,
 }
 
 enum channel_result wire_receive_answer(const struct channel *channel, rag_text bytes,
-                                        struct document *document, rag_status *status,
-                                        rag_error *error)
+                                        struct buf *owner, struct document *document,
+                                        rag_status *status, rag_error *error)
 {
     struct wire_answer answer;
     *status = RAG_OK;
@@ -212,7 +217,7 @@ enum channel_result wire_receive_answer(const struct channel *channel, rag_text 
     if (answer.status != RAG_OK)
         return receive_failure(channel, &answer, status, error);
     bool ok;
-    result = receive_document(channel, &answer, bytes, document, &ok);
+    result = receive_document(channel, &answer, bytes, owner, document, &ok);
     if (!result && !ok)
         *status = fail_answer(error);
     else if (!result)

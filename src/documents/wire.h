@@ -73,10 +73,11 @@ CHECKED enum channel_result wire_send_answer(const struct channel *channel, rag_
                                              bool text_is_input);
 
 /* Receives an answer to a request with these bytes into an empty document, whose path stays
- * NULL. *status and *error say what the reader said; RAG_INTERNAL: an answer that no reader
- * would give. */
+ * NULL. If the text is the bytes, they are copied, or taken out of `owner` if that holds them
+ * (not NULL). *status and *error say what the reader said; RAG_INTERNAL: an answer that no
+ * reader would give. */
 CHECKED enum channel_result wire_receive_answer(const struct channel *channel, rag_text bytes,
-                                                struct document *document, rag_status *status,
-                                                rag_error *error);
+                                                struct buf *owner, struct document *document,
+                                                rag_status *status, rag_error *error);
 
 #endif

@@ -11,9 +11,10 @@
 
 /* Has a worker read the bytes. format: NULL, or one that is known already, such as "pdf-text".
  * RAG_INPUT: they cannot be read, or were what killed the worker. The path of `out` stays NULL;
- * it may have parts. */
+ * it may have parts. owner: NULL, or the
+ * buffer whose bytes these are: it may be empty afterwards, for the document has them. */
 CHECKED rag_status worker_read(const char *name, const char *format, rag_text bytes,
-                               struct document *out, rag_error *error);
+                               struct buf *owner, struct document *out, rag_error *error);
 
 /* Runs a program of the launcher's table (src/readers/launch.h) on the bytes, in a sandbox of
  * its own, and appends what it prints. RAG_INPUT: it failed, or is not installed. */

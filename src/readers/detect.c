@@ -51,7 +51,7 @@ static const char *format_of_mimetype(const char *bytes, size_t size)
     return NULL;
 }
 
-static const char *format_of_zip(const char *bytes, size_t size)
+static const char *format_of_zip(const char *name, const char *bytes, size_t size)
 {
     if (size > 38 && memcmp(bytes + 30, "mimetype", 8) == 0) {
         const char *format = format_of_mimetype(bytes, size);
@@ -69,7 +69,12 @@ static const char *format_of_zip(const char *bytes, size_t size)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (contains(bytes + size - tail, tail, names[i].name))
             return names[i].format;
-    return "zip";
+    /* An OpenDocument file whose first entry is another one, as some programs write it. */
+    const char *named = format_of_name(name);
+    bool open_document =
+        named && contains(bytes + size - tail, tail, "content.xml") &&
+        (strcmp(named, "odt") == 0 || strcmp(named, "ods") == 0 || strcmp(named, "odp") == 0);
+    return open_document ? named : "zip";
 }
 
 static const char *format_of_compressed(const char *name)
@@ -178,7 +183,7 @@ const char *readers_detect(const char *name, const char *bytes, size_t size)
 {
     size_t head = size < HEAD ? size : HEAD;
     if (begins(bytes, size, "PK\3\4") || begins(bytes, size, "PK\5\6"))
-        return format_of_zip(bytes, size);
+        return format_of_zip(name, bytes, size);
     if (begins(bytes, size, "{\\rtf"))
         return "rtf";
     if (begins(bytes, size, "\x1F\x8B") || begins(bytes, size, "BZh") ||

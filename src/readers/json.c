@@ -129,6 +129,16 @@ static void write_record(struct writer *w, const json_t *value, uint32_t number)
     writer_end(w);
 }
 
+/* A value, NULL if it is none: *why says so. Whole numbers beyond 64 bits become real ones. */
+static json_t *load(const char *text, size_t size, json_error_t *why)
+{
+    const size_t flags = JSON_DECODE_ANY | JSON_ALLOW_NUL;
+    json_t *value = json_loadb(text, size, flags, why);
+    if (!value && json_error_code(why) == json_error_numeric_overflow)
+        value = json_loadb(text, size, flags | JSON_DECODE_INT_AS_REAL, why);
+    return value;
+}
+
 /* ---- Files ------------------------------------------------------------------ */
 
 static void write_json(struct writer *w, const char *text, size_t size)
@@ -139,7 +149,7 @@ static void write_json(struct writer *w, const char *text, size_t size)
                     MAX_JSON);
         return;
     }
-    json_t *value = json_loadb(text, size, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
+    json_t *value = load(text, size, &why);
     if (!value) {
         writer_fail(w, RAG_INPUT, "no JSON: line %d: %s", why.line, why.text);
         return;
@@ -163,10 +173,7 @@ static void write_json_lines(struct writer *w, const char *text, size_t size)
         number++;
         if (!is_blank(text, at, end)) {
             json_error_t why = {.text = "the line is too long"};
-            json_t *value =
-                end - at > MAX_LINE
-                    ? NULL
-                    : json_loadb(text + at, end - at, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
+            json_t *value = end - at > MAX_LINE ? NULL : load(text + at, end - at, &why);
             if (value) {
                 good++;
                 write_record(w, value, number);

@@ -1,6 +1,6 @@
-/* Any bytes as a file of a format give a sound document or an error that says why. The first byte
- * chooses among the formats of the reader (FUZZ_FORMATS). Of formats that are archives of XML
- * (FUZZ_PACKAGE) the input is the entries, behind lines "--- NAME": damage is to reach the
+/* Any bytes as a file of a format give a sound document or an error that says why. The first
+ * byte chooses among the formats of the reader (FUZZ_FORMATS). Of formats that are archives of
+ * XML (FUZZ_PACKAGE) the input is the entries, behind lines "--- NAME": damage is to reach the
  * reader, not the checksums. */
 #include "readers/reader.h"
 

@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         rag_status status;
         rag_error error = {0};
         enum channel_result result =
-            wire_receive_answer(&caller, (rag_text){"", 0}, &document, &status, &error);
+            wire_receive_answer(&caller, (rag_text){"", 0}, NULL, &document, &status, &error);
         if (result == CHANNEL_OK && status != RAG_OK && !*error.message)
             abort();
         document_release(&document);
