@@ -162,7 +162,7 @@ static bool filter_worker(void)
               ADD(filter, SCMP_ACT_ERRNO(EACCES), refused) && allow_memory(filter);
     /* Limits of its own process alone. */
     ok = ok && seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
-                                SCMP_A0(SCMP_CMP_EQ, 0)) == 0;
+                                SCMP_A0(SCMP_CMP_EQ, 0, 0)) == 0;
 #ifdef RAG_SANITIZED
     static const int of_sanitizers[] = {SCMP_SYS(prctl),  SCMP_SYS(clone), SCMP_SYS(wait4),
                                         SCMP_SYS(ptrace), SCMP_SYS(pipe2), SCMP_SYS(tgkill)};
@@ -195,7 +195,7 @@ static bool filter_program(const char *program)
          seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
                           SCMP_A2(SCMP_CMP_MASKED_EQ, writing, 0)) == 0 &&
          seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(execve), 1,
-                          SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)(uintptr_t)program)) == 0;
+                          SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)(uintptr_t)program, 0)) == 0;
 #if defined __x86_64__
     ok = ok && seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
                                 SCMP_A1(SCMP_CMP_MASKED_EQ, writing, 0)) == 0;

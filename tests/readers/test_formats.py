@@ -4,14 +4,18 @@
 The files are those of tests/data/readers (make_files.py says which programs made them), and the
 documentation of Debian packages; what of those is not installed is left out, and named.
 """
+import email.message
 import gzip
+import mailbox
 import os
 import pathlib
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 import unittest
+import zipfile
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 DATA = TESTS / "data" / "readers"
@@ -119,6 +123,148 @@ class Formats(unittest.TestCase):
         self.assertIn("Irrigation", [title for _, title in d.headings])
         self.assertIn("| Apple | 1998 | 120 |", d.text)
 
+    def check_source(self, name, kind, chinese=True):
+        """Markup that is text: the report's structure, and the file's own lines."""
+        d = read(name)
+        self.assertIn(f'"format": "{kind}"', d.head)
+        titles = [title for _, title in d.headings]
+        for title in ("Orchard report", "Trees and yields", "Irrigation", "中文说明"):
+            self.assertIn(title, titles, name)
+        levels = dict((title, level) for level, title in d.headings)
+        self.assertLess(levels["Orchard report"], levels["Trees and yields"])
+        self.assertEqual(levels["Irrigation"], levels["中文说明"])
+        self.assertEqual(d.kind_of("Apples are picked in September."), "item", name)
+        self.assertEqual(len([table for table in d.tables if "Apple" in table and "Pear" in table]), 1, name)
+        lines = (DATA / name).read_text(encoding="utf-8").split("\n")
+        for line in d.text.split("\n"):
+            self.assertTrue(any(line == other.rstrip() for other in lines), (name, line))
+        self.assertEqual([line for line in lines if line.strip()], [line for line in d.text.split("\n") if line.strip()])
+        return d
+
+    def test_text_markups(self):
+        d = self.check_source("pandoc.rst", "rst")
+        self.assertEqual(d.kind_of("area * speed"), "code")
+        d = self.check_source("pandoc.adoc", "asciidoc")
+        self.assertEqual(d.kind_of("area * speed"), "code")
+        self.assertEqual(d.kind_of("Water early"), "quote")
+        d = self.check_source("pandoc.org", "org")
+        self.assertIn('"author":"Ada Example"', d.head)
+        self.assertEqual(d.kind_of("area * speed"), "code")
+        d = self.check_source("pandoc.latex", "latex")
+        self.assertIn('"title":"Orchard report"', d.head)
+        self.assertEqual(d.kind_of("\\ControlFlowTok{return}"), "code")
+
+    def test_rtf(self):
+        for name in ("pandoc.rtf", "libreoffice.rtf"):
+            d = read(name)
+            self.assertEqual([title for _, title in d.headings][-3:], ["Trees and yields", "Irrigation", "中文说明"], name)
+            self.assertEqual(d.tables, ["| Tree | Planted | Yield |\n| --- | --- | --- |\n"
+                                        "| Apple | 1998 | 120 |\n| Pear | 2004 | 85 |"], name)
+            self.assertIn("果园里有苹果树和梨树。每年九月采摘苹果，十月采摘梨子。", d.text)
+            self.assertIn("The pond is not deep.", d.text)
+        d = read("libreoffice-2.rtf")
+        self.assertEqual(d.headings, [(1, "Orchard report"), (1, "Trees and yields"), (1, "中文说明")])
+
+    def test_notebook(self):
+        d = read("pandoc.ipynb")
+        self.assertIn('"format": "notebook"', d.head)
+        self.assertIn((2, "中文说明"), d.headings)
+        self.assertEqual(d.place_of("two kinds of trees"), "cell 1")
+        self.assertEqual(d.kind_of("area * speed"), "code")
+
+    def test_csv(self):
+        d = read("source/sales.csv")
+        self.assertEqual(d.tables, [(DATA / "source/sales.csv").read_text(encoding="utf-8").strip()])
+
+    def test_archives_of_all_these(self):
+        names = ["pandoc.docx", "libreoffice.pdf", "libreoffice.xlsx", "pandoc.epub", "pandoc.org", "source/report.md"]
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            made = []
+            with zipfile.ZipFile(folder / "inner.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+                for name in names:
+                    archive.write(DATA / name, f"docs/{name}")
+                archive.write(DATA / "pandoc.docx", ".hidden/no.docx")
+            with tarfile.open(folder / "outer.tar.gz", "w:gz") as archive:
+                archive.add(folder / "inner.zip", "more/inner.zip")
+                archive.add(DATA / "pandoc.rtf", "pandoc.rtf")
+            for program in (["zip", "-q", "-r", folder / "info.zip", "pandoc.docx", "source"],
+                            ["tar", "-cJf", folder / "gnu.tar.xz", "pandoc.docx", "source"]):
+                try:
+                    subprocess.run(program, cwd=DATA, check=True)
+                    made.append(program[2 if program[0] == "tar" else 3])
+                except FileNotFoundError:
+                    print(f"left out, for it is not installed: {program[0]}")
+            d = Document(folder / "inner.zip")
+            self.assertEqual(d.status, 0, d.output)
+            self.assertIn('"format": "zip"', d.head)
+            self.assertEqual([title for level, title in d.headings if level == 1], [f"docs/{name}" for name in sorted(names)])
+            self.assertIn("[docs/libreoffice.pdf, page 1]", d.output)
+            self.assertIn("[docs/libreoffice.xlsx, sheet sales, cell A1]", d.output)
+            self.assertIn("[docs/pandoc.epub, chapter 2]", d.output)
+            self.assertIn((3, "中文说明"), d.headings)
+            d = Document(folder / "outer.tar.gz")
+            self.assertEqual(d.status, 0, d.output)
+            self.assertIn('"format": "tar"', d.head)
+            self.assertEqual([title for level, title in d.headings if level == 1], ["more/inner.zip", "pandoc.rtf"])
+            self.assertIn((2, "docs/pandoc.org"), d.headings)
+            for path in made:
+                d = Document(path)
+                self.assertIn("[source/sales.csv]", d.output)
+                self.assertIn((3, "Trees and yields"), d.headings)
+
+    def test_mail_with_attachments(self):
+        """Written by Python's email package: a report in three formats and a picture."""
+        message = email.message.EmailMessage()
+        message["Subject"], message["From"] = "Der Bericht für 北京", "Ädä <ada@example.org>"
+        message["To"], message["Date"] = "ben@example.org", "Tue, 04 Apr 2023 10:00:00 +0200"
+        message.set_content("Grüße,\nhere it is.\n\n> what you asked\n")
+        message.add_alternative("<p>Grüße, <b>not this one</b>", subtype="html")
+        for name in ("pandoc.docx", "libreoffice.pdf", "source/sales.csv"):
+            message.add_attachment((DATA / name).read_bytes(), maintype="application", subtype="octet-stream",
+                                   filename=pathlib.Path(name).name.replace("sales", "Verkäufe"))
+        message.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="x.png")
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "m.eml"
+            path.write_bytes(message.as_bytes())
+            d = Document(path)
+            self.assertEqual(d.status, 0, d.output)
+            self.assertIn('"title":"Der Bericht für 北京"', d.head)
+            self.assertIn("Ädä", d.head)
+            self.assertNotIn("not this one", d.text)
+            self.assertNotIn("x.png", d.text)
+            self.assertEqual(d.kind_of("what you asked"), "quote")
+            self.assertIn((2, "pandoc.docx"), d.headings)
+            self.assertIn((4, "Irrigation"), d.headings)
+            self.assertIn("[libreoffice.pdf, page 1]", d.output)
+            self.assertIn("[Verkäufe.csv]", d.output)
+            box = mailbox.mbox(pathlib.Path(folder) / "box.mbox")
+            for subject in ("one", "two"):
+                copy = email.message.EmailMessage()
+                copy["Subject"] = subject
+                copy.set_content("From here on\n\nFrom the start\n")
+                box.add(copy)
+            box.close()
+            d = Document(pathlib.Path(folder) / "box.mbox")
+            self.assertEqual(d.headings, [(1, "one"), (1, "two")])
+            self.assertEqual([block[2] for block in d.blocks if block[0] == "heading"], ["message 1", "message 2"])
+            self.assertIn("From the start", d.text)
+
+    def test_source_code(self):
+        for name, kind, symbols in (
+                (TESTS.parent / "src/documents/wire.c", "c", ["wire_send_request", "receive_text", "wire_receive_answer"]),
+                (TESTS.parent / "python/rag/index.py", "python", ["Index", "__init__", "add"]),
+                (TESTS / "readers/test_formats.py", "python", ["Document", "Formats", "test_source_code"])):
+            d = Document(name)
+            self.assertIn(f'"format": "{kind}"', d.head)
+            titles = [title for _, title in d.headings]
+            for symbol in symbols:
+                self.assertIn(symbol, titles, name)
+            source = name.read_text(encoding="utf-8")
+            self.assertEqual([line.rstrip() for line in source.split("\n") if line.strip()],
+                             [line.rstrip() for line in d.text.split("\n") if line.strip()])
+        self.assertIn((2, "test_source_code"), d.headings)
+
     def test_pdf(self):
         d = read("libreoffice.pdf")
         self.assertIn('"format": "pdf"', d.head)
@@ -204,6 +350,54 @@ class Packages(unittest.TestCase):
         d = self.document(DOC / "debian-policy/policy.pdf.gz", unpack=True)
         self.assertGreater(len(d.headings), 80)
         self.assertIn("Debian Policy Manual", d.head)
+
+    def test_asciidoc_of_git(self):
+        """The sources of git's manual, which end in .txt."""
+        for name in ("git-rebase", "git-log", "gitworkflows"):
+            path = DOC / f"git-doc/{name}.txt"
+            if not path.exists():
+                path = DOC / f"git/{name}.txt"
+            if not path.exists():
+                self.skipTest(str(path))
+            with tempfile.TemporaryDirectory() as folder:
+                copy = pathlib.Path(folder) / f"{name}.adoc"
+                copy.write_bytes(path.read_bytes())
+                d = Document(copy)
+            self.assertIn("DESCRIPTION", [title for _, title in d.headings], name)
+            self.assertEqual(d.headings[0], (1, path.read_text(encoding="utf-8").split("\n", 1)[0]))
+
+    def test_rst_of_docutils(self):
+        for name in ("docs/ref/rst/restructuredtext", "docs/ref/rst/directives", "docs/user/rst/quickstart"):
+            path = next((path for path in (DOC / f"docutils-doc/{name}.txt", DOC / f"docutils-doc/{name}.txt.gz",
+                                           DOC / f"docutils/{name}.txt", DOC / f"docutils/{name}.txt.gz")
+                         if path.exists()), None)
+            if not path:
+                self.skipTest(name)
+            opened = gzip.open(path) if path.suffix == ".gz" else open(path, "rb")
+            with tempfile.TemporaryDirectory() as folder, opened as source:
+                copy = pathlib.Path(folder) / "x.rst"
+                copy.write_bytes(source.read())
+                d = Document(copy)
+            self.assertEqual(d.headings[0][0], 1, name)
+            self.assertGreater(len(d.headings), 8, name)
+            self.assertIn("code", [block[0] for block in d.blocks])
+
+    def test_mails_of_python_tests(self):
+        """Mails of many programs, good and bad, that Python's email package is tested with."""
+        folder = pathlib.Path("/usr/lib/python3.11/test/test_email/data")
+        mails = sorted(folder.glob("msg_*.txt"))
+        if not mails:
+            self.skipTest(str(folder))
+        with tempfile.TemporaryDirectory() as work:
+            copies = []
+            for mail in mails:
+                copies.append(pathlib.Path(work) / f"{mail.stem}.eml")
+                copies[-1].write_bytes(mail.read_bytes())
+            run = subprocess.run([PROGRAM, *copies], env={**os.environ, "RAG_READER": READER}, stdout=subprocess.PIPE)
+            self.assertEqual(run.returncode, 0, run.stdout[-500:])
+            self.assertGreater(run.stdout.count(b'"format": "mail"'), 40)
+            d = Document(pathlib.Path(work) / "msg_46.eml")
+            self.assertEqual(d.headings, [(1, "GroupwiseForwardingTest"), (2, "GroupwiseForwardingTest")])
 
     def test_pdf_of_a_formatter(self):
         d = self.document(DOC / "debian-policy/fhs/fhs-3.0.pdf.gz", unpack=True)
