@@ -172,6 +172,12 @@ class Formats(unittest.TestCase):
         self.assertEqual(d.place_of("two kinds of trees"), "cell 1")
         self.assertEqual(d.kind_of("area * speed"), "code")
 
+    def test_subtitles(self):
+        for name in ("srt.srt", "pysubs2.srt", "pysubs2.vtt", "webvtt.vtt"):
+            d = read(name)
+            self.assertEqual(d.text, "Bees leave the hive at ten degrees. They look for willow. 春天的蜂蜜颜色较浅。", name)
+            self.assertEqual(d.blocks[0][2], "00:00:01", name)
+
     def test_csv(self):
         d = read("source/sales.csv")
         self.assertEqual(d.tables, [(DATA / "source/sales.csv").read_text(encoding="utf-8").strip()])
@@ -350,6 +356,18 @@ class Packages(unittest.TestCase):
         d = self.document(DOC / "debian-policy/policy.pdf.gz", unpack=True)
         self.assertGreater(len(d.headings), 80)
         self.assertIn("Debian Policy Manual", d.head)
+
+    def test_csv_of_distro_info(self):
+        for name in ("debian", "ubuntu"):
+            d = self.document(f"/usr/share/distro-info/{name}.csv")
+            self.assertEqual([block[0] for block in d.blocks], ["table"])
+            self.assertTrue(d.tables[0].startswith("version,codename,series,created"))
+
+    def test_json_of_iso_codes(self):
+        for name, line in (("iso_3166-1", "name: Germany"), ("iso_639-3", "name: Mandarin Chinese"),
+                           ("iso_4217", "name: Euro")):
+            d = self.document(f"/usr/share/iso-codes/json/{name}.json")
+            self.assertIn(line, d.text)
 
     def test_asciidoc_of_git(self):
         """The sources of git's manual, which end in .txt."""

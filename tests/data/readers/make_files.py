@@ -4,7 +4,8 @@
     /usr/bin/python3 make_files.py
 
 Made with pandoc 2.17.1.1, LibreOffice 7.4.7, python3-docx 0.8.11, python3-openpyxl 3.0.9, all of
-Debian 12. The text of all is from this project.
+Debian 12; and, if PYTHON names one that has them, pysubs2 1.8.1, srt 3.5.3 and webvtt-py 0.6.0 of PyPI.
+The text of all is from this project.
 """
 import csv
 import os
@@ -67,7 +68,31 @@ def openpyxl_book():
     book.save(HERE / "openpyxl.xlsx")
 
 
+SUBTITLES = """
+import datetime, pysubs2, srt, sys, webvtt
+folder = sys.argv[1] + "/"
+cues = [(1.0, 3.5, "Bees leave the hive\\nat ten degrees."), (65.25, 68.0, "They look for willow."),
+        (3661.5, 3664.0, "春天的蜂蜜颜色较浅。")]
+lines = [srt.Subtitle(i + 1, datetime.timedelta(seconds=a), datetime.timedelta(seconds=b), text)
+         for i, (a, b, text) in enumerate(cues)]
+open(folder + "srt.srt", "w", encoding="utf-8").write(srt.compose(lines))
+file = pysubs2.SSAFile()
+for begin, end, text in cues:
+    file.append(pysubs2.SSAEvent(start=int(begin * 1000), end=int(end * 1000),
+                                 text="{\\\\i1}" + text.replace("\\n", "\\\\N") + "{\\\\i0}"))
+file.save(folder + "pysubs2.srt")
+file.save(folder + "pysubs2.vtt")
+webvtt.from_srt(folder + "srt.srt").save(folder + "webvtt.vtt")
+"""
+
+
+def subtitles(python):
+    subprocess.run([python, "-c", SUBTITLES, HERE], check=True)
+
+
 def main():
+    if os.environ.get("PYTHON"):
+        subtitles(os.environ["PYTHON"])
     python_docx()
     openpyxl_book()
     for kind in ("docx", "odt", "epub", "rtf", "rst", "org", "latex", "ipynb", "html"):
