@@ -65,7 +65,8 @@ static inline __m256i bounds_of(const struct code_query *query, const uint32_t *
                           _mm256_mul_ps(_mm256_set1_ps(query->step), bound));
     bound = _mm256_add_ps(add, _mm256_mul_ps(factor, bound));
     bound = _mm256_mul_ps(bound, _mm256_set1_ps(CODE_BOUND_SCALE));
-    bound = _mm256_max_ps(bound, _mm256_set1_ps(INT16_MIN)); /* -infinity is no whole number */
+    bound = _mm256_max_ps(bound, _mm256_set1_ps(INT16_MIN)); /* NaN too becomes the second */
+    bound = _mm256_min_ps(bound, _mm256_set1_ps(INT16_MAX));
     return _mm256_cvtps_epi32(_mm256_ceil_ps(bound));
 }
 

@@ -29,7 +29,8 @@ static inline __m512i distances(const struct code_query *query, const uint32_t *
 static inline __m256i whole_bounds(__m512 bound)
 {
     bound = _mm512_mul_ps(bound, _mm512_set1_ps(CODE_BOUND_SCALE));
-    bound = _mm512_max_ps(bound, _mm512_set1_ps(INT16_MIN)); /* -infinity is no whole number */
+    bound = _mm512_max_ps(bound, _mm512_set1_ps(INT16_MIN)); /* NaN too becomes the second */
+    bound = _mm512_min_ps(bound, _mm512_set1_ps(INT16_MAX));
     bound = _mm512_roundscale_ps(bound, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
     return _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(bound));
 }

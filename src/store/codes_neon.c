@@ -48,7 +48,8 @@ static inline int16x4_t bounds_of(const struct code_query *query, const uint32_t
     bound = vsubq_f32(vdupq_n_f32(query->base), vmulq_f32(vdupq_n_f32(query->step), bound));
     bound = vaddq_f32(add, vmulq_f32(factor, bound));
     bound = vmulq_f32(bound, vdupq_n_f32(CODE_BOUND_SCALE));
-    return vqmovn_s32(vcvtpq_s32_f32(bound)); /* rounded up, and cut at both ends */
+    bound = vmaxnmq_f32(bound, vdupq_n_f32(INT16_MIN)); /* NaN too */
+    return vqmovn_s32(vcvtpq_s32_f32(bound));           /* rounded up, and cut above */
 }
 
 static void scan(const struct code_query *query, const uint32_t *blocks, size_t count,

@@ -27,7 +27,9 @@ static uint32_t distance(const struct code_query *query, const uint32_t *block, 
 static int16_t whole_bound(float bound)
 {
     float whole = ceilf(bound * CODE_BOUND_SCALE);
-    return whole > INT16_MAX ? INT16_MAX : whole < INT16_MIN ? INT16_MIN : (int16_t)whole;
+    if (!(whole > INT16_MIN)) /* damaged codes give NaN */
+        return INT16_MIN;
+    return whole > INT16_MAX ? INT16_MAX : (int16_t)whole;
 }
 
 static void scan(const struct code_query *query, const uint32_t *blocks, size_t count,

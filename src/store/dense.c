@@ -1,14 +1,19 @@
 #include "store/dense.h"
 #include "base/memory.h"
 #include "store/dot.h"
-#include "store/scored.h"
 #include "store/sqlite.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Below this many multiplications starting threads costs more than it saves. */
-enum { PARALLEL_WORK = 1 << 20 };
+enum {
+    /* Of so few chunks that a filter lets through the vectors are read and compared. */
+    FEW_ROWS = 1024,
+    /* What codes give is more than asked for, because residuals may put neighbours whose scores
+     * differ by less than 0.001 in the wrong order: so many, and one in so many. */
+    MORE = 8,
+    MORE_PART = 8,
+};
 
 void vector_from_file(const void *bytes, size_t dimension, float *vector)
 {
@@ -30,175 +35,222 @@ void vector_to_file(const float *vector, size_t dimension, unsigned char *bytes)
     }
 }
 
-void matrix_release(struct matrix *matrix)
+/* ---- Up to date ---- */
+
+void dense_init(struct dense *dense)
 {
-    free(matrix->rows);
-    free(matrix->scores);
-    free(matrix->ids);
-    free(matrix->query);
-    *matrix = (struct matrix){0};
+    *dense = (struct dense){0};
+    vector_cache_init(&dense->cache);
 }
 
-static rag_status matrix_reserve(struct matrix *matrix, size_t count, size_t dimension,
-                                 rag_error *error)
+static void forget(struct dense *dense)
 {
-    size_t floats, stride = (dimension + DOT_BLOCK - 1) / DOT_BLOCK * DOT_BLOCK;
-    if (!size_mul(count, stride, &floats))
+    matrix_release(&dense->matrix);
+    free(dense->query);
+    free(dense->vector);
+    dense->query = dense->vector = NULL;
+    dense->current = false;
+}
+
+void dense_release(struct dense *dense)
+{
+    forget(dense);
+    sqlite3_finalize(dense->by_chunk);
+    vector_cache_release(&dense->cache);
+}
+
+static rag_status load(struct store *store, struct dense *dense, rag_error *error)
+{
+    struct vector_state *state = &dense->state;
+    size_t dimension = state->dimension;
+    dense->stride = (dimension + DOT_BLOCK - 1) / DOT_BLOCK * DOT_BLOCK;
+    dense->query = alloc_aligned(dense->stride, sizeof(float));
+    dense->vector = alloc_aligned(dense->stride, sizeof(float));
+    if (!dense->query || !dense->vector)
         return fail_memory(error);
-    *matrix = (struct matrix){
-        .rows = alloc_aligned(floats, sizeof(float)),
-        .scores = alloc_array(count, sizeof(float)),
-        .ids = alloc_array(count, sizeof(int64_t)),
-        .query = alloc_aligned(stride, sizeof(float)),
-        .dimension = dimension,
-        .stride = stride,
-    };
-    if (!matrix->rows || !matrix->scores || !matrix->ids || !matrix->query) {
-        matrix_release(matrix);
-        return fail_memory(error);
-    }
-    return RAG_OK;
+    memset(dense->query, 0, dense->stride * sizeof(float));
+    memset(dense->vector, 0, dense->stride * sizeof(float));
+    if (state->chunks > DENSE_EXACT)
+        return vector_cache_refresh(store, &dense->cache, state, error);
+    vector_cache_release(&dense->cache);
+    vector_cache_init(&dense->cache);
+    return matrix_load(store, &dense->matrix, state->chunks, dimension, error);
 }
 
-static rag_status add_row(struct store *store, struct matrix *matrix, sqlite3_stmt *statement,
-                          dot_fn *dot, rag_error *error)
-{
-    int64_t id = sqlite3_column_int64(statement, 0);
-    rag_text bytes = db_column(statement, 1);
-    float *row = matrix->rows + matrix->count * matrix->stride;
-    if (bytes.size == matrix->dimension * sizeof(float)) {
-        vector_from_file(bytes.data, matrix->dimension, row);
-        memset(row + matrix->dimension, 0,
-               (matrix->stride - matrix->dimension) * sizeof(float));
-        if (isfinite(dot(row, row, matrix->stride))) {
-            matrix->ids[matrix->count++] = id;
-            return RAG_OK;
-        }
-    }
-    return fail_with(error, RAG_INDEX,
-                     "%s: the vector of chunk %lld is damaged; `rag verify` lists what is "
-                     "wrong: restore the file from a copy, or remove it and index again",
-                     store->path, (long long)id);
-}
-
-static rag_status read_rows(struct store *store, struct matrix *matrix, size_t count,
-                            rag_error *error)
-{
-    sqlite3_stmt *statement;
-    rag_status status = db_prepare(store, &statement,
-                                   "SELECT chunk, vector FROM vectors ORDER BY chunk", error);
-    dot_fn *dot = dot_best();
-    while (!status && matrix->count < count) {
-        bool row;
-        status = db_step(store, statement, &row, error);
-        if (status || !row)
-            break;
-        status = add_row(store, matrix, statement, dot, error);
-    }
-    sqlite3_finalize(statement);
-    return status;
-}
-
-static rag_status load(struct store *store, int64_t generation, rag_error *error)
-{
-    struct matrix *matrix = &store->matrix;
-    matrix_release(matrix);
-    struct store_recipe recipe;
-    bool present;
-    int64_t count;
-    rag_status status = recipe_read(store, &recipe, &present, error);
-    if (!status)
-        status = db_integer(store, "SELECT count(*) FROM vectors", 0, &count, error);
-    if (status || !present)
-        return status;
-    status = matrix_reserve(matrix, (size_t)count, recipe.dimension, error);
-    if (!status)
-        status = read_rows(store, matrix, (size_t)count, error);
-    matrix->generation = generation;
-    matrix->loaded = !status;
-    return status;
-}
-
+/* Within a reading transaction. */
 static rag_status refresh(struct store *store, rag_error *error)
 {
-    rag_status status = db_begin(store, DB_READ, error);
-    if (status)
+    struct dense *dense = &store->dense;
+    struct vector_state now;
+    rag_status status = vector_state_read(store, &now, error);
+    if (status || (dense->current && dense->state.generation == now.generation &&
+                   dense->state.mark == now.mark))
         return status;
-    int64_t generation;
-    status = db_integer(store, "SELECT generation FROM state", 0, &generation, error);
-    if (!status && (!store->matrix.loaded || store->matrix.generation != generation))
-        status = load(store, generation, error);
-    return db_end(store, status, error);
+    forget(dense);
+    status = vector_state_measure(store, &now, error);
+    dense->state = now;
+    if (!status && now.dimension)
+        status = load(store, dense, error);
+    dense->current = !status;
+    return status;
 }
 
-static rag_status set_query(struct matrix *matrix, const float *query, rag_error *error)
+static rag_status set_query(struct dense *dense, const float *query, rag_error *error)
 {
-    memset(matrix->query, 0, matrix->stride * sizeof(float));
-    memcpy(matrix->query, query, matrix->dimension * sizeof(float));
-    if (!isfinite(dot_plain(matrix->query, matrix->query, matrix->stride)))
+    memcpy(dense->query, query, dense->state.dimension * sizeof(float));
+    if (!isfinite(dot_plain(dense->query, dense->query, dense->stride)))
         return fail_with(error, RAG_INTERNAL, "the query's vector is not finite");
     return RAG_OK;
 }
 
-/* Scores the rows from `begin` to `end`, exclusive. */
-static void scan(struct matrix *matrix, size_t begin, size_t end, struct scored_list *out)
+/* Begins a reading transaction in which everything is of one state. *any false: there is
+ * nothing to be found. */
+static rag_status begin(struct store *store, const float *query, bool *any, rag_error *error)
 {
-    dot_fn *dot = dot_best();
-    bool parallel = end - begin > PARALLEL_WORK / matrix->stride;
-#pragma omp parallel for schedule(static) if (parallel)
-    for (size_t i = begin; i < end; i++)
-        matrix->scores[i] =
-            dot(matrix->query, matrix->rows + i * matrix->stride, matrix->stride);
-    for (size_t i = begin; i < end; i++)
-        scored_list_offer(out, matrix->ids[i], (double)matrix->scores[i]);
+    rag_status status = db_begin(store, DB_READ, error);
+    if (status)
+        return status;
+    status = refresh(store, error);
+    *any = !status && store->dense.state.chunks && store->dense.query;
+    if (*any)
+        status = set_query(&store->dense, query, error);
+    return status ? db_end(store, status, error) : RAG_OK;
 }
 
-/* The first row from `begin` on whose chunk is `id` or a later one. */
-static size_t first_row(const struct matrix *matrix, size_t begin, int64_t id)
+/* ---- One vector ---- */
+
+/* The vector of a chunk, [stride], until the next call; NULL if it has none. */
+static rag_status find_vector(struct store *store, int64_t chunk, const float **vector,
+                              rag_error *error)
 {
-    size_t end = matrix->count;
-    while (begin < end) {
-        size_t middle = begin + (end - begin) / 2;
-        if (matrix->ids[middle] < id)
-            begin = middle + 1;
-        else
-            end = middle;
+    struct dense *dense = &store->dense;
+    bool row = false;
+    rag_status status = RAG_OK;
+    *vector = NULL;
+    if (dense->matrix.rows) {
+        *vector = matrix_find(&dense->matrix, chunk);
+        return RAG_OK;
     }
-    return begin;
+    if (!dense->by_chunk)
+        status = db_prepare(store, &dense->by_chunk, "SELECT vector FROM vectors WHERE chunk=?",
+                            error);
+    if (!status)
+        status = db_bind(store, dense->by_chunk, error, "i", chunk);
+    if (!status)
+        status = db_step(store, dense->by_chunk, &row, error);
+    if (!status && row) {
+        status = vector_read(store, dense->by_chunk, 0, chunk, dense->state.dimension,
+                             dense->vector, error);
+        *vector = status ? NULL : dense->vector;
+    }
+    sqlite3_reset(dense->by_chunk);
+    return status;
 }
 
-static void scan_within(struct matrix *matrix, const struct id_ranges *within,
-                        struct scored_list *out)
+/* NaN: there is no such chunk. */
+static rag_status score_of(struct store *store, int64_t chunk, double *score, rag_error *error)
 {
-    size_t row = 0;
-    for (size_t i = 0; i < within->count && row < matrix->count; i++) {
-        size_t begin = first_row(matrix, row, within->items[i].first);
-        row = begin;
-        while (row < matrix->count && matrix->ids[row] <= within->items[i].last)
-            row++;
-        scan(matrix, begin, row, out);
+    const float *vector;
+    const struct dense *dense = &store->dense;
+    rag_status status = find_vector(store, chunk, &vector, error);
+    *score = vector ? (double)dot_best()(dense->query, vector, dense->stride) : NAN;
+    return status;
+}
+
+/* ---- Search ---- */
+
+/* Rows of the cache that chunks of `within` have: [within->count] at most. */
+static size_t find_ranges(const struct vector_cache *cache, const struct id_ranges *within,
+                          struct row_range *ranges, size_t *rows)
+{
+    size_t count = 0;
+    *rows = 0;
+    for (size_t i = 0; i < within->count; i++) {
+        struct row_range range;
+        vector_cache_rows(cache, within->items[i].first, within->items[i].last, &range);
+        if (range.first == range.end)
+            continue;
+        ranges[count++] = range;
+        *rows += range.end - range.first;
     }
+    return count;
+}
+
+static rag_status offer(struct store *store, int64_t chunk, struct scored_list *out,
+                        rag_error *error)
+{
+    double score;
+    rag_status status = score_of(store, chunk, &score, error);
+    if (!status && !isnan(score))
+        scored_list_offer(out, chunk, score);
+    return status;
+}
+
+static rag_status offer_rows(struct store *store, const struct row_range *ranges, size_t count,
+                             struct scored_list *out, rag_error *error)
+{
+    const int64_t *ids = cache_file_ids(&store->dense.cache.file);
+    rag_status status = RAG_OK;
+    for (size_t i = 0; i < count; i++)
+        for (size_t row = ranges[i].first; row < ranges[i].end && !status; row++)
+            status = offer(store, ids[row], out, error);
+    return status;
+}
+
+/* The best rows by their codes, compared by their vectors. */
+static rag_status offer_nearest(struct store *store, const struct row_range *ranges,
+                                size_t count, struct scored_list *out, rag_error *error)
+{
+    struct vector_cache *cache = &store->dense.cache;
+    const int64_t *ids = cache_file_ids(&cache->file);
+    struct scan_table table;
+    struct scored_list rows;
+    size_t k = out->capacity + MORE + out->capacity / MORE_PART;
+    vector_cache_table(cache, &table);
+    rag_status status =
+        scan_nearest(&table, ranges, count, store->dense.query, k, &cache->room, &rows, error);
+    for (size_t i = 0; i < rows.count && !status; i++)
+        status = offer(store, ids[rows.items[i].chunk_id], out, error);
+    scored_list_release(&rows);
+    return status;
+}
+
+static rag_status search_cache(struct store *store, const struct id_ranges *within,
+                               struct scored_list *out, rag_error *error)
+{
+    const struct vector_cache *cache = &store->dense.cache;
+    struct row_range all = {0, (size_t)cache->file.state.rows}, *ranges = &all;
+    size_t count = 1, rows = all.end;
+    if (within) {
+        ranges = alloc_array(within->count, sizeof *ranges);
+        if (!ranges)
+            return fail_memory(error);
+        count = find_ranges(cache, within, ranges, &rows);
+    }
+    rag_status status = rows <= FEW_ROWS ? offer_rows(store, ranges, count, out, error)
+                                         : offer_nearest(store, ranges, count, out, error);
+    if (within)
+        free(ranges);
+    return status;
 }
 
 static rag_status search(struct store *store, const float *query, size_t k,
                          const struct id_ranges *within, struct scored_list *out,
                          rag_error *error)
 {
-    struct matrix *matrix = &store->matrix;
-    rag_status status = refresh(store, error);
-    if (status || !matrix->count)
-        return status;
-    status = set_query(matrix, query, error);
+    struct dense *dense = &store->dense;
+    bool any;
+    rag_status status = begin(store, query, &any, error);
     if (status)
         return status;
-    if (!scored_list_reserve(out, k, matrix->count))
-        return fail_memory(error);
-    if (within)
-        scan_within(matrix, within, out);
-    else
-        scan(matrix, 0, matrix->count, out);
+    if (any && !scored_list_reserve(out, k, dense->state.chunks))
+        status = fail_memory(error);
+    else if (any && dense->matrix.rows)
+        matrix_search(&dense->matrix, dense->query, within, out);
+    else if (any && out->capacity)
+        status = search_cache(store, within, out, error);
     scored_list_sort(out);
-    return RAG_OK;
+    return db_end(store, status, error);
 }
 
 rag_status store_search_dense(struct store *store, const float *query, size_t k,
@@ -212,33 +264,20 @@ rag_status store_search_dense(struct store *store, const float *query, size_t k,
     return status;
 }
 
-static int by_id(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* The row of a chunk; NULL if it has none. */
-static const float *find_row(const struct matrix *matrix, int64_t id)
-{
-    if (!matrix->count)
-        return NULL;
-    const int64_t *found = bsearch(&id, matrix->ids, matrix->count, sizeof id, by_id);
-    return found ? matrix->rows + (size_t)(found - matrix->ids) * matrix->stride : NULL;
-}
+/* ---- Scores of given chunks ---- */
 
 rag_status store_score_dense(struct store *store, const float *query, const int64_t *ids,
                              size_t count, double *scores, rag_error *error)
 {
+    bool any;
+    for (size_t i = 0; i < count; i++)
+        scores[i] = NAN;
     store_lock(store);
-    struct matrix *matrix = &store->matrix;
-    rag_status status = refresh(store, error);
-    if (!status && matrix->count)
-        status = set_query(matrix, query, error);
-    dot_fn *dot = dot_best();
-    for (size_t i = 0; !status && i < count; i++) {
-        const float *row = find_row(matrix, ids[i]);
-        scores[i] = row ? (double)dot(matrix->query, row, matrix->stride) : NAN;
+    rag_status status = begin(store, query, &any, error);
+    if (!status) {
+        for (size_t i = 0; any && i < count && !status; i++)
+            status = score_of(store, ids[i], &scores[i], error);
+        status = db_end(store, status, error);
     }
     store_unlock(store);
     return status;
@@ -249,20 +288,21 @@ rag_status store_score_dense(struct store *store, const float *query, const int6
 static rag_status document_cosine(struct store *store, sqlite3_stmt *chunks, int64_t document,
                                   float *sum, double *cosine, rag_error *error)
 {
-    const struct matrix *matrix = &store->matrix;
+    const struct dense *dense = &store->dense;
     size_t rows = 0;
     bool row = true;
-    memset(sum, 0, matrix->stride * sizeof *sum);
+    memset(sum, 0, dense->stride * sizeof *sum);
     rag_status status = db_bind(store, chunks, error, "i", document);
     while (!status && !(status = db_step(store, chunks, &row, error)) && row) {
-        const float *vector = find_row(matrix, sqlite3_column_int64(chunks, 0));
-        for (size_t i = 0; vector && i < matrix->stride; i++)
+        const float *vector;
+        status = find_vector(store, sqlite3_column_int64(chunks, 0), &vector, error);
+        for (size_t i = 0; vector && i < dense->stride; i++)
             sum[i] += vector[i];
         rows += vector != NULL;
     }
     sqlite3_reset(chunks);
-    double norm = sqrt((double)dot_best()(sum, sum, matrix->stride));
-    double product = (double)dot_best()(matrix->query, sum, matrix->stride);
+    double norm = sqrt((double)dot_best()(sum, sum, dense->stride));
+    double product = (double)dot_best()(dense->query, sum, dense->stride);
     *cosine = rows > 1 && norm > 0 ? product / norm : NAN;
     return status;
 }
@@ -283,7 +323,6 @@ static rag_status score_documents(struct store *store, const int64_t *ids, size_
             status = db_step(store, document, &row, error);
         documents[i] = row ? sqlite3_column_int64(document, 0) : 0;
         sqlite3_reset(document);
-        scores[i] = NAN;
         size_t same = 0;
         while (same < i && documents[same] != documents[i])
             same++;
@@ -297,27 +336,32 @@ static rag_status score_documents(struct store *store, const int64_t *ids, size_
     return status;
 }
 
+static rag_status try_documents(struct store *store, const float *query, const int64_t *ids,
+                                size_t count, double *scores, rag_error *error)
+{
+    bool any;
+    rag_status status = begin(store, query, &any, error);
+    if (status)
+        return status;
+    if (any) {
+        int64_t *documents = alloc_array(count, sizeof *documents);
+        float *sum = alloc_aligned(store->dense.stride, sizeof *sum);
+        status = documents && sum
+                     ? score_documents(store, ids, count, documents, sum, scores, error)
+                     : fail_memory(error);
+        free(documents);
+        free(sum);
+    }
+    return db_end(store, status, error);
+}
+
 rag_status store_score_documents(struct store *store, const float *query, const int64_t *ids,
                                  size_t count, double *scores, rag_error *error)
 {
-    store_lock(store);
-    struct matrix *matrix = &store->matrix;
-    int64_t *documents = NULL;
-    float *sum = NULL;
-    rag_status status = refresh(store, error);
     for (size_t i = 0; i < count; i++)
         scores[i] = NAN;
-    if (status || !matrix->count || (status = set_query(matrix, query, error)))
-        goto out;
-    documents = alloc_array(count, sizeof *documents);
-    sum = alloc_aligned(matrix->stride, sizeof *sum);
-    if (documents && sum)
-        status = score_documents(store, ids, count, documents, sum, scores, error);
-    else
-        status = fail_memory(error);
-out:
-    free(documents);
-    free(sum);
+    store_lock(store);
+    rag_status status = try_documents(store, query, ids, count, scores, error);
     store_unlock(store);
     return status;
 }

@@ -18,7 +18,7 @@ struct chunk {
 };
 
 struct search {
-    const struct code_table *table;
+    const struct scan_table *table;
     struct code_query query;
     const struct row_range *ranges;
     size_t range_count;
@@ -286,7 +286,7 @@ static rag_status search(struct search *s, size_t k, struct scored_list *out, ra
     return status;
 }
 
-rag_status scan_nearest(const struct code_table *table, const struct row_range *ranges,
+rag_status scan_nearest(const struct scan_table *table, const struct row_range *ranges,
                         size_t count, const float *query, size_t k, struct scan_room *room,
                         struct scored_list *out, rag_error *error)
 {

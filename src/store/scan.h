@@ -14,7 +14,7 @@
 #include "store/codes.h"
 #include "store/scored.h"
 
-struct code_table {
+struct scan_table {
     const struct coder *coder;
     const struct code_kernels *kernels;
     const uint32_t *blocks, *fine; /* 64-byte aligned */
@@ -36,7 +36,7 @@ void scan_room_release(struct scan_room *room);
 
 /* out: the k rows of `ranges` (ascending, disjoint, not empty, within the table) with the
  * greatest keys: chunk_id is the row, score its key + q c. In no order; to be released. */
-CHECKED rag_status scan_nearest(const struct code_table *table, const struct row_range *ranges,
+CHECKED rag_status scan_nearest(const struct scan_table *table, const struct row_range *ranges,
                                 size_t count, const float *query, size_t k,
                                 struct scan_room *room, struct scored_list *out,
                                 rag_error *error);

@@ -318,6 +318,7 @@ static rag_status open_store(const char *path, bool create, enum soundness sound
     if (!store)
         return fail_memory(error);
     store->views = SCHEMA_VERSION; /* a new connection has none */
+    dense_init(&store->dense);
     if (pthread_mutex_init(&store->lock, NULL) != 0) {
         free(store);
         return fail_memory(error);
@@ -346,9 +347,9 @@ void store_close(struct store *store)
 {
     if (!store)
         return;
+    dense_release(&store->dense);
     sqlite3_close(store->db);
     lexical_free(store->lexical);
-    matrix_release(&store->matrix);
     filter_cache_release(&store->filter);
     pthread_mutex_destroy(&store->lock);
     free(store->path);

@@ -31,7 +31,7 @@ struct store {
     unsigned version; /* of the file's layout, as the transaction in hand sees it */
     unsigned views;   /* which version's views the connection has (older.c); 0: not known */
     struct lexical *lexical;
-    struct matrix matrix;
+    struct dense dense;
     struct filter_cache filter;
 };
 

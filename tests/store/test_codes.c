@@ -15,7 +15,7 @@
 
 struct table {
     struct coder coder;
-    struct code_table codes;
+    struct scan_table codes;
     float *vectors;
     uint32_t *blocks, *fine;
     int8_t *residuals;
@@ -44,7 +44,7 @@ static void table_make(struct table *t, size_t rows, size_t clusters, size_t dim
                  t->blocks + i / CODE_ROWS * t->coder.block, i % CODE_ROWS,
                  t->fine + i * t->coder.fine, t->residuals + i * t->coder.width);
     free(room);
-    t->codes = (struct code_table){.coder = &t->coder,
+    t->codes = (struct scan_table){.coder = &t->coder,
                                    .kernels = &code_kernels_scalar,
                                    .blocks = t->blocks,
                                    .fine = t->fine,

@@ -1,0 +1,667 @@
+#include "store/vector_cache.h"
+#include "base/memory.h"
+#include "store/sqlite.h"
+
+#include <stdio.h>
+
+enum {
+    BATCH = 1024,  /* rows that are read, then coded by all threads */
+    SAMPLE = 1024, /* vectors whose mean is the centre */
+    GROWTH = 2,    /* room, in times of what is there */
+    LEAST_ROOM = 1 << 15,
+};
+
+void vector_cache_init(struct vector_cache *cache)
+{
+    *cache = (struct vector_cache){.file = {.fd = -1}};
+}
+
+static void forget(struct vector_cache *cache)
+{
+    cache_file_close(&cache->file);
+    coder_release(&cache->coder);
+}
+
+void vector_cache_release(struct vector_cache *cache)
+{
+    forget(cache);
+    scan_room_release(&cache->room);
+}
+
+void vector_cache_table(const struct vector_cache *cache, struct scan_table *table)
+{
+    const struct cache_file *file = &cache->file;
+    *table = (struct scan_table){
+        .coder = &cache->coder,
+        .kernels = cache->kernels,
+        .blocks = (const uint32_t *)(const void *)(file->map + file->layout.blocks),
+        .fine = (const uint32_t *)(const void *)(file->map + file->layout.fine),
+        .residuals = (const int8_t *)(file->map + file->layout.residuals),
+        .rows = (size_t)file->state.rows,
+    };
+}
+
+rag_status vector_read(struct store *store, sqlite3_stmt *statement, int column, int64_t chunk,
+                       size_t dimension, float *vector, rag_error *error)
+{
+    rag_text bytes = db_column(statement, column);
+    if (bytes.size == dimension * sizeof(float)) {
+        vector_from_file(bytes.data, dimension, vector);
+        float sum = 0; /* not finite if any component is not */
+        for (size_t i = 0; i < dimension; i++)
+            sum += vector[i] * 0;
+        if (sum == 0)
+            return RAG_OK;
+    }
+    return fail_with(error, RAG_INDEX,
+                     "%s: the vector of chunk %lld is damaged; `rag verify` lists what is "
+                     "wrong: restore the file from a copy, or remove it and index again",
+                     store->path, (long long)chunk);
+}
+
+rag_status vector_state_read(struct store *store, struct vector_state *state, rag_error *error)
+{
+    sqlite3_stmt *statement;
+    bool row = false;
+    *state = (struct vector_state){0};
+    rag_status status = db_prepare(store, &statement,
+                                   "SELECT generation, removals_from, (SELECT mark FROM "
+                                   "generations WHERE generations.generation=state.generation) "
+                                   "FROM state",
+                                   error);
+    if (!status)
+        status = db_step(store, statement, &row, error);
+    if (!status && row) {
+        state->generation = sqlite3_column_int64(statement, 0);
+        state->removals_from = sqlite3_column_int64(statement, 1);
+        state->marked = sqlite3_column_type(statement, 2) == SQLITE_INTEGER;
+        state->mark = sqlite3_column_int64(statement, 2);
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
+/* The number of chunks is what the small rows of documents say: counting vectors would read all
+ * of them. */
+rag_status vector_state_measure(struct store *store, struct vector_state *state,
+                                rag_error *error)
+{
+    struct store_recipe recipe;
+    bool present = false;
+    int64_t chunks = 0;
+    rag_status status = recipe_read(store, &recipe, &present, error);
+    if (!status)
+        status = db_integer(store, "SELECT sum(chunks) FROM documents", 0, &chunks, error);
+    state->dimension = present ? recipe.dimension : 0;
+    state->chunks = chunks > 0 ? (size_t)chunks : 0;
+    return status;
+}
+
+/* ---- Rows behind those that are there ---- */
+
+struct appending {
+    struct store *store;
+    struct vector_cache *cache;
+    struct cache_state state;
+    float *vectors; /* [BATCH x dimension] */
+    uint32_t *blocks, *fine;
+    int8_t *residuals;
+    int64_t *ids;
+};
+
+static void appending_release(struct appending *a)
+{
+    free(a->vectors);
+    free(a->blocks);
+    free(a->fine);
+    free(a->residuals);
+    free(a->ids);
+}
+
+static bool appending_init(struct appending *a, struct store *store, struct vector_cache *cache)
+{
+    const struct coder *coder = &cache->coder;
+    *a = (struct appending){
+        .store = store,
+        .cache = cache,
+        .state = cache->file.state,
+        .vectors = alloc_array(BATCH * coder->dimension, sizeof(float)),
+        .blocks = alloc_aligned(BATCH / CODE_ROWS * coder->block, sizeof(uint32_t)),
+        .fine = alloc_aligned(BATCH * coder->fine, sizeof(uint32_t)),
+        .residuals = alloc_aligned(BATCH, coder->width),
+        .ids = alloc_array(BATCH, sizeof(int64_t)),
+    };
+    return a->vectors && a->blocks && a->fine && a->residuals && a->ids;
+}
+
+/* Codes the rows that were read; the first block may hold `held` older ones. */
+static bool code_batch(struct appending *a, size_t held, size_t count)
+{
+    const struct coder *coder = &a->cache->coder;
+    size_t blocks = (held + count + CODE_ROWS - 1) / CODE_ROWS;
+    bool complete = true;
+#pragma omp parallel if (blocks > 4)
+    {
+        float *room = alloc_aligned(coder->width, sizeof *room);
+#pragma omp for schedule(static)
+        for (size_t block = 0; block < blocks; block++) {
+            size_t first = block ? block * CODE_ROWS - held : 0;
+            size_t end = (block + 1) * CODE_ROWS - held;
+            for (size_t i = first; room && i < end && i < count; i++)
+                code_row(coder, a->vectors + i * coder->dimension, room,
+                         a->blocks + block * coder->block, (held + i) % CODE_ROWS,
+                         a->fine + i * coder->fine, a->residuals + i * coder->width);
+        }
+#pragma omp critical
+        complete &= room != NULL;
+        free(room);
+    }
+    return complete;
+}
+
+static rag_status write_batch(struct appending *a, size_t held, size_t count, rag_error *error)
+{
+    struct cache_file *file = &a->cache->file;
+    const struct coder *coder = &a->cache->coder;
+    size_t row = (size_t)a->state.rows, block = coder->block * sizeof(uint32_t);
+    size_t fine = coder->fine * sizeof(uint32_t);
+    size_t blocks = (held + count + CODE_ROWS - 1) / CODE_ROWS;
+    rag_status status = cache_file_write(file, file->layout.blocks + row / CODE_ROWS * block,
+                                         a->blocks, blocks * block, error);
+    if (!status)
+        status = cache_file_write(file, file->layout.fine + row * fine, a->fine, count * fine,
+                                  error);
+    if (!status)
+        status = cache_file_write(file, file->layout.residuals + row * coder->width,
+                                  a->residuals, count * coder->width, error);
+    if (!status)
+        status = cache_file_write(file, file->layout.ids + row * sizeof(int64_t), a->ids,
+                                  count * sizeof(int64_t), error);
+    a->state.rows += count;
+    a->state.live += count;
+    if (count)
+        a->state.last_chunk = a->ids[count - 1];
+    return status;
+}
+
+/* Reads up to `most` rows. */
+static rag_status read_batch(struct appending *a, sqlite3_stmt *statement, size_t most,
+                             size_t *count, bool *more, rag_error *error)
+{
+    size_t dimension = a->cache->coder.dimension;
+    rag_status status = RAG_OK;
+    for (*count = 0; *count < most && !status; ++*count) {
+        status = db_step(a->store, statement, more, error);
+        if (status || !*more)
+            return status;
+        a->ids[*count] = sqlite3_column_int64(statement, 0);
+        status = vector_read(a->store, statement, 1, a->ids[*count], dimension,
+                             a->vectors + *count * dimension, error);
+    }
+    return status;
+}
+
+static rag_status append_batch(struct appending *a, sqlite3_stmt *statement, bool *more,
+                               rag_error *error)
+{
+    struct scan_table table;
+    const struct coder *coder = &a->cache->coder;
+    size_t count, row = (size_t)a->state.rows, held = row % CODE_ROWS;
+    rag_status status = read_batch(a, statement, BATCH - row % BATCH, &count, more, error);
+    if (status || !count)
+        return status;
+    if (count > a->cache->file.capacity - row)
+        return fail_with(error, RAG_NOT_FOUND, "the cache of vectors is full");
+    for (size_t i = 0; i < BATCH / CODE_ROWS; i++)
+        code_block_clear(coder, a->blocks + i * coder->block);
+    vector_cache_table(a->cache, &table);
+    if (held)
+        memcpy(a->blocks, table.blocks + row / CODE_ROWS * coder->block,
+               coder->block * sizeof *a->blocks);
+    if (!code_batch(a, held, count))
+        return fail_memory(error);
+    return write_batch(a, held, count, error);
+}
+
+/* Adds all chunks with greater ids than the cache has seen. RAG_NOT_FOUND: there is no room. */
+static rag_status append_new(struct store *store, struct vector_cache *cache,
+                             struct cache_state *state, rag_error *error)
+{
+    struct appending a;
+    sqlite3_stmt *statement = NULL;
+    bool more = true;
+    rag_status status = RAG_OK;
+    if (!appending_init(&a, store, cache))
+        status = fail_memory(error);
+    a.state = *state;
+    if (!status)
+        status =
+            db_prepare(store, &statement,
+                       "SELECT chunk, vector FROM vectors WHERE chunk>? ORDER BY chunk", error);
+    if (!status)
+        status = db_bind(store, statement, error, "i", state->last_chunk);
+    while (!status && more)
+        status = append_batch(&a, statement, &more, error);
+    sqlite3_finalize(statement);
+    appending_release(&a);
+    *state = a.state;
+    return status;
+}
+
+/* ---- Rows that go ---- */
+
+/* The first row whose chunk is `id` or a later one. */
+static size_t find_row(const struct vector_cache *cache, int64_t id)
+{
+    const int64_t *ids = cache_file_ids(&cache->file);
+    size_t low = 0, high = (size_t)cache->file.state.rows;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (ids[middle] < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+void vector_cache_rows(const struct vector_cache *cache, int64_t first, int64_t last,
+                       struct row_range *rows)
+{
+    rows->first = find_row(cache, first);
+    rows->end = last < INT64_MAX ? find_row(cache, last + 1) : (size_t)cache->file.state.rows;
+    if (rows->end < rows->first)
+        rows->end = rows->first;
+}
+
+static rag_status take_out(struct vector_cache *cache, size_t row, struct cache_state *state,
+                           rag_error *error)
+{
+    static const uint32_t none = CODE_NO_ROW;
+    struct scan_table table;
+    const struct coder *coder = &cache->coder;
+    vector_cache_table(cache, &table);
+    size_t word = row / CODE_ROWS * coder->block + code_row_mark(coder, row % CODE_ROWS);
+    if (table.blocks[word] == CODE_NO_ROW)
+        return RAG_OK;
+    state->live -= state->live > 0;
+    return cache_file_write(&cache->file, cache->file.layout.blocks + word * sizeof none, &none,
+                            sizeof none, error);
+}
+
+static rag_status take_out_removed(struct store *store, struct vector_cache *cache,
+                                   struct cache_state *state, rag_error *error)
+{
+    sqlite3_stmt *statement;
+    const int64_t *ids = cache_file_ids(&cache->file);
+    bool more = true;
+    rag_status status =
+        db_prepare(store, &statement,
+                   "SELECT first_chunk, last_chunk FROM removals WHERE generation>?", error);
+    if (!status)
+        status = db_bind(store, statement, error, "i", state->generation);
+    while (!status && !(status = db_step(store, statement, &more, error)) && more) {
+        int64_t last = sqlite3_column_int64(statement, 1);
+        size_t row = find_row(cache, sqlite3_column_int64(statement, 0));
+        for (; !status && row < cache->file.state.rows && ids[row] <= last; row++)
+            status = take_out(cache, row, state, error);
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
+/* ---- The whole anew ---- */
+
+static rag_status integer_pair(struct store *store, const char *sql, int64_t pair[2],
+                               rag_error *error)
+{
+    sqlite3_stmt *statement;
+    bool row = false;
+    rag_status status = db_prepare(store, &statement, sql, error);
+    if (!status)
+        status = db_step(store, statement, &row, error);
+    for (int i = 0; i < 2; i++)
+        pair[i] = row ? sqlite3_column_int64(statement, i) : 0;
+    sqlite3_finalize(statement);
+    return status;
+}
+
+/* The mean of vectors that lie evenly among the ids. */
+static rag_status find_centre(struct store *store, size_t dimension, double *sum, float *vector,
+                              rag_error *error)
+{
+    int64_t ends[2];
+    sqlite3_stmt *statement = NULL;
+    double count = 0;
+    rag_status status = integer_pair(
+        store, "SELECT (SELECT min(chunk) FROM vectors), (SELECT max(chunk) FROM vectors)",
+        ends, error);
+    if (!status)
+        status = db_prepare(
+            store, &statement,
+            "SELECT chunk, vector FROM vectors WHERE chunk>=? ORDER BY chunk LIMIT 1", error);
+    for (int i = 0; i < SAMPLE && !status; i++) {
+        bool row = false;
+        int64_t id = ends[0] + (int64_t)((double)(ends[1] - ends[0]) * i / SAMPLE);
+        status = db_bind(store, statement, error, "i", id);
+        if (!status)
+            status = db_step(store, statement, &row, error);
+        if (!status && row)
+            status = vector_read(store, statement, 1, sqlite3_column_int64(statement, 0),
+                                 dimension, vector, error);
+        for (size_t j = 0; !status && row && j < dimension; j++)
+            sum[j] += (double)vector[j];
+        count += row;
+        sqlite3_reset(statement);
+    }
+    sqlite3_finalize(statement);
+    for (size_t j = 0; j < dimension; j++)
+        vector[j] = count > 0 ? (float)(sum[j] / count) : 0;
+    return status;
+}
+
+static rag_status choose_centre(struct store *store, struct vector_cache *cache,
+                                size_t dimension, rag_error *error)
+{
+    double *sum = alloc_zeroed(dimension, sizeof *sum);
+    float *centre = alloc_array(dimension, sizeof *centre);
+    rag_status status =
+        sum && centre ? find_centre(store, dimension, sum, centre, error) : fail_memory(error);
+    if (!status && !coder_init(&cache->coder, dimension, centre))
+        status = fail_memory(error);
+    free(sum);
+    free(centre);
+    if (!status)
+        status = cache_file_write(&cache->file, cache->file.layout.centre, cache->coder.centre,
+                                  cache->coder.width * sizeof(float), error);
+    return status;
+}
+
+static rag_status fill(struct store *store, struct vector_cache *cache,
+                       const struct vector_state *now, rag_error *error)
+{
+    struct cache_state state = {.generation = now->generation, .mark = now->mark};
+    rag_status status = choose_centre(store, cache, now->dimension, error);
+    if (!status)
+        status = append_new(store, cache, &state, error);
+    if (!status)
+        status = cache_file_commit(&cache->file, &state, error);
+    if (!status)
+        status = cache_file_publish(&cache->file, error);
+    return status;
+}
+
+/* path NULL: in private memory. *made false: another process has just done so. */
+static rag_status build(struct store *store, struct vector_cache *cache, const char *path,
+                        const struct vector_state *now, bool *made, rag_error *error)
+{
+    size_t room = now->chunks * GROWTH;
+    forget(cache);
+    rag_status status = cache_file_create(&cache->file, path, now->dimension,
+                                          room < LEAST_ROOM ? LEAST_ROOM : room, made, error);
+    if (!status && *made)
+        status = fill(store, cache, now, error);
+    if (status)
+        forget(cache);
+    return status;
+}
+
+/* ---- Keeping it up to date ---- */
+
+static bool is_current(const struct vector_cache *cache, const struct vector_state *now)
+{
+    const struct cache_state *state = &cache->file.state;
+    return cache->file.map && cache->coder.dimension == now->dimension &&
+           state->generation == now->generation && state->mark == now->mark;
+}
+
+/* Whether the index went on from the state that the cache knows, and not too far. */
+static rag_status can_follow(struct store *store, const struct vector_cache *cache,
+                             const struct vector_state *now, bool *follows, rag_error *error)
+{
+    const struct cache_state *state = &cache->file.state;
+    bool row = false;
+    *follows = false;
+    if (!cache->file.map || cache->coder.dimension != now->dimension || !now->marked ||
+        !cache->file.writable || state->generation > now->generation ||
+        state->generation < now->removals_from ||
+        (state->rows > LEAST_ROOM && state->live < state->rows / 2))
+        return RAG_OK;
+    sqlite3_stmt *statement;
+    rag_status status = db_prepare(
+        store, &statement, "SELECT 1 FROM generations WHERE generation=? AND mark=?", error);
+    if (!status)
+        status = db_bind(store, statement, error, "ii", state->generation, state->mark);
+    if (!status)
+        status = db_step(store, statement, &row, error);
+    sqlite3_finalize(statement);
+    *follows = row;
+    return status;
+}
+
+/* RAG_NOT_FOUND: there is no room for what is new. */
+static rag_status follow(struct store *store, struct vector_cache *cache,
+                         const struct vector_state *now, rag_error *error)
+{
+    struct cache_state state = cache->file.state;
+    rag_status status = take_out_removed(store, cache, &state, error);
+    if (!status)
+        status = append_new(store, cache, &state, error);
+    state.generation = now->generation;
+    state.mark = now->mark;
+    return status ? status : cache_file_commit(&cache->file, &state, error);
+}
+
+/* NAME.rag-cache of NAME.rag. NULL: out of memory. */
+static char *cache_path(const char *index)
+{
+    size_t size = strlen(index) + sizeof "-cache";
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s-cache", index);
+    return path;
+}
+
+/* Opens the file beside the index if there is one. */
+static rag_status open_cache(struct vector_cache *cache, const char *path,
+                             const struct vector_state *now, rag_error *error)
+{
+    forget(cache);
+    rag_status status = cache_file_open(&cache->file, path, now->dimension, error);
+    if (status)
+        return status;
+    const float *centre =
+        (const float *)(const void *)(cache->file.map + cache->file.layout.centre);
+    if (coder_init(&cache->coder, now->dimension, centre))
+        return RAG_OK;
+    forget(cache);
+    return fail_memory(error);
+}
+
+/* One attempt with the file: *done, or somebody else was faster and it is to be looked at
+ * again. The file is locked while it is changed. */
+static rag_status try_file(struct store *store, struct vector_cache *cache, const char *path,
+                           const struct vector_state *now, bool *done, rag_error *error)
+{
+    bool same = true, follows = false;
+    rag_status status = RAG_OK;
+    *done = true;
+    if (!cache->file.path || !cache_file_read_state(&cache->file) || !is_current(cache, now))
+        status = open_cache(cache, path, now, error);
+    if (status == RAG_NOT_FOUND)
+        return build(store, cache, path, now, done, error);
+    if (status || is_current(cache, now))
+        return status;
+    status = can_follow(store, cache, now, &follows, error);
+    if (!status && !follows)
+        return build(store, cache, path, now, done, error);
+    if (!status)
+        status = cache_file_lock(&cache->file, &same, error);
+    if (status)
+        return status;
+    *done = same && cache_file_read_state(&cache->file);
+    if (*done && !is_current(cache, now)) {
+        status = can_follow(store, cache, now, &follows, error);
+        if (!status)
+            status = follows ? follow(store, cache, now, error) : RAG_NOT_FOUND;
+    }
+    cache_file_unlock(&cache->file);
+    return status == RAG_NOT_FOUND ? build(store, cache, path, now, done, error) : status;
+}
+
+static rag_status refresh_file(struct store *store, struct vector_cache *cache,
+                               const char *path, const struct vector_state *now,
+                               rag_error *error)
+{
+    enum { ATTEMPTS = 10 };
+    bool done = false;
+    rag_status status = RAG_OK;
+    for (int i = 0; i < ATTEMPTS && !status && !done; i++)
+        status = try_file(store, cache, path, now, &done, error);
+    if (!status && !done)
+        return fail_with(error, RAG_INPUT, "%s: others change it again and again", path);
+    return status;
+}
+
+static rag_status refresh_private(struct store *store, struct vector_cache *cache,
+                                  const struct vector_state *now, rag_error *error)
+{
+    bool made, follows = false;
+    rag_status status = RAG_OK;
+    if (is_current(cache, now))
+        return RAG_OK;
+    if (!cache->file.path)
+        status = can_follow(store, cache, now, &follows, error);
+    if (!status && follows)
+        status = follow(store, cache, now, error);
+    if (status == RAG_NOT_FOUND || (!status && !follows))
+        status = build(store, cache, NULL, now, &made, error);
+    return status;
+}
+
+rag_status vector_cache_refresh(struct store *store, struct vector_cache *cache,
+                                const struct vector_state *now, rag_error *error)
+{
+    if (is_current(cache, now))
+        return RAG_OK;
+    rag_status status = code_kernels_choose(&cache->kernels, error);
+    if (status)
+        return status;
+    /* What cannot be kept in a file once, is kept in memory as long as the store is open. */
+    bool private = !now->marked || (cache->file.map && !cache->file.path);
+    if (!private) {
+        char *path = cache_path(store->path);
+        status = path ? refresh_file(store, cache, path, now, error) : fail_memory(error);
+        free(path);
+        if (status != RAG_INPUT)
+            return status;
+    }
+    return refresh_private(store, cache, now, error);
+}
+
+/* ---- Verifying ---- */
+
+struct comparison {
+    struct scan_table table;
+    uint32_t *block, *fine; /* as they must be */
+    int8_t *residual;
+    float *vector, *room;
+};
+
+static void comparison_release(struct comparison *c)
+{
+    free(c->block);
+    free(c->fine);
+    free(c->residual);
+    free(c->vector);
+    free(c->room);
+}
+
+static bool comparison_init(struct comparison *c, const struct vector_cache *cache)
+{
+    const struct coder *coder = &cache->coder;
+    *c = (struct comparison){
+        .block = alloc_aligned(coder->block, sizeof(uint32_t)),
+        .fine = alloc_aligned(coder->fine, sizeof(uint32_t)),
+        .residual = alloc_aligned(coder->width, 1),
+        .vector = alloc_array(coder->dimension, sizeof(float)),
+        .room = alloc_aligned(coder->width, sizeof(float)),
+    };
+    vector_cache_table(cache, &c->table);
+    return c->block && c->fine && c->residual && c->vector && c->room;
+}
+
+static bool is_equal(const struct comparison *c, size_t row)
+{
+    const struct coder *coder = c->table.coder;
+    size_t lane = row % CODE_ROWS;
+    const uint32_t *block = c->table.blocks + row / CODE_ROWS * coder->block;
+    for (size_t w = 0; w <= coder->prefix; w++)
+        if (block[w * CODE_ROWS + lane] != c->block[w * CODE_ROWS])
+            return false;
+    return memcmp(c->fine, c->table.fine + row * coder->fine, coder->fine * 4) == 0 &&
+           memcmp(c->residual, c->table.residuals + row * coder->width, coder->width) == 0;
+}
+
+static rag_status compare_all(struct store *store, const struct vector_cache *cache,
+                              struct comparison *c, uint64_t *wrong, rag_error *error)
+{
+    const int64_t *ids = cache_file_ids(&cache->file);
+    const struct coder *coder = &cache->coder;
+    sqlite3_stmt *statement;
+    bool more = true;
+    uint64_t chunks = 0;
+    rag_status status = db_prepare(store, &statement,
+                                   "SELECT chunk, vector FROM vectors ORDER BY chunk", error);
+    while (!status && !(status = db_step(store, statement, &more, error)) && more) {
+        int64_t id = sqlite3_column_int64(statement, 0);
+        size_t row = find_row(cache, id);
+        status = vector_read(store, statement, 1, id, coder->dimension, c->vector, error);
+        if (status)
+            break;
+        code_row(coder, c->vector, c->room, c->block, 0, c->fine, c->residual);
+        *wrong += row >= c->table.rows || ids[row] != id || !is_equal(c, row);
+        chunks++;
+    }
+    sqlite3_finalize(statement);
+    uint64_t live = cache->file.state.live;
+    *wrong += live > chunks ? live - chunks : 0; /* rows of chunks that are not there */
+    return status;
+}
+
+static rag_status compare(struct store *store, struct vector_cache *cache,
+                          const struct vector_state *now, bool *known, uint64_t *wrong,
+                          rag_error *error)
+{
+    struct comparison c = {0};
+    char *path = cache_path(store->path);
+    rag_status status = path ? open_cache(cache, path, now, error) : fail_memory(error);
+    free(path);
+    *known = !status && is_current(cache, now);
+    if (status == RAG_NOT_FOUND || (!status && !*known))
+        return RAG_OK;
+    if (!status && !comparison_init(&c, cache))
+        status = fail_memory(error);
+    if (!status)
+        status = compare_all(store, cache, &c, wrong, error);
+    comparison_release(&c);
+    return status;
+}
+
+rag_status vector_cache_verify(struct store *store, bool *known, uint64_t *wrong,
+                               rag_error *error)
+{
+    struct vector_cache cache;
+    struct vector_state now;
+    *known = false;
+    *wrong = 0;
+    rag_status status = vector_state_read(store, &now, error);
+    if (!status)
+        status = vector_state_measure(store, &now, error);
+    if (status || !now.marked || !now.dimension)
+        return status;
+    vector_cache_init(&cache);
+    status = compare(store, &cache, &now, known, wrong, error);
+    vector_cache_release(&cache);
+    return status;
+}
