@@ -26,7 +26,7 @@ struct settings {
     const char *index, *model, *models, *rerank, *llm, *tokenizer, *hub, *revision, *name;
     const char *cache, *versus, *per_query;
     const char *collection, *since, *until;
-    struct option_values paths, types, where;
+    struct option_values paths, types, where, meta;
     rag_chunker chunker;
     rag_context chunk_context;
     size_t max_tokens, overlap, k, candidates, context, seed, vectors;
@@ -216,11 +216,14 @@ rag_search_options search_options(const struct settings *settings, struct progre
 /* The first argument. */
 rag_status question_of(const struct settings *settings, rag_text *question, rag_error *error);
 rag_index_options index_options_of(const struct settings *settings, bool must_exist);
+/* The values of --meta as one JSON object, to be freed with free(); NULL if there are none. */
+rag_status metadata_of(const struct settings *settings, char **metadata, rag_error *error);
 rag_status open_index(const struct settings *settings, bool must_exist, rag_index **index,
                       rag_error *error);
 
 extern const struct command index_command, watch_command, search_command, ask_command,
     chat_command, llm_command, chunk_command, tokenize_command, embed_command, rerank_command,
-    model_command, info_command, verify_command, repair_command, compact_command, remove_command, eval_command;
+    model_command, info_command, verify_command, repair_command, compact_command,
+    remove_command, eval_command;
 
 #endif

@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 struct indexing {
     struct progress progress;
@@ -89,9 +90,14 @@ static rag_status run(const struct settings *settings, rag_error *error)
     rag_add_report report;
     progress_start(&indexing.progress, settings);
     interrupt_catch();
-    rag_status status = open_index(settings, false, &index, error);
-    if (status)
+    char *metadata;
+    rag_status status = metadata_of(settings, &metadata, error);
+    if (!status)
+        status = open_index(settings, false, &index, error);
+    if (status) {
+        free(metadata);
         return status;
+    }
     if (settings->dry_run)
         indexing.changes.changes = json_array();
     rag_add_options options = RAG_ADD_OPTIONS_INIT;
@@ -99,6 +105,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
     options.on_change = on_change;
     options.user = &indexing;
     options.dry_run = settings->dry_run;
+    options.metadata = metadata;
     status = rag_index_add(index, (const char *const *)settings->arguments,
                            settings->argument_count, &options, &report, error);
     progress_finish(&indexing.progress);
@@ -109,6 +116,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
              report_all(settings, index, &report, &indexing, &trouble))
         status = trouble.status;
     change_list_release(&indexing.changes);
+    free(metadata);
     rag_index_close(index);
     return status;
 }
@@ -117,9 +125,9 @@ const struct command index_command = {
     .name = "index",
     .arguments = "PATH...",
     .summary = "Bring the index up to date with files and folders",
-    .options =
-        "index collection model models chunker max-tokens overlap precision threads dry-run "
-        "json quiet",
+    .options = "index collection meta model models chunker max-tokens overlap precision "
+               "threads dry-run "
+               "json quiet",
     .help =
         "Folders are read with all below them, but for hidden and .gitignore'd files. Only\n"
         "what is new or changed is embedded; what is gone from the folders goes out of the\n"
@@ -128,8 +136,12 @@ const struct command index_command = {
         "there.\n\n"
         "With --dry-run nothing is changed: the counts, with --json each file and why, and an\n"
         "estimate of the time from earlier runs on this machine, or from a sample.\n\n"
+        "The front matter of Markdown and what other files say of themselves (title, author)\n"
+        "are their metadata, with --meta over them. A file that has not changed gets new ones\n"
+        "without being embedded again.\n\n"
         "examples:\n"
         "  rag index ~/Documents\n"
+        "  rag index --collection papers --meta field=physics --meta year=2024 papers/\n"
         "  rag index --index books.rag --model BAAI/bge-m3 books/ notes.md\n"
         "  rag index --dry-run ~/Documents\n"
         "  rag index docs --chunker window --max-tokens 1024 --overlap 256\n",

@@ -62,6 +62,48 @@ rag_index_options index_options_of(const struct settings *settings, bool must_ex
     return options;
 }
 
+/* A number, true and false are themselves; anything else is a string. */
+static json_t *metadata_value(const char *text)
+{
+    json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
+    if (json_is_number(value) || json_is_boolean(value))
+        return value;
+    json_decref(value);
+    return json_string_of(text);
+}
+
+static rag_status set_metadata(json_t *object, const char *text, rag_error *error)
+{
+    const char *sign = strchr(text, '=');
+    size_t size = strlen(text);
+    if (!sign || sign == text || !is_utf8((rag_text){text, size})) {
+        error->status = RAG_USAGE;
+        snprintf(error->message, sizeof error->message,
+                 "--meta takes KEY=VALUE in UTF-8, not \"%.200s\"",
+                 is_utf8((rag_text){text, size}) ? text : "");
+        return RAG_USAGE;
+    }
+    json_t *value = metadata_value(sign + 1);
+    if (json_object_setn_new(object, text, (size_t)(sign - text), value))
+        return out_of_memory(error);
+    return RAG_OK;
+}
+
+rag_status metadata_of(const struct settings *settings, char **metadata, rag_error *error)
+{
+    *metadata = NULL;
+    if (!settings->meta.count)
+        return RAG_OK;
+    json_t *object = json_object();
+    rag_status status = object ? RAG_OK : out_of_memory(error);
+    for (size_t i = 0; !status && i < settings->meta.count; i++)
+        status = set_metadata(object, settings->meta.items[i], error);
+    if (!status && !(*metadata = json_dumps(object, JSON_COMPACT)))
+        status = out_of_memory(error);
+    json_decref(object);
+    return status;
+}
+
 rag_status open_index(const struct settings *settings, bool must_exist, rag_index **index,
                       rag_error *error)
 {

@@ -31,6 +31,8 @@ const struct option_text option_texts[] = {
     {"until", 0, TEXT, MEMBER(until), 0, "DATE", "only documents modified then or before"},
     {"where", 0, VALUES, MEMBER(where), 0, "COND",
      "only documents whose metadata meet this: a key, = != < <= > >=, a value; again for more"},
+    {"meta", 0, VALUES, MEMBER(meta), 0, "KEY=VALUE",
+     "kept with each file, for --where: over what it says of itself; again for more"},
     {"chunker", 0, CHUNKER, MEMBER(chunker), 0, "KIND",
      "structure (default): follows headings, paragraphs, code, tables; window: a fixed\n"
      "number of tokens, with overlap"},

@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct watching {
@@ -68,13 +69,19 @@ static rag_status run(const struct settings *settings, rag_error *error)
     rag_index *index;
     progress_start(&watching.progress, settings);
     interrupt_catch();
-    rag_status status = open_index(settings, false, &index, error);
-    if (status)
+    char *metadata;
+    rag_status status = metadata_of(settings, &metadata, error);
+    if (!status)
+        status = open_index(settings, false, &index, error);
+    if (status) {
+        free(metadata);
         return status;
+    }
     rag_add_options options = RAG_ADD_OPTIONS_INIT;
     options.on_event = on_event;
     options.on_change = on_change;
     options.user = &watching;
+    options.metadata = metadata;
     status = rag_index_watch(index, (const char *const *)settings->arguments,
                              settings->argument_count, &options, NULL, error);
     progress_finish(&watching.progress);
@@ -82,6 +89,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
         status = watching.trouble.status;
         *error = watching.trouble;
     }
+    free(metadata);
     rag_index_close(index);
     return status;
 }
@@ -90,8 +98,8 @@ const struct command watch_command = {
     .name = "watch",
     .arguments = "PATH...",
     .summary = "Keep the index up to date while files change",
-    .options =
-        "index collection model models chunker max-tokens overlap precision threads json quiet",
+    .options = "index collection meta model models chunker max-tokens overlap precision "
+               "threads json quiet",
     .help =
         "Brings the index up to date as rag index does, then follows what is created, "
         "changed,\n"

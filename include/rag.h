@@ -492,6 +492,10 @@ typedef struct rag_add_options {
     rag_change_fn on_change;
     int dry_run; /* nonzero: only says, through on_change and the report, what would be done and
                     how long it would take; nothing is changed, no index made */
+    const char *metadata; /* of rag_index_add: a JSON object, at most 1 MiB, that is kept with
+                             each of the files, over what they say of themselves; NULL: that
+                             alone. A file that has not changed gets it without being embedded
+                             again, and keeps what it has if this is NULL */
 } rag_add_options;
 #define RAG_ADD_OPTIONS_INIT                                                                   \
     {                                                                                          \
@@ -670,9 +674,9 @@ typedef struct rag_repair_options {
     }
 
 typedef struct rag_repair_report {
-    size_t problems;        /* before */
-    size_t mended, lost;    /* documents put in anew, and taken out */
-    size_t left;            /* problems after */
+    size_t problems;     /* before */
+    size_t mended, lost; /* documents put in anew, and taken out */
+    size_t left;         /* problems after */
     size_t chunks_embedded;
     int salvaged; /* pages were damaged: the index was written anew from what could be read */
     double seconds;
@@ -681,13 +685,14 @@ typedef struct rag_repair_report {
 /* Mends what can be computed from what is whole. Indexes, counts and words are made anew from
  * the rows and texts; a document whose vectors or chunks are damaged is embedded, or cut and
  * embedded, again from its text; one whose text is damaged is read again from its file, if that
- * is still the same to the byte, and otherwise taken out. Where pages are damaged, all documents
- * that can be read are copied into a new file, which takes the index's place in one transaction;
- * the damaged one is kept beside it as NAME.rag.damaged. Each step is a transaction: killed in
- * the middle, repair again. The options are those of rag_index_open; nobody should use the index
- * meanwhile. *report (NULL allowed) is filled also on failure.
+ * is still the same to the byte, and otherwise taken out. Where pages are damaged, all
+ * documents that can be read are copied into a new file, which takes the index's place in one
+ * transaction; the damaged one is kept beside it as NAME.rag.damaged. Each step is a
+ * transaction: killed in the middle, repair again. The options are those of rag_index_open;
+ * nobody should use the index meanwhile. *report (NULL allowed) is filled also on failure.
  * RAG_INDEX: something is left, or nothing can be read at all. */
-RAG_CHECKED rag_status rag_index_repair(const char *path, const rag_index_options *index_options,
+RAG_CHECKED rag_status rag_index_repair(const char *path,
+                                        const rag_index_options *index_options,
                                         const rag_repair_options *options,
                                         rag_repair_report *report, rag_error *error);
 

@@ -280,6 +280,7 @@ class AddOptions(Options):
         ("user", c_void_p),
         ("on_change", change_fn),
         ("dry_run", c_int),
+        ("metadata", c_char_p),
     ]
 
 

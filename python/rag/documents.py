@@ -303,7 +303,7 @@ class SourceArray:
         item.text.size = len(data)
         item.format = encode_name(source.format, "format")
         if source.metadata is not None:
-            item.metadata = _metadata(source.metadata, what)
+            item.metadata = encode_metadata(source.metadata, what)
         if source.chunks is not None:
             item.chunk_count = len(source.chunks)
             item.chunks = self._chunks(source.chunks)
@@ -335,7 +335,7 @@ class SourceArray:
         return floats.address
 
 
-def _metadata(metadata: Dict[str, Any], what: str) -> bytes:
+def encode_metadata(metadata: Dict[str, Any], what: str) -> bytes:
     try:
         return json.dumps(metadata, ensure_ascii=True, allow_nan=False).encode("ascii")
     except (TypeError, ValueError) as error:

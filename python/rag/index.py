@@ -41,6 +41,7 @@ from .documents import (
     Source,
     SourceArray,
     as_source,
+    encode_metadata,
     read_change,
     read_chunk,
     read_document,
@@ -168,9 +169,12 @@ class Index(Closable):
         cancel: Optional[Cancel],
         on_change: Optional[Callable[[Change], object]] = None,
         dry_run: bool = False,
+        metadata: Optional[Dict[str, Any]] = None,
     ) -> AddReport:
         call = Call(progress, cancel)
         options = _native.AddOptions.init(on_event=call.on_event, dry_run=int(dry_run))
+        if metadata is not None:
+            options.metadata = encode_metadata(metadata, "the files")
         if on_change is not None:
             options.on_change = _change_callback(call, on_change)
         report = _native.AddReport()
@@ -195,6 +199,7 @@ class Index(Closable):
         *,
         on_change: Optional[Callable[[Change], object]] = None,
         dry_run: bool = False,
+        metadata: Optional[Dict[str, Any]] = None,
     ) -> AddReport:
         """Brings the index up to date with files and folders.
 
@@ -205,8 +210,11 @@ class Index(Closable):
 
         `on_change` is called with each Change that is safe in the file; it must not use the index.
         `dry_run`: nothing is changed; the report and `on_change` say what would be done.
+        `metadata`: what JSON can hold, kept with each file over what it says of itself (front
+        matter of Markdown, a title or author); a file that has not changed gets it without being
+        embedded again, and keeps what it has if this is None.
         """
-        return self._add(paths, progress, None, on_change, dry_run)
+        return self._add(paths, progress, None, on_change, dry_run, metadata)
 
     def _add(
         self,
@@ -215,10 +223,11 @@ class Index(Closable):
         cancel: Optional[Cancel],
         on_change: Optional[Callable[[Change], object]] = None,
         dry_run: bool = False,
+        metadata: Optional[Dict[str, Any]] = None,
     ) -> AddReport:
         items, count = names_array(paths_of(paths), "path")
         return self._run_add(
-            lib.rag_index_add, items, count, progress, cancel, on_change, dry_run
+            lib.rag_index_add, items, count, progress, cancel, on_change, dry_run, metadata
         )
 
     def watch(

@@ -29,6 +29,12 @@ struct outline {
 
 void outline_release(struct outline *outline);
 
+enum { FRONT_MATTER_MAX_BYTES = 1 << 16 };
+
+/* The end of the line that closes the front matter (YAML between "---" lines, TOML between
+ * "+++") that begins at `begin`, the start of a text; 0: there is none. */
+size_t front_matter_end(const char *text, size_t size, size_t begin);
+
 /* Fills `outline` from the lines in text[begin, end); more lines are taken where a region
  * reaches beyond the end. Whatever was in it is replaced. */
 CHECKED rag_status outline_read(struct outline *outline, const char *text, size_t size,

@@ -21,7 +21,6 @@ enum {
     INDENT_MAX = 200, /* columns before a mark; more nesting is of no use */
     FORMULA_MAX_LINES = 200,
     FORMULA_MAX_BYTES = 1 << 14,
-    FRONT_MATTER_MAX_BYTES = 1 << 16,
     LINE_KEPT = 1 << 12, /* bytes of a line; what decides its kind stands in front */
 };
 
@@ -258,8 +257,7 @@ static bool is_entry(const char *text, size_t begin, size_t end, char separator)
            (separator == '=' || ends_mark(text, at + 1, end));
 }
 
-/* The end of the line that closes the front matter at the start of a text, 0: none. */
-static size_t front_matter_end(const char *text, size_t size, size_t begin)
+size_t front_matter_end(const char *text, size_t size, size_t begin)
 {
     size_t end = line_end(text, size, begin);
     bool yaml = line_is(text, begin, end, "---"), toml = line_is(text, begin, end, "+++");

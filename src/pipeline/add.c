@@ -74,6 +74,9 @@ static rag_status prepare(struct run *run, const char *path, const struct buf *b
     if (!status)
         status = document_parse(path, bytes->data, bytes->size, &job->document, error);
     if (!status)
+        status =
+            metadata_merge(job->document.metadata.data, run->metadata, &job->metadata, error);
+    if (!status)
         status = chunk_document(&job->document, run->index->model->tokenizer, &run->chunker,
                                 &job->chunks, error);
     if (!status && !run->dry)
@@ -116,6 +119,45 @@ static rag_status take_unchanged(struct run *run, uint64_t size)
     return RAG_OK;
 }
 
+/* The metadata that the caller gives now, where they make a difference to a document whose
+ * bytes are the same: *changed. What cannot be read any more keeps what it has. */
+static rag_status take_label(struct run *run, const struct known_document *known,
+                             const char *path, const struct buf *bytes, bool *changed,
+                             rag_error *error)
+{
+    struct document document;
+    struct hash hash;
+    rag_error trouble;
+    char *metadata = NULL;
+    *changed = false;
+    rag_status status = document_parse(path, bytes->data, bytes->size, &document, &trouble);
+    if (status)
+        return status == RAG_INPUT ? RAG_OK : fail_with(error, status, "%s", trouble.message);
+    status = metadata_merge(document.metadata.data, run->metadata, &metadata, error);
+    if (!status)
+        status = hash_bytes(metadata, strlen(metadata), &hash, error);
+    document_release(&document);
+    *changed = !status && memcmp(&hash, &known->file.metadata_hash, sizeof hash) != 0;
+    if (*changed)
+        return run_push_label(run, path, metadata, error);
+    free(metadata);
+    return status;
+}
+
+/* A document whose bytes are the same. */
+static rag_status take_same(struct run *run, const struct known_document *known,
+                            const struct buf *bytes, uint64_t size, rag_error *error)
+{
+    bool changed = false;
+    rag_status status = RAG_OK;
+    if (run->metadata)
+        status = take_label(run, known, known->path, bytes, &changed, error);
+    if (status || !changed)
+        return status ? status : take_unchanged(run, size);
+    run->bytes_done += size;
+    return RAG_OK;
+}
+
 /* A file that was there when files were looked for, and cannot be read. */
 static rag_status take_unreadable(struct run *run, struct known_document *known,
                                   const char *path, const rag_error *why, uint64_t size)
@@ -149,12 +191,16 @@ static rag_status take_bytes(struct adding *adding, const char *path,
     if (known && memcmp(&known->file.hash, &job->hash, sizeof job->hash) == 0) {
         struct store_stamp stamp = {known->path, job->size, job->modified};
         status = run_push_stamp(run, &stamp, error);
-        return status ? status : take_unchanged(run, job->size);
+        return status ? status : take_same(run, known, bytes, job->size, error);
     }
     const struct known_document *from =
         known ? NULL : known_take_moved(&adding->known, &job->hash, path);
-    if (from)
-        return take_moved(run, from, path, job, error);
+    if (from) {
+        bool changed;
+        status = take_moved(run, from, path, job, error);
+        return status || !run->metadata ? status
+                                        : take_label(run, from, path, bytes, &changed, error);
+    }
     job->update = known != NULL;
     status = prepare(run, path, bytes, job, &trouble);
     if (status == RAG_INPUT) {
@@ -175,7 +221,7 @@ static rag_status take_file(struct adding *adding, const char *path, rag_error *
         fail_errno(&trouble, RAG_INPUT, "%s", path);
         return take_unreadable(run, known, path, &trouble, 0);
     }
-    if (known && known->file.size == (uint64_t)st.st_size &&
+    if (!run->metadata && known && known->file.size == (uint64_t)st.st_size &&
         known->file.modified == nanoseconds(st.st_mtim))
         return take_unchanged(run, (uint64_t)st.st_size);
 
@@ -364,6 +410,15 @@ static rag_status absolute_paths(const char *const *paths, size_t count, struct 
     return status;
 }
 
+rag_status check_metadata(const char *metadata, rag_error *error)
+{
+    rag_error why;
+    rag_status status = metadata_check(metadata, &why);
+    return status
+               ? fail_with(error, status == RAG_INPUT ? RAG_USAGE : status, "%s", why.message)
+               : RAG_OK;
+}
+
 rag_status rag_index_add(rag_index *index, const char *const *paths, size_t count,
                          const rag_add_options *options, rag_add_report *report,
                          rag_error *error)
@@ -374,10 +429,12 @@ rag_status rag_index_add(rag_index *index, const char *const *paths, size_t coun
         report = &own;
     *report = (rag_add_report){0};
     rag_status status = CHECK_OPTIONS(options, error);
-    if (status)
-        return status;
     if (!options)
         options = &defaults;
+    if (!status && options->metadata)
+        status = check_metadata(options->metadata, error);
+    if (status)
+        return status;
     struct events events = {options->on_event, options->user};
     struct run run = {.index = index,
                       .collection = index->options.collection,
@@ -385,6 +442,7 @@ rag_status rag_index_add(rag_index *index, const char *const *paths, size_t coun
                       .on_change = options->on_change,
                       .user = options->user,
                       .dry = options->dry_run != 0,
+                      .metadata = options->metadata,
                       .report = report};
     struct walk_hooks hooks = {.on_skip = tell_skipped, .user = &run};
     struct file_list absolute = {0};

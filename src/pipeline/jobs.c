@@ -11,6 +11,7 @@ void job_release(struct job *job)
     free(job->chunk_hashes);
     free(job->vectors);
     free(job->missing);
+    free(job->metadata);
     *job = (struct job){0};
 }
 
@@ -155,6 +156,30 @@ static rag_status flush_moves(struct run *run, rag_error *error)
     return status;
 }
 
+static void labels_clear(struct run *run)
+{
+    for (size_t i = 0; i < run->label_count; i++)
+        free((char *)(uintptr_t)run->labels[i].metadata);
+    run->label_count = 0;
+}
+
+static rag_status flush_labels(struct run *run, rag_error *error)
+{
+    rag_status status = RAG_OK;
+    if (!run->dry && run->label_count)
+        status = store_set_metadata(run->index->store, run->collection, run->labels,
+                                    run->label_count, error);
+    for (size_t i = 0; !status && i < run->label_count; i++) {
+        rag_change change = {.kind = RAG_UPDATED,
+                             .path = run->labels[i].path,
+                             .reason = "its metadata have changed"};
+        run->report->updated++;
+        run_tell(run, &change);
+    }
+    labels_clear(run);
+    return status;
+}
+
 rag_status run_flush(struct run *run, rag_error *error)
 {
     rag_status status = flush_jobs(run, error);
@@ -164,6 +189,8 @@ rag_status run_flush(struct run *run, rag_error *error)
         status = store_touch(run->index->store, run->collection, run->stamps, run->stamp_count,
                              error);
     run->stamp_count = 0;
+    if (!status)
+        status = flush_labels(run, error);
     run->file = NULL; /* it was one of theirs */
     if (!status)
         run_progress(run, run->bytes_done);
@@ -268,10 +295,22 @@ rag_status run_push_stamp(struct run *run, const struct store_stamp *stamp, rag_
     return RAG_OK;
 }
 
+rag_status run_push_label(struct run *run, const char *path, char *metadata, rag_error *error)
+{
+    if (!array_reserve(&run->labels, &run->label_capacity, run->label_count + 1,
+                       sizeof *run->labels)) {
+        free(metadata);
+        return fail_memory(error);
+    }
+    run->labels[run->label_count++] = (struct store_label){path, metadata};
+    return RAG_OK;
+}
+
 bool run_is_full(const struct run *run)
 {
     return run->pending_tokens >= GATHER_TOKENS || run->pending_bytes >= GATHER_BYTES ||
-           run->count + run->move_count + run->stamp_count >= GATHER_DOCUMENTS;
+           run->count + run->move_count + run->stamp_count + run->label_count >=
+               GATHER_DOCUMENTS;
 }
 
 rag_status run_fail_stopped(rag_error *error)
@@ -288,6 +327,8 @@ void run_release(struct run *run)
     free(run->jobs);
     free(run->moves);
     free(run->stamps);
+    labels_clear(run);
+    free(run->labels);
     free(run->copies);
     file_list_release(&run->again);
     seen_release(&run->seen);

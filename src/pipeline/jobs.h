@@ -20,7 +20,7 @@ enum { GATHER_TOKENS = 1 << 14, GATHER_BYTES = 1 << 24, GATHER_DOCUMENTS = 1 << 
 /* A document on its way. */
 struct job {
     struct document document;
-    const char *metadata; /* borrowed; NULL: none */
+    char *metadata; /* of the document, with the caller's over them; NULL: none */
     struct chunk_list chunks;
     struct hash hash;          /* of the file, or of all that the source is made of */
     struct hash *chunk_hashes; /* [chunks] */
@@ -33,6 +33,9 @@ struct job {
 };
 
 void job_release(struct job *job);
+
+/* RAG_USAGE: what a caller gives as metadata of all files is no JSON object (add.c). */
+CHECKED rag_status check_metadata(const char *metadata, rag_error *error);
 
 /* A vector that is that of another chunk, which is to be embedded. */
 struct vector_copy {
@@ -47,6 +50,7 @@ struct run {
     rag_change_fn on_change; /* may be NULL */
     void *user;              /* its own */
     bool dry;
+    const char *metadata; /* the caller's, for all documents; NULL: none */
     rag_add_report *report;
     struct chunker_options chunker;
     struct job *jobs;
@@ -55,6 +59,8 @@ struct run {
     size_t move_count, move_capacity;
     struct store_stamp *stamps;
     size_t stamp_count, stamp_capacity;
+    struct store_label *labels; /* their paths are borrowed as well, their metadata are not */
+    size_t label_count, label_capacity;
     struct file_list again; /* the new paths of documents that could not be moved */
     struct seen seen;
     struct vector_copy *copies;
@@ -91,6 +97,10 @@ CHECKED rag_status run_push_move(struct run *run, const struct store_move *move,
 
 /* A new time of a document whose bytes are the same. */
 CHECKED rag_status run_push_stamp(struct run *run, const struct store_stamp *stamp,
+                                  rag_error *error);
+
+/* Other metadata of a document whose bytes are the same; takes them over, on failure too. */
+CHECKED rag_status run_push_label(struct run *run, const char *path, char *metadata,
                                   rag_error *error);
 
 /* Tells the caller of a change, which is safe in the file. */

@@ -106,6 +106,9 @@ static rag_status read_source(struct putting *putting, const rag_source *source,
     const struct tokenizer *tokenizer =
         index_is_external(run->index) ? NULL : run->index->model->tokenizer;
     rag_status status = source_read(source, tokenizer, &run->chunker, job, error);
+    if (!status)
+        status = metadata_merge(job->document.metadata.data, source->metadata, &job->metadata,
+                                error);
     if (!status && !run->dry)
         status = index_need_recipe(run->index, &run->chunker, error);
     if (!status)
@@ -118,8 +121,7 @@ static rag_status take_source(struct putting *putting, size_t i, rag_error *erro
 {
     struct run *run = &putting->run;
     const rag_source *source = &putting->sources[i];
-    struct job job = {
-        .metadata = source->metadata, .size = source->text.size, .modified = now()};
+    struct job job = {.size = source->text.size, .modified = now()};
     struct store_file known;
     rag_status status = RAG_OK;
     if (putting->again[i]) /* it takes the place of one that may not be written yet */

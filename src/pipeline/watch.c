@@ -194,6 +194,7 @@ static rag_status update(struct watching *watching, rag_error *error)
     struct run run = {.index = watching->index,
                       .collection = watching->index->options.collection,
                       .events = &watching->events,
+                      .metadata = options->metadata,
                       .on_change = options->on_change,
                       .user = options->user,
                       .report = &report};
@@ -334,6 +335,8 @@ rag_status rag_index_watch(rag_index *index, const char *const *paths, size_t co
         return status;
     if (!options)
         options = &defaults;
+    if (options->metadata && (status = check_metadata(options->metadata, error)))
+        return status;
     if (options->dry_run || !count)
         return fail_with(error, RAG_USAGE,
                          count ? "watching cannot be tried: it has no end"

@@ -2,6 +2,7 @@
 #include "documents/formats.h"
 #include "documents/markdown.h"
 #include "documents/plain.h"
+#include "readers/front_matter.h"
 #include "readers/reader.h"
 
 #include <string.h>
@@ -10,7 +11,9 @@ static rag_status read_markdown(const struct input *input, struct document *docu
                                 rag_error *error)
 {
     (void)input;
-    return markdown_read(document, MARKDOWN_PIECE, error);
+    rag_text text = {document->text.data, document->text.size};
+    rag_status status = front_matter_read(text, &document->metadata, error);
+    return status ? status : markdown_read(document, MARKDOWN_PIECE, error);
 }
 
 const struct reader markdown_reader = {"markdown", true, read_markdown};

@@ -18,6 +18,10 @@ static rag_status fill_file(struct store *store, sqlite3_stmt *statement,
                          "wrong",
                          store->path, hash.size);
     memcpy(out->hash.bytes, hash.data, sizeof out->hash.bytes);
+    rag_text metadata_hash = db_column(statement, 3);
+    out->metadata_hash = (struct hash){0}; /* of a damaged row: that of no text */
+    if (metadata_hash.size == sizeof out->metadata_hash.bytes)
+        memcpy(out->metadata_hash.bytes, metadata_hash.data, metadata_hash.size);
     out->size = (uint64_t)sqlite3_column_int64(statement, 1);
     out->modified = sqlite3_column_int64(statement, 2);
     out->present = true;
@@ -31,7 +35,7 @@ static rag_status find_document(struct store *store, const char *collection, con
     sqlite3_stmt *statement;
     bool row;
     rag_status status = db_prepare(store, &statement,
-                                   "SELECT hash, size, modified FROM documents "
+                                   "SELECT hash, size, modified, metadata_hash FROM documents "
                                    "WHERE collection=" COLLECTION_ID " AND path=?",
                                    error);
     if (!status)
@@ -75,7 +79,7 @@ static rag_status list_rows(struct store *store, sqlite3_stmt *statement,
         if (status || !row)
             return status;
         if (!array_reserve(&out->items, &out->capacity, out->count + 1, sizeof *out->items) ||
-            !(item.path = copy_column(statement, 3)))
+            !(item.path = copy_column(statement, 4)))
             return fail_memory(error);
         out->items[out->count++] = item;
     }
@@ -97,13 +101,14 @@ static rag_status list_documents(struct store *store, const char *collection, co
         goto out;
     }
     const char *name = collection_name(collection);
-    status = db_prepare(store, &statement,
-                        path ? "SELECT hash, size, modified, path FROM documents "
-                               "WHERE collection=" COLLECTION_ID
-                               " AND (path=? OR (path>=? AND path<?)) ORDER BY path"
-                             : "SELECT hash, size, modified, path FROM documents "
-                               "WHERE collection=" COLLECTION_ID " ORDER BY path",
-                        error);
+    status =
+        db_prepare(store, &statement,
+                   path ? "SELECT hash, size, modified, metadata_hash, path FROM documents "
+                          "WHERE collection=" COLLECTION_ID
+                          " AND (path=? OR (path>=? AND path<?)) ORDER BY path"
+                        : "SELECT hash, size, modified, metadata_hash, path FROM documents "
+                          "WHERE collection=" COLLECTION_ID " ORDER BY path",
+                   error);
     if (!status && path)
         status = db_bind(store, statement, error, "tsss", name, (const void *)path, size,
                          (const void *)low.data, low.size, (const void *)high.data, high.size);
@@ -174,6 +179,54 @@ rag_status store_touch(struct store *store, const char *collection,
     rag_status status = db_begin(store, DB_WRITE, error);
     if (!status)
         status = db_end(store, touch(store, collection, stamps, count, error), error);
+    store_unlock(store);
+    return status;
+}
+
+/* ---- Metadata ---- */
+
+static rag_status set_one(struct store *store, sqlite3_stmt *statement, int64_t collection,
+                          const struct store_label *label, rag_error *error)
+{
+    struct hash hash;
+    rag_status status = metadata_check(label->metadata, error);
+    if (status)
+        return fail_within(error, status, "%s", label->path);
+    status = hash_bytes(label->metadata, strlen(label->metadata), &hash, error);
+    return status
+               ? status
+               : db_run(store, statement, error, "tbit", label->metadata,
+                        (const void *)hash.bytes, sizeof hash.bytes, collection, label->path);
+}
+
+/* It is a change of documents like any other, so it makes a generation. */
+static rag_status set_metadata(struct store *store, const char *collection,
+                               const struct store_label *labels, size_t count, rag_error *error)
+{
+    sqlite3_stmt *statement;
+    int64_t id = 0;
+    rag_status status = collection_find(store, collection, false, &id, error);
+    if (status)
+        return status;
+    status = db_prepare(store, &statement,
+                        "UPDATE documents SET metadata=?, metadata_hash=? "
+                        "WHERE collection=? AND path=?",
+                        error);
+    for (size_t i = 0; i < count && !status; i++)
+        status = set_one(store, statement, id, &labels[i], error);
+    sqlite3_finalize(statement);
+    return status ? status : log_generation(store, error);
+}
+
+rag_status store_set_metadata(struct store *store, const char *collection,
+                              const struct store_label *labels, size_t count, rag_error *error)
+{
+    if (!count)
+        return RAG_OK;
+    store_lock(store);
+    rag_status status = db_begin(store, DB_WRITE, error);
+    if (!status)
+        status = db_end(store, set_metadata(store, collection, labels, count, error), error);
     store_unlock(store);
     return status;
 }

@@ -63,7 +63,6 @@ enum { COLLECTION_MAX_NAME = 255 /* bytes */ };
  * characters. */
 CHECKED rag_status collection_check(const char *name, rag_error *error);
 
-
 struct store_document {
     const char *collection; /* NULL: the default one */
     const char *path;       /* unique in it; absolute for files, any name for other sources */
@@ -83,6 +82,11 @@ enum { METADATA_MAX_BYTES = 1 << 20 };
 
 /* RAG_INPUT: not a JSON object, or too long. */
 CHECKED rag_status metadata_check(const char *metadata, rag_error *error);
+
+/* The members of two such objects (NULL or "": none); of a key that both have that of `over`
+ * counts. *out is to be freed. */
+CHECKED rag_status metadata_merge(const char *metadata, const char *over, char **out,
+                                  rag_error *error);
 
 struct store_chunk {
     size_t begin, end; /* bytes of the document's text */
@@ -110,7 +114,7 @@ CHECKED rag_status store_put_all(struct store *store, const struct store_entry *
 
 struct store_file {
     bool present;
-    struct hash hash;
+    struct hash hash, metadata_hash;
     uint64_t size;
     int64_t modified;
 };
@@ -143,6 +147,15 @@ struct store_stamp {
 CHECKED rag_status store_touch(struct store *store, const char *collection,
                                const struct store_stamp *stamps, size_t count,
                                rag_error *error);
+
+/* Gives documents other metadata, in one transaction; all else stays as it is. */
+struct store_label {
+    const char *path;
+    const char *metadata; /* a JSON object */
+};
+CHECKED rag_status store_set_metadata(struct store *store, const char *collection,
+                                      const struct store_label *labels, size_t count,
+                                      rag_error *error);
 
 /* Gives documents other paths, in one transaction; their chunks stay as they are, with their
  * ids. A document at the new path makes place. */

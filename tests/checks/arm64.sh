@@ -15,7 +15,7 @@ ln -s "$own/expat_config.h" "$work/include/"
 ln -s /usr/include/openssl/* "$own"/openssl/* "$work/include/openssl/"
 for name in sqlite3.h jansson.h jansson_config.h utf8proc.h cmark-gfm.h cmark-gfm_export.h \
     cmark-gfm_version.h xxhash.h gumbo.h tag_enum.h archive.h archive_entry.h expat.h expat_external.h \
-    seccomp.h seccomp-syscalls.h; do
+    seccomp.h seccomp-syscalls.h yaml.h; do
     ln -s "/usr/include/$name" "$work/include/$name"
 done
 count=0

@@ -62,5 +62,58 @@ class Collections(Case):
             self.assertTrue(hit["document"].endswith("/garden.md"))
 
 
+class Metadata(Case):
+    PAGE = "---\ntitle: Beds\ntags: [garden, spring]\nyear: 2023\n---\n# Beds\n\nTomatoes.\n"
+
+    def setUp(self):
+        super().setUp()
+        self.write("docs/a.md", self.PAGE)
+        self.write("docs/b.txt", "Tomatoes and deadlines.\n")
+
+    def found(self, *where):
+        options = [option for condition in where for option in ("--where", condition)]
+        hits = self.objects("search", "tomatoes", "--json", "--mode", "lexical", *options)
+        return {os.path.basename(hit["document"]): hit["metadata"] for hit in hits}
+
+    def test_front_matter_and_meta_are_kept_and_searched_by(self):
+        self.run_rag("index", "docs", "--meta", "year=2024", "--meta", "place=here")
+        page = {"title": "Beds", "tags": ["garden", "spring"], "year": 2024, "place": "here"}
+        self.assertEqual(self.found("tags=spring"), {"a.md": page})
+        self.assertEqual(self.found("year>2023", "tags!=spring"),
+                         {"b.txt": {"year": 2024, "place": "here"}})
+        self.run_rag("verify")
+
+    def test_new_metadata_alone_are_not_embedded(self):
+        self.run_rag("index", "docs")
+        self.assertEqual(self.found("year=2023")["a.md"]["title"], "Beds")
+        report, = self.objects("index", "docs", "--meta", "year=2025", "--json")
+        self.assertEqual((report["updated"], report["unchanged"], report["chunks_embedded"],
+                          report["tokens"]), (2, 0, 0, 0))
+        self.assertEqual(set(self.found("year=2025")), {"a.md", "b.txt"})
+        report, = self.objects("index", "docs", "--meta", "year=2025", "--json")
+        self.assertEqual((report["updated"], report["unchanged"]), (0, 2))
+        report, = self.objects("index", "docs", "--json")  # what was given stays
+        self.assertEqual((report["updated"], report["unchanged"]), (0, 2))
+        self.assertEqual(set(self.found("year=2025")), {"a.md", "b.txt"})
+        (self.folder / "docs/a.md").rename(self.folder / "docs/c.md")
+        report, = self.objects("index", "docs", "--meta", "year=2026", "--json")
+        self.assertEqual((report["renamed"], report["updated"]), (1, 2))
+        self.assertEqual(set(self.found("year=2026")), {"b.txt", "c.md"})
+        self.run_rag("verify")
+
+    def test_a_dry_run_changes_no_metadata(self):
+        self.run_rag("index", "docs")
+        said, = self.objects("index", "docs", "--meta", "year=2025", "--dry-run", "--json")
+        self.assertEqual([change["reason"] for change in said["changes"]],
+                         ["its metadata have changed"] * 2)
+        self.assertEqual(set(self.found("year=2023")), {"a.md"})
+
+    def test_metadata_that_are_none_are_told(self):
+        for wrong in ("year", "=1", "\xff=1"):
+            done = self.run_rag("index", "docs", "--meta", wrong.encode("latin-1"), status=2)
+            self.assertIn("KEY=VALUE", done.err)
+        self.assertFalse((self.folder / ".rag").exists())
+
+
 if __name__ == "__main__":
     main()

@@ -50,6 +50,21 @@ class Files(Case):
         data = (docs / "garden.md").read_bytes()
         self.assertEqual(data[hit.chunk.begin:hit.chunk.end].decode(), hit.text)
 
+    def test_files_bring_metadata_and_are_given_more(self):
+        docs = self.write_files()
+        page = docs / "page.md"
+        page.write_text("---\ntags: [a, b]\nyear: 2023\n---\nCucumbers.\n")
+        index = self.open_index(model=EMBEDDER)
+        index.add(docs, metadata={"year": 2024, "by": "黄"})
+        self.assertEqual(index.documents([page])[0].metadata,
+                         {"tags": ["a", "b"], "year": 2024, "by": "黄"})
+        report = index.add(docs, metadata={"by": "Ann"})
+        self.assertEqual((report.updated, report.tokens), (4, 0))
+        self.assertEqual(index.documents([page])[0].metadata,
+                         {"tags": ["a", "b"], "year": 2023, "by": "Ann"})
+        with self.assertRaises(rag.UsageError):
+            index.add(docs, metadata=["no", "object"])
+
     def test_changes_are_told_and_can_be_foreseen(self):
         docs = self.write_files()
         index = self.open_index(model=EMBEDDER)
