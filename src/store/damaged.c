@@ -96,8 +96,13 @@ static rag_status list(struct store *store, struct ids *ids, rag_error *error)
         return status;
     status = collect(store, "SELECT id FROM documents NOT INDEXED ORDER BY id DESC", &behind,
                      &all, error);
-    int64_t known = ids->count ? ids->items[ids->count - 1] : 0;
-    int64_t next = behind.count ? behind.items[behind.count - 1] : known + (1 << 16);
+    int64_t known = ids->count ? ids->items[ids->count - 1] : 0, last = known + (1 << 16),
+            given;
+    if (!db_integer(store, "SELECT seq FROM sqlite_sequence WHERE name='documents'", last,
+                    &given, NULL) &&
+        given < last)
+        last = given;
+    int64_t next = behind.count ? behind.items[behind.count - 1] : last + 1;
     if (!status && known < next)
         status = probe(store, known + 1, next, ids, error);
     for (size_t i = behind.count; !status && i-- > 0;)

@@ -12,8 +12,6 @@ enum {
 
 struct lexical {
     fts5_tokenizer tokenizer;
-    struct hash fingerprint; /* of words_each in this process, once it was needed */
-    bool has_fingerprint;
     struct chunk_lengths lengths;
     struct word_counts counts;
 };
@@ -74,7 +72,7 @@ static int hash_word(const struct word *word, void *user)
     return 0;
 }
 
-rag_status lexical_fingerprint(struct hash *out, rag_error *error)
+static rag_status take_fingerprint(struct hash *out, rag_error *error)
 {
     static const char samples[] =
         " DotProductAttention attention_mechanism parseHTML5 v2.10 "
@@ -106,20 +104,29 @@ out:
     return status;
 }
 
+rag_status lexical_fingerprint(struct hash *out, rag_error *error)
+{
+    /* It takes some 20 ms, and is the same for every store of a process. */
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct hash kept;
+    static bool known;
+    pthread_mutex_lock(&lock);
+    rag_status status = known ? RAG_OK : take_fingerprint(&kept, error);
+    known = !status;
+    *out = kept;
+    pthread_mutex_unlock(&lock);
+    return status;
+}
+
 rag_status lexical_is_current(struct store *store, struct hash *now, bool *current,
                               rag_error *error)
 {
     sqlite3_stmt *statement;
     bool row;
-    struct lexical *lexical = store->lexical;
     *current = false;
-    rag_status status = RAG_OK;
-    if (!lexical->has_fingerprint)
-        status = lexical_fingerprint(&lexical->fingerprint, error);
+    rag_status status = lexical_fingerprint(now, error);
     if (status)
         return status;
-    lexical->has_fingerprint = true;
-    *now = lexical->fingerprint;
     status = db_prepare(store, &statement, "SELECT words_hash=? FROM state", error);
     if (!status)
         status =

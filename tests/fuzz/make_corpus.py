@@ -62,6 +62,29 @@ def packed_files():
     write("fuzz_packed", "large", packed(large=bytes(range(256)) * 40, small=b"x"))
 
 
+# ---- Indexes
+
+def index(kind, number, *changes):
+    """The input of fuzz_index: what befalls the file, then page, place, bytes."""
+    head = bytes([kind]) + number.to_bytes(3, "little")
+    return head + b"".join(struct.pack("<BHB", page, place, len(content)) + content
+                           for page, place, content in changes)
+
+
+def indexes():
+    write("fuzz_index", "whole", index(0, 0))
+    write("fuzz_index", "cut", index(1, 16384 * 5 + 100))
+    write("fuzz_index", "header", index(0, 0, (0, 16, b"\x10\x00"), (0, 28, b"\0\0\0\x05")))
+    write("fuzz_index", "cells", index(0, 0, *((page, 0, b"\x0d\0\0\0\x40\x01\x00\0")
+                                               for page in range(1, 24))))
+    write("fuzz_index", "ends", index(0, 0, *((page, 16300, bytes(range(80)))
+                                              for page in range(24))))
+    journal = bytes.fromhex("d9d505f920a163d7") + struct.pack(
+        ">IIIII", 1, 0x1234, 3, 4096, 16384)
+    write("fuzz_index", "journal", index(2, 0) + journal + bytes(4096 - len(journal)) +
+          struct.pack(">I", 1) + bytes(200))
+
+
 # ---- Models
 
 CONFIG_FILES = ["config.json", "modules.json", "1_Pooling/config.json", "tokenizer_config.json",
@@ -207,6 +230,7 @@ STREAMS = {
 
 def main():
     packed_files()
+    indexes()
     models()
     for name, content in REPLIES.items():
         write("fuzz_reply", name, content)

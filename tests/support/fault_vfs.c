@@ -554,6 +554,21 @@ void fault_disk_power_up(void)
     fault_disk_plan(NULL);
 }
 
+void fault_disk_write(const char *name, const void *bytes, size_t size)
+{
+    struct inode *inode = make_file(name);
+    content_write(&inode->live, bytes, size, 0);
+    content_write(&inode->durable, bytes, size, 0);
+    sync_folder();
+}
+
+const unsigned char *fault_disk_read(const char *name, size_t *size)
+{
+    const struct inode *inode = find_file(name);
+    *size = inode ? inode->live.size : 0;
+    return inode ? inode->live.bytes : NULL;
+}
+
 /* ---- Copies ---- */
 
 struct fault_image *fault_disk_save(void)

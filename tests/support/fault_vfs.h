@@ -18,6 +18,7 @@
 #define RAG_TESTS_SUPPORT_FAULT_VFS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum fault_kind {
     FAULT_NONE,
@@ -60,6 +61,11 @@ bool fault_disk_struck(void); /* the plan's fault has happened */
 
 /* The machine starts again, on what the power loss left, with no plan. No file may be open. */
 void fault_disk_power_up(void);
+
+/* Puts a file on the disk, durable, or gives its bytes, which stay until the next call on the
+ * disk. No file may be open. */
+void fault_disk_write(const char *name, const void *bytes, size_t size);
+const unsigned char *fault_disk_read(const char *name, size_t *size);
 
 /* A copy of the disk, and back to it: its files as they are, all of them durable. No file may
  * be open. */
