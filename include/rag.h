@@ -630,8 +630,9 @@ RAG_CHECKED rag_status rag_index_get_info(rag_index *index, const rag_index_info
 /* One thing that is wrong with an index, or that was done about it. Valid during the call. */
 typedef struct rag_problem {
     const char *kind; /* where: "pages", "indexes", "references", "recipe", "state", "removals",
-                         "document", "text", "metadata", "chunks", "vector", "words", "model";
-                         of rag_index_repair's on_action "mended", "lost", "left" or "kept" */
+                         "document", "text", "metadata", "chunks", "vector", "words", "cache",
+                         "model"; of rag_index_repair's on_action "mended", "lost", "left" or
+                         "kept" */
     const char *document, *collection; /* NULL: of no document, or not known */
     int64_t chunk;                     /* its id; 0: of no chunk */
     const char *sentence;

@@ -221,7 +221,7 @@ class AddReport:
 @dataclass(frozen=True)
 class Problem:
     """One thing that is wrong with an index (`kind`: "pages", "indexes", "references", "recipe",
-    "state", "removals", "document", "text", "metadata", "chunks", "vector", "words", "model"), or
+    "state", "removals", "document", "text", "metadata", "chunks", "vector", "words", "cache", "model"), or
     that was done about it ("mended", "lost", "left", "kept"). `chunk`: an id, None for none."""
 
     kind: str

@@ -247,6 +247,7 @@ CHECKED rag_status store_count(struct store *store, struct store_counts *out, ra
     X(CHUNKS, "chunks")                                                                        \
     X(VECTOR, "vector")                                                                        \
     X(WORDS, "words")                                                                          \
+    X(CACHE, "cache") /* of vectors, beside the file */                                        \
     X(MODEL, "model") /* the vectors are not the model's; found by the pipeline */
 
 enum store_problem_kind {

@@ -434,6 +434,25 @@ static rag_status check_removals(struct verification *v, rag_error *error)
     return verification_absorb(v, status, STORE_PROBLEM_REMOVALS, "the log of removals", error);
 }
 
+/* ---- The cache of vectors ---- */
+
+/* Damaged vectors were named already. */
+static rag_status check_cache(struct verification *v, rag_error *error)
+{
+    bool known = false;
+    uint64_t wrong = 0;
+    if (!v->has_recipe || v->problems)
+        return RAG_OK;
+    rag_status status = vector_cache_verify(v->store, &known, &wrong, error);
+    if (!status && known && wrong)
+        verification_report(
+            v, STORE_PROBLEM_CACHE, 0,
+            "%llu rows of the cache of vectors beside the file are not those of "
+            "their vectors; remove %s-cache, and it is made anew",
+            (unsigned long long)wrong, v->store->path);
+    return verification_absorb(v, status, STORE_PROBLEM_CACHE, "the cache of vectors", error);
+}
+
 /* ---- The whole ---- */
 
 static rag_status check_words(struct verification *v, rag_error *error)
@@ -463,6 +482,8 @@ static rag_status check_all(struct verification *v, rag_error *error)
         status = check_ids(v, error);
     if (!status)
         status = check_removals(v, error);
+    if (!status)
+        status = check_cache(v, error);
     if (!status)
         status = check_words(v, error);
     return status;

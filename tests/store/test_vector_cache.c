@@ -1,6 +1,7 @@
 /* The promises of src/store about the cache of vectors beside the index: what is found does not
  * depend on it, whatever happens to it. */
 #define _XOPEN_SOURCE 700
+#include "store/damaged.h"
 #include "store/fixture.h"
 
 #include "base/file.h"
@@ -237,6 +238,32 @@ static void damage(const struct bench *b, long offset, int byte)
     assert_int_equal(fclose(file), 0);
 }
 
+static void note_kind(const struct store_problem *problem, void *user)
+{
+    *(enum store_problem_kind *)user = problem->kind;
+}
+
+static void a_damaged_row_is_named_by_verify_and_mended(void **state)
+{
+    struct bench *b = *state;
+    struct stat info;
+    enum store_problem_kind kind = STORE_PROBLEM_PAGES;
+    assert_found(b, b->f.store);
+    assert_ok(store_verify(b->f.store, NULL, NULL, NULL, &b->f.error), &b->f.error);
+    store_close(b->f.store);
+    assert_int_equal(stat(b->cache, &info), 0);
+    for (long i = 0; i < 8; i++)
+        damage(b, 8192 * 2 + i, 0x5a);
+    b->f.store = open_store(b);
+    assert_status(RAG_INDEX, store_verify(b->f.store, note_kind, &kind, NULL, &b->f.error),
+                  &b->f.error);
+    assert_int_equal(kind, STORE_PROBLEM_CACHE);
+    assert_ok(store_mend_tables(b->f.store, &b->f.error), &b->f.error);
+    assert_ok(store_verify(b->f.store, NULL, NULL, NULL, &b->f.error), &b->f.error);
+    assert_found(b, b->f.store);
+    assert_cache_whole(b, b->f.store);
+}
+
 static void a_cache_that_cannot_be_used_is_made_anew(void **state)
 {
     struct bench *b = *state;
@@ -389,6 +416,7 @@ int main(void)
         CACHE_TEST(half_of_the_vectors_may_go),
         CACHE_TEST(few_vectors_need_no_cache),
         CACHE_TEST(a_cache_that_is_there_is_used_as_it_is),
+        CACHE_TEST(a_damaged_row_is_named_by_verify_and_mended),
         CACHE_TEST(a_cache_that_cannot_be_used_is_made_anew),
         CACHE_TEST(the_older_header_serves_if_the_newer_one_is_damaged),
         CACHE_TEST(damaged_codes_are_found_by_verifying_and_do_no_harm),
