@@ -44,11 +44,12 @@ void print_usage(const rag_usage *usage)
 static json_t *json_of_citation(const rag_citation *citation, const rag_hits *hits)
 {
     const rag_chunk *chunk = &rag_hits_get(hits, citation->hit)->chunk;
-    return json_pack(
-        "{s:I, s:o, s:o, s:o, s:o, s:o}", "number", (json_int_t)citation->number, "document",
-        json_string_of(chunk->document), "heading", json_string_of(chunk->heading), "lines",
-        json_range(citation->line, citation->last_line), "bytes",
-        json_range(citation->begin, citation->end), "quote", json_text(citation->quote));
+    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "number",
+                     (json_int_t)citation->number, "document", json_string_of(chunk->document),
+                     "heading", json_string_of(chunk->heading), "lines",
+                     json_range(citation->line, citation->last_line), "bytes",
+                     json_range(citation->begin, citation->end), "place",
+                     json_string_of(chunk->place), "quote", json_text(citation->quote));
 }
 
 static json_t *json_of_statement(const rag_statement *statement, const rag_answer *answer)

@@ -10,12 +10,13 @@ static int print_chunk(const rag_chunk *chunk, void *user)
 {
     struct printer *printer = user;
     printer->status = print_json(
-        json_pack("{s:o, s:I, s:o, s:o, s:o, s:I, s:o, s:o}", "document",
+        json_pack("{s:o, s:I, s:o, s:o, s:o, s:o, s:I, s:o, s:o}", "document",
                   json_string_of(chunk->document), "number", (json_int_t)chunk->number,
                   "heading", json_string_of(chunk->heading), "lines",
                   json_range(chunk->line, chunk->last_line), "bytes",
-                  json_range(chunk->begin, chunk->end), "tokens", (json_int_t)chunk->tokens,
-                  "header", json_text(chunk->header), "text", json_text(chunk->text)),
+                  json_range(chunk->begin, chunk->end), "place", json_string_of(chunk->place),
+                  "tokens", (json_int_t)chunk->tokens, "header", json_text(chunk->header),
+                  "text", json_text(chunk->text)),
         &printer->error);
     return printer->status != RAG_OK;
 }

@@ -125,8 +125,8 @@ const struct command index_command = {
     .name = "index",
     .arguments = "PATH...",
     .summary = "Bring the index up to date with files and folders",
-    .options = "index collection meta model models chunker max-tokens overlap precision "
-               "threads dry-run "
+    .options = "index collection meta model models chunker max-tokens overlap chunk-context "
+               "precision threads dry-run "
                "json quiet",
     .help =
         "Folders are read with all below them, but for hidden and .gitignore'd files. Only\n"

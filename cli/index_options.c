@@ -58,6 +58,7 @@ rag_index_options index_options_of(const struct settings *settings, bool must_ex
     options.collection = settings->collection;
     options.chunker = settings->chunker;
     options.max_tokens = settings->max_tokens;
+    options.context = settings->chunk_context;
     options.overlap = settings->overlap;
     return options;
 }

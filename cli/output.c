@@ -112,15 +112,15 @@ static json_t *json_of_metadata(const char *metadata)
 json_t *json_of_hit(const rag_hit *hit)
 {
     const rag_chunk *chunk = &hit->chunk;
-    return json_pack("{s:I, s:o, s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rank",
-                     (json_int_t)hit->rank, "score", json_number(hit->score), "scores", "dense",
-                     json_number(hit->dense), "lexical", json_number(hit->lexical), "rerank",
-                     json_number(hit->rerank), "document", json_string_of(chunk->document),
-                     "heading", json_string_of(chunk->heading), "lines",
-                     json_range(chunk->line, chunk->last_line), "bytes",
-                     json_range(chunk->begin, chunk->end), "collection",
-                     json_string_of(hit->collection), "metadata",
-                     json_of_metadata(hit->metadata), "text", json_text(chunk->text));
+    return json_pack(
+        "{s:I, s:o, s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rank",
+        (json_int_t)hit->rank, "score", json_number(hit->score), "scores", "dense",
+        json_number(hit->dense), "lexical", json_number(hit->lexical), "rerank",
+        json_number(hit->rerank), "document", json_string_of(chunk->document), "heading",
+        json_string_of(chunk->heading), "lines", json_range(chunk->line, chunk->last_line),
+        "bytes", json_range(chunk->begin, chunk->end), "place", json_string_of(chunk->place),
+        "chunk", json_integer(hit->chunk_id), "collection", json_string_of(hit->collection),
+        "metadata", json_of_metadata(hit->metadata), "text", json_text(chunk->text));
 }
 
 const char *display_path(const char *path)
@@ -171,6 +171,10 @@ void print_place(const rag_chunk *chunk, unsigned line, unsigned last_line)
     printf(":%u", line);
     if (last_line != line)
         printf("-%u", last_line);
+    if (*chunk->place) {
+        fputs(", ", stdout);
+        print_safely(stdout, (rag_text){chunk->place, strlen(chunk->place)}, " ");
+    }
     fputs(use_colour() ? "\033[0m" : "", stdout);
     if (*chunk->heading)
         fputs("  ", stdout);

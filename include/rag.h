@@ -408,6 +408,8 @@ typedef struct rag_chunk {
     size_t tokens;            /* of the text, special tokens left out */
     rag_text text;
     rag_text header; /* a table's header rows, where the text begins behind them; else empty */
+    const char *place; /* where in the file it was, of formats that are no text: "page 3",
+                          "sheet Sales, cell B12", "00:01:05"; else "" */
 } rag_chunk;
 
 /* Returns 0 to go on, anything else to stop with RAG_INTERRUPTED. */
@@ -447,6 +449,7 @@ typedef struct rag_index_options {
                                searched, handed over by name and taken out; NULL: put into
                                "default", and documents of all collections are searched. 1 to
                                255 bytes of UTF-8 without control characters */
+    rag_context context;    /* of a new index */
 } rag_index_options;
 #define RAG_INDEX_OPTIONS_INIT                                                                 \
     {                                                                                          \

@@ -233,6 +233,7 @@ class Chunk(ctypes.Structure):
         ("tokens", c_size_t),
         ("text", Text),
         ("header", Text),
+        ("place", c_char_p),
     ]
 
 
@@ -252,6 +253,7 @@ class IndexOptions(Options):
         ("max_tokens", c_size_t),
         ("overlap", c_size_t),
         ("collection", c_char_p),
+        ("context", c_int),
     ]
 
 

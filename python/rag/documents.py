@@ -20,7 +20,8 @@ class Chunk(str):
     `document`: its path or name; `heading`: "Chapter > Section", "" if none; `number` within its
     document, from 0; `begin`, `end`: bytes of the document's text, end exclusive; `line`,
     `last_line`: from 1, both inclusive; `tokens`: of the text, special ones left out; `header`: the
-    first rows of a table, where the text begins behind them.
+    first rows of a table, where the text begins behind them; `place`: where in the file it was, of
+    formats that are no text, such as "page 3", else "".
     """
 
     document: str
@@ -32,6 +33,7 @@ class Chunk(str):
     last_line: int
     tokens: int
     header: str
+    place: str
 
     def __new__(
         cls,
@@ -45,6 +47,7 @@ class Chunk(str):
         last_line: int = 0,
         tokens: int = 0,
         header: str = "",
+        place: str = "",
     ) -> Chunk:
         chunk = super().__new__(cls, text)
         chunk.document = document
@@ -56,6 +59,7 @@ class Chunk(str):
         chunk.last_line = last_line
         chunk.tokens = tokens
         chunk.header = header
+        chunk.place = place
         return chunk
 
 
@@ -71,6 +75,7 @@ def read_chunk(item: Any) -> Chunk:
         item.last_line,
         item.tokens,
         _native.text_str(item.header),
+        decode(item.place),
     )
 
 

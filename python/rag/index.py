@@ -85,9 +85,10 @@ class Index(Closable):
     `path`: None: RAG_INDEX in the environment, else .rag/index.rag below the current folder.
     `model`: a name or folder, or a Model that is open already (it stays in memory until the index
     is closed); None: the one the index was made with, for a new index the default model.
-    `reranker`: a model, "none", or None / "auto" for an installed cross-encoder, else late interaction. `chunker`: "structure" or
-    "window", and `max_tokens` and `overlap` of a chunk, of a new index. `dimension`: of vectors
-    that come from outside; `model` is then a name that rag does not know, and every source and
+    `reranker`: a model, "none", or None / "auto" for an installed cross-encoder, else late
+    interaction. `chunker`: "structure" or "window", `max_tokens` and `overlap` of a chunk, and
+    `context`, what is embedded before its text ("none", "heading", "document"), of a new index.
+    `dimension`: of vectors that come from outside; `model` is then a name that rag does not know, and every source and
     question must bring its vectors. `must_exist`: a StoreError if there is no such file.
     `collection`: what is put in belongs to it, and only its documents are searched and taken out;
     None: put into "default", and all are searched. `models`, `threads`, `precision`: as in Model.
@@ -110,6 +111,7 @@ class Index(Closable):
         chunker: Optional[str] = None,
         max_tokens: Optional[int] = None,
         overlap: Optional[int] = None,
+        context: Optional[str] = None,
         dimension: Optional[int] = None,
         must_exist: bool = False,
         collection: Optional[str] = None,
@@ -125,6 +127,7 @@ class Index(Closable):
             max_tokens=at_least(max_tokens, 1, "max_tokens") or _native.AUTO,
             overlap=_native.AUTO if overlap is None else at_least(overlap, 0, "overlap"),
             collection=encode_name(collection, "collection"),
+            context=choice(context or "auto", _native.CONTEXT, "context"),
         )
         options.models = _native.ModelOptions.init(
             models=encode_name(models, "models"),

@@ -6,10 +6,14 @@
 
 #include <string.h>
 
+enum { PLACE_MAX = 1 << 16 }; /* bytes of a chunk's place */
+
 void chunk_list_release(struct chunk_list *list)
 {
-    for (size_t i = 0; i < list->count; i++)
+    for (size_t i = 0; i < list->count; i++) {
         free(list->chunks[i].heading);
+        free(list->chunks[i].place);
+    }
     free(list->chunks);
     *list = (struct chunk_list){0};
 }
@@ -27,6 +31,27 @@ static uint32_t count_newlines(const char *text, size_t begin, size_t end)
     return n;
 }
 
+/* Where in the file the text was: at its beginning and, if that is elsewhere, at its end. */
+static bool find_place(const struct document *document, size_t begin, size_t end, char **out)
+{
+    struct buf first = BUF_INIT(PLACE_MAX), last = BUF_INIT(PLACE_MAX);
+    *out = NULL;
+    if (!document->place_count)
+        return true;
+    bool good =
+        document_place(document, begin, &first) && document_place(document, end - 1, &last);
+    bool moved = good && last.size &&
+                 (first.size != last.size || memcmp(first.data, last.data, last.size) != 0);
+    if (moved)
+        good = (!first.size || buf_append_text(&first, " to ")) &&
+               buf_append(&first, last.data, last.size);
+    if (good && first.size)
+        good = (*out = buf_detach(&first)) != NULL;
+    buf_release(&first);
+    buf_release(&last);
+    return good;
+}
+
 rag_status chunks_add(struct chunks *chunks, size_t begin, size_t end, size_t tokens,
                       size_t section, const struct block *header, rag_error *error)
 {
@@ -37,10 +62,11 @@ rag_status chunks_add(struct chunks *chunks, size_t begin, size_t end, size_t to
     /* The last byte's line, were it a newline itself. */
     chunks->last_line += count_newlines(text, chunks->end, end - 1);
     chunks->end = end - 1;
-    char *heading = sections_path(&chunks->sections, section);
-    if (!heading ||
+    char *heading = sections_path(&chunks->sections, section), *place = NULL;
+    if (!heading || !find_place(chunks->document, begin, end, &place) ||
         !array_reserve(&out->chunks, &out->capacity, out->count + 1, sizeof *out->chunks)) {
         free(heading);
+        free(place);
         return fail_memory(error);
     }
     out->chunks[out->count++] = (struct chunk){.begin = begin,
@@ -50,7 +76,8 @@ rag_status chunks_add(struct chunks *chunks, size_t begin, size_t end, size_t to
                                                .line = chunks->line,
                                                .last_line = chunks->last_line,
                                                .tokens = tokens,
-                                               .heading = heading};
+                                               .heading = heading,
+                                               .place = place};
     return RAG_OK;
 }
 

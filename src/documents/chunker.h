@@ -23,6 +23,7 @@ struct chunk {
     uint32_t line, last_line;        /* from 1, inclusive */
     size_t tokens;                   /* of text[begin, end), no special tokens */
     char *heading;                   /* "A > B > C", "" if none */
+    char *place;                     /* "page 3", "page 3 to page 4"; NULL: the lines tell */
 };
 
 struct chunk_list {

@@ -46,6 +46,7 @@ static rag_status hand_over(const struct document *document, const struct chunk_
             .text = {document->text.data + chunk->begin, chunk->end - chunk->begin},
             .header = {document->text.data + chunk->header_begin,
                        chunk->header_end - chunk->header_begin},
+            .place = chunk->place ? chunk->place : "",
         };
         if (on_chunk(&public_chunk, user))
             return fail_with(error, RAG_INTERRUPTED, "stopped at %s, chunk %zu", document->path,

@@ -257,7 +257,9 @@ rag_chunk chunk_of_stored(const struct stored_chunk *chunk)
                        .line = chunk->line,
                        .last_line = chunk->last_line,
                        .tokens = chunk->tokens,
-                       .text = {chunk->text, chunk->text_size}};
+                       .text = {chunk->text, chunk->text_size},
+                       .header = {chunk->header, chunk->header_size},
+                       .place = chunk->place ? chunk->place : ""};
 }
 
 struct vector_relay {

@@ -39,7 +39,8 @@ static rag_status check_chunker(const rag_index *index, rag_error *error)
     const struct store_recipe *recipe = &index->recipe;
     if ((options->chunker == RAG_CHUNKER_AUTO || options->chunker == recipe->chunker) &&
         (options->max_tokens == RAG_AUTO || options->max_tokens == recipe->max_tokens) &&
-        (options->overlap == RAG_AUTO || options->overlap == recipe->overlap))
+        (options->overlap == RAG_AUTO || options->overlap == recipe->overlap) &&
+        (options->context == RAG_CONTEXT_AUTO || options->context == recipe->context))
         return RAG_OK;
     return fail_with(error, RAG_INDEX_MISMATCH,
                      "%s is cut by the %s chunker into at most %zu tokens with an overlap of "
@@ -331,7 +332,7 @@ rag_status index_need_model(rag_index *index, rag_error *error)
 struct chunker_options index_chunker(const rag_index *index)
 {
     return (struct chunker_options){index->recipe.chunker, index->recipe.max_tokens,
-                                    index->recipe.overlap, RAG_CONTEXT_HEADING};
+                                    index->recipe.overlap, index->recipe.context};
 }
 
 /* What an index that is still empty is to be made with. */
@@ -344,7 +345,8 @@ static rag_status make_recipe(rag_index *index, const struct chunker_options *ch
                                                           : index->model->config.hidden,
                                     .chunker = chunker->chunker,
                                     .max_tokens = chunker->max_tokens,
-                                    .overlap = chunker->overlap};
+                                    .overlap = chunker->overlap,
+                                    .context = chunker->context};
     if (strlen(name) >= sizeof recipe->model)
         return fail_with(error, external ? RAG_USAGE : RAG_MODEL,
                          "%s: the model's name is too long to be kept in an index", name);

@@ -59,6 +59,9 @@ static struct store_chunk *store_chunks(const struct job *job, size_t dimension)
                                          .last_line = chunk->last_line,
                                          .tokens = chunk->tokens,
                                          .heading = chunk->heading,
+                                         .header_begin = chunk->header_begin,
+                                         .header_end = chunk->header_end,
+                                         .place = chunk->place,
                                          .hash = job->chunk_hashes[i],
                                          .vector = job->vectors + i * dimension};
     }
@@ -353,7 +356,7 @@ rag_status run_resolve(struct run *run, rag_error *error)
                               &prefix, error);
     if (!status)
         status = resolve_chunker(index->options.chunker, index->options.max_tokens,
-                                 index->options.overlap, RAG_CONTEXT_AUTO,
+                                 index->options.overlap, index->options.context,
                                  index->model->config.max_tokens - specials - prefix.count,
                                  &run->chunker, error);
     token_list_release(&prefix);

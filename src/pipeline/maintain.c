@@ -119,8 +119,6 @@ static rag_status compare_vectors(struct check *check, const struct stored_chunk
     return RAG_OK;
 }
 
-/* A chunk whose context is not known from its row alone, as a later part of a table, is passed
- * over: no vector is kept under the hash of the rest. */
 static rag_status check_chunk(struct check *check, int64_t id, float *kept, rag_error *error)
 {
     struct stored_chunk chunk;
@@ -132,7 +130,8 @@ static rag_status check_chunk(struct check *check, int64_t id, float *kept, rag_
     rag_status status = store_get_chunk(index->store, id, &chunk, error);
     if (status)
         return status == RAG_NOT_FOUND ? RAG_OK : status;
-    if (!chunk_context(&chunker, path_name(chunk.path), chunk.heading, (rag_text){NULL, 0},
+    if (!chunk_context(&chunker, path_name(chunk.path), chunk.heading,
+                       (rag_text){chunk.header, chunk.header_size},
                        (rag_text){chunk.text, chunk.text_size}, &context))
         status = fail_memory(error);
     rag_text text = {context.data ? context.data : "", context.size};

@@ -74,17 +74,15 @@ static rag_status find_text(struct patient *patient, bool *found, struct buf *ho
 
 /* ---- Its chunks ---- */
 
-/* What is embedded of a chunk, and its hash. Which rows of a table's header belong to it is
- * known only of a text that was just cut. */
+/* What is embedded of a chunk, and its hash. */
 static rag_status hash_context(const struct mender *mender, const struct patient *patient,
-                               const struct store_chunk *chunk, const struct chunk *cut,
-                               struct buf *out, struct hash *hash, rag_error *error)
+                               const struct store_chunk *chunk, struct buf *out,
+                               struct hash *hash, rag_error *error)
 {
     struct chunker_options chunker = index_chunker(mender->target);
     const char *data = patient->text.size ? patient->text.data : "";
-    rag_text part = {data + chunk->begin, chunk->end - chunk->begin}, header = {NULL, 0};
-    if (cut)
-        header = (rag_text){data + cut->header_begin, cut->header_end - cut->header_begin};
+    rag_text part = {data + chunk->begin, chunk->end - chunk->begin};
+    rag_text header = {data + chunk->header_begin, chunk->header_end - chunk->header_begin};
     if (!chunk_context(&chunker, path_name(patient->found->path), chunk->heading, header, part,
                        out))
         return fail_memory(error);
@@ -102,8 +100,7 @@ static rag_status chunks_are_of_text(const struct mender *mender, const struct p
     for (size_t i = 0; !status && *good && i < stored->count; i++) {
         struct hash hash;
         buf_clear(&context);
-        status =
-            hash_context(mender, patient, &stored->chunks[i], NULL, &context, &hash, error);
+        status = hash_context(mender, patient, &stored->chunks[i], &context, &hash, error);
         *good = !status && memcmp(&hash, &stored->chunks[i].hash, sizeof hash) == 0;
     }
     buf_release(&context);
@@ -150,7 +147,10 @@ static rag_status cut_again(const struct mender *mender, struct patient *patient
                                                   .line = chunk->line,
                                                   .last_line = chunk->last_line,
                                                   .tokens = chunk->tokens,
-                                                  .heading = chunk->heading};
+                                                  .heading = chunk->heading,
+                                                  .header_begin = chunk->header_begin,
+                                                  .header_end = chunk->header_end,
+                                                  .place = chunk->place};
     }
     return status;
 }
@@ -166,9 +166,8 @@ static rag_status embed(struct mender *mender, struct patient *patient, rag_erro
     rag_status status = contexts && texts ? RAG_OK : fail_memory(error);
     for (size_t i = 0; !status && i < count; i++) {
         contexts[i] = BUF_INIT((size_t)TOKENIZER_MAX_TEXT);
-        status = hash_context(mender, patient, &patient->chunks[i],
-                              patient->cut.chunks ? &patient->cut.chunks[i] : NULL,
-                              &contexts[i], &patient->chunks[i].hash, error);
+        status = hash_context(mender, patient, &patient->chunks[i], &contexts[i],
+                              &patient->chunks[i].hash, error);
         texts[i] = (rag_text){contexts[i].data, contexts[i].size};
     }
     if (!status)

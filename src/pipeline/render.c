@@ -49,8 +49,9 @@ static bool put_sources(struct buf *out, const rag_answer *answer)
     for (size_t i = 0; good && i < answer->citation_count; i++) {
         const rag_citation *citation = &answer->citations[i];
         const rag_chunk *chunk = &answer->hits->items[citation->hit].chunk;
-        good = buf_printf(out, "\n[%zu] `%s`, lines %u to %u\n\n", citation->number,
-                          chunk->document, citation->line, citation->last_line) &&
+        good = buf_printf(out, "\n[%zu] `%s`, lines %u to %u%s%s\n\n", citation->number,
+                          chunk->document, citation->line, citation->last_line,
+                          *chunk->place ? ", " : "", chunk->place) &&
                put_quote(out, citation->quote);
     }
     return good;
@@ -170,7 +171,11 @@ static bool put_passage(struct buf *out, const rag_answer *answer, size_t hit, b
     const char *text = chunk->text.data;
     return buf_printf(out, "<section id=\"p%zu\"><h2>[%zu] ", hit + 1, hit + 1) &&
            page_text(out, (rag_text){chunk->document, strlen(chunk->document)}) &&
-           buf_printf(out, ", lines %u to %u</h2>\n", chunk->line, chunk->last_line) &&
+           buf_printf(out, ", lines %u to %u", chunk->line, chunk->last_line) &&
+           (!*chunk->place ||
+            (buf_append_text(out, ", ") &&
+             page_text(out, (rag_text){chunk->place, strlen(chunk->place)}))) &&
+           buf_append_text(out, "</h2>\n") &&
            (!*chunk->heading ||
             (buf_append_text(out, "<div class=\"note\">") &&
              page_text(out, (rag_text){chunk->heading, strlen(chunk->heading)}) &&

@@ -152,7 +152,8 @@ rag_status second_stage(struct search *search, rag_error *error)
     for (size_t i = 0; i < count; i++) {
         const struct stored_chunk *chunk = &search->found[i].chunk;
         contexts[i] = BUF_INIT((size_t)TOKENIZER_MAX_TEXT);
-        if (!chunk_context(&chunker, path_name(chunk->path), chunk->heading, (rag_text){0},
+        if (!chunk_context(&chunker, path_name(chunk->path), chunk->heading,
+                           (rag_text){chunk->header, chunk->header_size},
                            (rag_text){chunk->text, chunk->text_size}, &contexts[i])) {
             status = fail_memory(error);
             goto out;

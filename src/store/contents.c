@@ -97,8 +97,10 @@ struct contents {
 
 static void contents_release(struct contents *contents)
 {
-    for (size_t i = 0; i < contents->count; i++)
+    for (size_t i = 0; i < contents->count; i++) {
         free(contents->chunks[i].heading);
+        free(contents->chunks[i].place);
+    }
     free(contents->collection);
     free(contents->path);
     free(contents->text);
@@ -107,16 +109,36 @@ static void contents_release(struct contents *contents)
     *contents = (struct contents){0};
 }
 
-enum { CHUNK_ID, NUMBER, BEGIN, END, LINE, LAST_LINE, TOKENS, HEADING, VECTOR };
+enum {
+    CHUNK_ID,
+    NUMBER,
+    BEGIN,
+    END,
+    LINE,
+    LAST_LINE,
+    TOKENS,
+    HEADING,
+    VECTOR,
+    HEADER_BEGIN,
+    HEADER_END,
+    PLACE,
+};
+
+static bool lies_within(const struct contents *contents, int64_t begin, int64_t end)
+{
+    return begin >= 0 && begin <= end && (uint64_t)end <= contents->text_size;
+}
 
 static rag_status add_chunk(struct store *store, struct contents *contents, sqlite3_stmt *row,
                             rag_error *error)
 {
     int64_t id = sqlite3_column_int64(row, CHUNK_ID);
     int64_t begin = sqlite3_column_int64(row, BEGIN), end = sqlite3_column_int64(row, END);
+    int64_t header = sqlite3_column_int64(row, HEADER_BEGIN);
+    int64_t header_end = sqlite3_column_int64(row, HEADER_END);
     rag_text vector = db_column(row, VECTOR);
     size_t dimension = contents->dimension, needed = contents->count + 1;
-    if (begin < 0 || begin > end || (uint64_t)end > contents->text_size ||
+    if (!lies_within(contents, begin, end) || !lies_within(contents, header, header_end) ||
         vector.size != dimension * sizeof(float))
         return fail_with(error, RAG_INDEX,
                          "%s: chunk %lld of %s is damaged; `rag verify` lists what is wrong",
@@ -126,9 +148,12 @@ static rag_status add_chunk(struct store *store, struct contents *contents, sqli
         !array_reserve(&contents->vectors, &contents->vector_capacity, needed,
                        dimension * sizeof(float)))
         return fail_memory(error);
-    char *heading = copy_column(row, HEADING);
-    if (!heading)
+    char *heading = copy_column(row, HEADING), *place = copy_column(row, PLACE);
+    if (!heading || !place) {
+        free(heading);
+        free(place);
         return fail_memory(error);
+    }
     vector_from_file(vector.data, dimension, contents->vectors + contents->count * dimension);
     contents->chunks[contents->count++] = (struct stored_chunk){
         .chunk_id = id,
@@ -143,6 +168,9 @@ static rag_status add_chunk(struct store *store, struct contents *contents, sqli
         .line = (uint32_t)sqlite3_column_int64(row, LINE),
         .last_line = (uint32_t)sqlite3_column_int64(row, LAST_LINE),
         .tokens = (size_t)sqlite3_column_int64(row, TOKENS),
+        .header = contents->text + header,
+        .header_size = (size_t)(header_end - header),
+        .place = place,
     };
     return RAG_OK;
 }
@@ -151,11 +179,13 @@ static rag_status read_chunks(struct store *store, int64_t document, struct cont
                               rag_error *error)
 {
     sqlite3_stmt *statement;
-    rag_status status = db_prepare(store, &statement,
-                                   "SELECT id, number, begin_byte, end_byte, line, last_line, "
-                                   "tokens, heading, vector FROM chunks LEFT JOIN vectors ON "
-                                   "chunk=id WHERE document=? ORDER BY number",
-                                   error);
+    rag_status status =
+        db_prepare(store, &statement,
+                   "SELECT id, number, begin_byte, end_byte, line, last_line, "
+                   "tokens, heading, vector, " PLACE_COLUMNS
+                   " FROM chunks LEFT JOIN vectors ON vectors.chunk=id " PLACE_JOIN
+                   "WHERE document=? ORDER BY number",
+                   error);
     if (!status)
         status = db_bind(store, statement, error, "i", document);
     while (!status) {

@@ -326,6 +326,27 @@ static rag_status read_text(struct store *store, int64_t id, const struct claims
 
 /* ---- Its chunks ---- */
 
+/* What it has in the table "places". */
+static rag_status read_place(struct store *store, int64_t id, struct store_chunk *chunk,
+                             bool *good, rag_error *error)
+{
+    sqlite3_stmt *row = NULL;
+    bool found, memory = true;
+    rag_status status =
+        find(store, "SELECT header_begin, header_end, place FROM places WHERE chunk=?", id,
+             &row, &found, error);
+    if (!status && found) {
+        int64_t begin = sqlite3_column_int64(row, 0), end = sqlite3_column_int64(row, 1);
+        *good = begin >= 0 && end >= begin;
+        chunk->header_begin = (size_t)begin;
+        chunk->header_end = (size_t)end;
+        if (db_column(row, 2).size)
+            chunk->place = copy_text(row, 2, &memory);
+    }
+    sqlite3_finalize(row);
+    return status || memory ? status : fail_memory(error);
+}
+
 /* The chunk's number, place, hash and heading; *good false: they cannot be what was put in. */
 static rag_status read_chunk(struct store *store, int64_t id, int64_t document, size_t number,
                              const struct damaged_document *out, struct store_chunk *chunk,
@@ -355,7 +376,8 @@ static rag_status read_chunk(struct store *store, int64_t id, int64_t document, 
             chunk->line = (uint32_t)line;
             chunk->last_line = (uint32_t)last;
             chunk->tokens = (size_t)tokens;
-            *good = chunk_fits(chunk, (rag_text){out->text, out->text_size});
+            status = read_place(store, id, chunk, good, error);
+            *good &= chunk_fits(chunk, (rag_text){out->text, out->text_size});
         }
     }
     sqlite3_finalize(row);
@@ -432,6 +454,7 @@ static void forget_chunks(struct damaged_document *document)
 {
     for (size_t i = 0; document->chunks && i < document->count; i++) {
         free((char *)(uintptr_t)document->chunks[i].heading);
+        free((char *)(uintptr_t)document->chunks[i].place);
         free((char *)(uintptr_t)document->chunks[i].weights.data);
     }
     free(document->chunks);

@@ -15,6 +15,8 @@ static const char *const steps[] = {
     "REINDEX",
     "DELETE FROM vectors WHERE chunk NOT IN (SELECT id FROM chunks WHERE document IN "
     "(SELECT id FROM documents))",
+    "DELETE FROM places WHERE chunk NOT IN (SELECT id FROM chunks WHERE document IN "
+    "(SELECT id FROM documents))",
     "DELETE FROM token_weights WHERE chunk NOT IN (SELECT id FROM chunks WHERE document IN "
     "(SELECT id FROM documents))",
     "DELETE FROM chunks WHERE document NOT IN (SELECT id FROM documents)",

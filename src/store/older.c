@@ -10,16 +10,19 @@
 static const char drop_views[] =
     "DROP VIEW IF EXISTS temp.collections; DROP VIEW IF EXISTS temp.documents; "
     "DROP VIEW IF EXISTS temp.texts; DROP VIEW IF EXISTS temp.state; "
-    "DROP VIEW IF EXISTS temp.token_weights; DROP VIEW IF EXISTS temp.postings; "
+    "DROP VIEW IF EXISTS temp.places; DROP VIEW IF EXISTS temp.token_weights; DROP VIEW IF "
+    "EXISTS temp.postings; "
     "DROP VIEW IF EXISTS temp.removals; DROP VIEW IF EXISTS temp.generations";
-static const char views[] = VIEW
-    "collections AS SELECT 1 AS id, '" COLLECTION_DEFAULT "' AS name; " VIEW
-    "texts AS SELECT id AS document, text FROM main.documents; " VIEW
-    "state AS SELECT id, generation, words_hash, generation AS removals_from "
-    "FROM main.state; " VIEW "token_weights AS SELECT 0 AS chunk, x'' AS weights WHERE 0; " VIEW
-    "postings AS SELECT 0 AS token, 0 AS chunk, 0.0 AS weight WHERE 0; " VIEW
-    "removals AS SELECT 0 AS generation, 0 AS first_chunk, 0 AS last_chunk WHERE 0; " VIEW
-    "generations AS SELECT 0 AS generation, 0 AS mark WHERE 0";
+static const char views[] =
+    VIEW "collections AS SELECT 1 AS id, '" COLLECTION_DEFAULT "' AS name; " VIEW
+         "texts AS SELECT id AS document, text FROM main.documents; " VIEW
+         "state AS SELECT id, generation, words_hash, generation AS removals_from "
+         "FROM main.state; " VIEW "places AS SELECT 0 AS chunk, 0 AS header_begin, 0 AS "
+                                  "header_end, '' AS place WHERE 0; " VIEW
+         "token_weights AS SELECT 0 AS chunk, x'' AS weights WHERE 0; " VIEW
+         "postings AS SELECT 0 AS token, 0 AS chunk, 0.0 AS weight WHERE 0; " VIEW
+         "removals AS SELECT 0 AS generation, 0 AS first_chunk, 0 AS last_chunk WHERE 0; " VIEW
+         "generations AS SELECT 0 AS generation, 0 AS mark WHERE 0";
 
 /* A document's chunks went in within one transaction, one after the other. */
 #define FIRST_CHUNK                                                                            \

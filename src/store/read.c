@@ -91,33 +91,39 @@ char *copy_column(sqlite3_stmt *statement, int column)
     return copy;
 }
 
-/* Reads the part of the text that is needed: substr() in SQL would read the whole document. */
-static rag_status read_text(struct store *store, int64_t document, struct stored_chunk *chunk,
-                            rag_error *error)
+/* A part of a text, NUL-terminated. Reads what is needed: substr() in SQL would read the whole
+ * document. */
+static rag_status read_part(struct store *store, sqlite3_blob *blob, int64_t begin, int64_t end,
+                            int64_t chunk, char **out, size_t *size, rag_error *error)
+{
+    if (begin < 0 || begin > end || end > sqlite3_blob_bytes(blob))
+        return fail_with(error, RAG_INDEX,
+                         "%s: chunk %lld does not lie within its document; `rag verify` "
+                         "lists what is wrong",
+                         store->path, (long long)chunk);
+    *size = (size_t)(end - begin);
+    *out = malloc(*size + 1);
+    if (!*out)
+        return fail_memory(error);
+    (*out)[*size] = 0;
+    if (*size && sqlite3_blob_read(blob, *out, (int)*size, (int)begin) != SQLITE_OK)
+        return db_fail(store, error);
+    return RAG_OK;
+}
+
+/* The chunk's own text, and that of the header before it. */
+static rag_status read_texts(struct store *store, int64_t document, int64_t header_begin,
+                             int64_t header_end, struct stored_chunk *chunk, rag_error *error)
 {
     sqlite3_blob *blob;
     const char *table = store->version < 3 ? "documents" : "texts";
     if (sqlite3_blob_open(store->db, "main", table, "text", document, 0, &blob) != SQLITE_OK)
         return db_fail(store, error);
-    rag_status status = RAG_OK;
-    if (chunk->begin > chunk->end || chunk->end > (uint64_t)sqlite3_blob_bytes(blob)) {
-        status = fail_with(error, RAG_INDEX,
-                           "%s: chunk %lld does not lie within its document; `rag verify` "
-                           "lists what is wrong",
-                           store->path, (long long)chunk->chunk_id);
-        goto out;
-    }
-    chunk->text_size = (size_t)(chunk->end - chunk->begin);
-    chunk->text = malloc(chunk->text_size + 1);
-    if (!chunk->text) {
-        status = fail_memory(error);
-        goto out;
-    }
-    chunk->text[chunk->text_size] = 0;
-    if (chunk->text_size && sqlite3_blob_read(blob, chunk->text, (int)chunk->text_size,
-                                              (int)chunk->begin) != SQLITE_OK)
-        status = db_fail(store, error);
-out:
+    rag_status status = read_part(store, blob, (int64_t)chunk->begin, (int64_t)chunk->end,
+                                  chunk->chunk_id, &chunk->text, &chunk->text_size, error);
+    if (!status)
+        status = read_part(store, blob, header_begin, header_end, chunk->chunk_id,
+                           &chunk->header, &chunk->header_size, error);
     sqlite3_blob_close(blob);
     return status;
 }
@@ -135,9 +141,12 @@ static rag_status fill_chunk(struct store *store, sqlite3_stmt *statement,
     out->tokens = (size_t)sqlite3_column_int64(statement, 8);
     out->metadata = copy_column(statement, 9);
     out->collection = copy_column(statement, 10);
-    if (!out->collection || !out->path || !out->heading || !out->metadata)
+    out->place = copy_column(statement, 13);
+    if (!out->collection || !out->path || !out->heading || !out->metadata || !out->place)
         return fail_memory(error);
-    return read_text(store, sqlite3_column_int64(statement, 0), out, error);
+    return read_texts(store, sqlite3_column_int64(statement, 0),
+                      sqlite3_column_int64(statement, 11), sqlite3_column_int64(statement, 12),
+                      out, error);
 }
 
 static rag_status get_chunk(struct store *store, struct stored_chunk *out, rag_error *error)
@@ -147,8 +156,8 @@ static rag_status get_chunk(struct store *store, struct stored_chunk *out, rag_e
     rag_status status =
         db_prepare(store, &statement,
                    "SELECT documents.id, path, heading, number, begin_byte, end_byte, line, "
-                   "last_line, tokens, metadata, name FROM chunks "
-                   "JOIN documents ON documents.id=document "
+                   "last_line, tokens, metadata, name, " PLACE_COLUMNS
+                   " FROM chunks " PLACE_JOIN "JOIN documents ON documents.id=document "
                    "JOIN collections ON collections.id=collection WHERE chunks.id=?",
                    error);
     if (!status)
@@ -185,6 +194,8 @@ void stored_chunk_release(struct stored_chunk *chunk)
     free(chunk->heading);
     free(chunk->metadata);
     free(chunk->text);
+    free(chunk->header);
+    free(chunk->place);
     *chunk = (struct stored_chunk){0};
 }
 

@@ -1,7 +1,10 @@
 /* What an index was made with. */
 #include "store/sqlite.h"
 
+#include <stdio.h>
 #include <string.h>
+
+enum { CHUNKER_NAME = 32 };
 
 static const char *chunker_name(rag_chunker chunker)
 {
@@ -26,9 +29,42 @@ static bool copy_size(sqlite3_stmt *statement, int column, size_t maximum, size_
     return value >= 0 && (uint64_t)value <= maximum;
 }
 
+/* Behind the chunker's name, what is embedded before its chunks, if it is not the heading path.
+ */
+static const char *context_suffix(rag_context context)
+{
+    return context == RAG_CONTEXT_NONE       ? "/none"
+           : context == RAG_CONTEXT_DOCUMENT ? "/document"
+                                             : "";
+}
+
+static void name_chunker(const struct store_recipe *recipe, char name[CHUNKER_NAME])
+{
+    snprintf(name, CHUNKER_NAME, "%s%s", chunker_name(recipe->chunker),
+             context_suffix(recipe->context));
+}
+
+/* False: there is no such name. */
+static bool parse_chunker(const char *name, struct store_recipe *out)
+{
+    static const rag_chunker chunkers[] = {RAG_CHUNKER_STRUCTURE, RAG_CHUNKER_WINDOW};
+    static const rag_context contexts[] = {RAG_CONTEXT_HEADING, RAG_CONTEXT_NONE,
+                                           RAG_CONTEXT_DOCUMENT};
+    for (size_t i = 0; i < sizeof chunkers / sizeof *chunkers; i++)
+        for (size_t j = 0; j < sizeof contexts / sizeof *contexts; j++) {
+            char known[CHUNKER_NAME];
+            out->chunker = chunkers[i];
+            out->context = contexts[j];
+            name_chunker(out, known);
+            if (strcmp(known, name) == 0)
+                return true;
+        }
+    return false;
+}
+
 static bool parse(sqlite3_stmt *statement, struct store_recipe *out)
 {
-    char chunker[16];
+    char chunker[CHUNKER_NAME];
     if (!copy_text(statement, 0, out->model, sizeof out->model) ||
         !copy_text(statement, 1, out->model_identity, sizeof out->model_identity) ||
         !copy_size(statement, 2, STORE_MAX_DIMENSION, &out->dimension) || !out->dimension ||
@@ -36,8 +72,7 @@ static bool parse(sqlite3_stmt *statement, struct store_recipe *out)
         !copy_size(statement, 4, STORE_MAX_TEXT, &out->max_tokens) ||
         !copy_size(statement, 5, STORE_MAX_TEXT, &out->overlap))
         return false;
-    out->chunker = strcmp(chunker, "window") == 0 ? RAG_CHUNKER_WINDOW : RAG_CHUNKER_STRUCTURE;
-    return strcmp(chunker, chunker_name(out->chunker)) == 0;
+    return parse_chunker(chunker, out);
 }
 
 rag_status recipe_read(struct store *store, struct store_recipe *out, bool *present,
@@ -74,7 +109,8 @@ static bool same(const struct store_recipe *a, const struct store_recipe *b)
 {
     return strcmp(a->model_identity, b->model_identity) == 0 && a->dimension == b->dimension &&
            a->chunker == b->chunker && a->max_tokens == b->max_tokens &&
-           a->overlap == b->overlap;
+           a->overlap == b->overlap &&
+           strcmp(context_suffix(a->context), context_suffix(b->context)) == 0;
 }
 
 /* RAG_OK: the recipe that is there, if any, may be written over. */
@@ -100,23 +136,26 @@ static rag_status judge(struct store *store, const struct store_recipe *recipe, 
                          "--index",
                          store->path, old.model, old.model_identity, recipe->model,
                          recipe->model_identity, old.model);
+    char name[CHUNKER_NAME];
+    name_chunker(&old, name);
     return fail_with(error, RAG_INDEX_MISMATCH,
                      "%s: made with chunks by %s of at most %zu tokens and overlap %zu; use "
                      "the same, or make a new index with --index",
-                     store->path, chunker_name(old.chunker), old.max_tokens, old.overlap);
+                     store->path, name, old.max_tokens, old.overlap);
 }
 
 static rag_status write(struct store *store, const struct store_recipe *recipe,
                         rag_error *error)
 {
     sqlite3_stmt *statement;
+    char chunker[CHUNKER_NAME];
+    name_chunker(recipe, chunker);
     rag_status status = db_prepare(
         store, &statement, "INSERT OR REPLACE INTO recipe VALUES(1, ?, ?, ?, ?, ?, ?)", error);
     if (!status)
-        status =
-            db_run(store, statement, error, "ttitii", recipe->model, recipe->model_identity,
-                   (int64_t)recipe->dimension, chunker_name(recipe->chunker),
-                   (int64_t)recipe->max_tokens, (int64_t)recipe->overlap);
+        status = db_run(store, statement, error, "ttitii", recipe->model,
+                        recipe->model_identity, (int64_t)recipe->dimension, chunker,
+                        (int64_t)recipe->max_tokens, (int64_t)recipe->overlap);
     sqlite3_finalize(statement);
     return status;
 }

@@ -50,6 +50,9 @@ static const struct {
     {1, 3, "vectors",
      "CREATE TABLE vectors(chunk INTEGER PRIMARY KEY REFERENCES chunks(id), "
      "vector BLOB NOT NULL) STRICT"},
+    {3, 3, "places",
+     "CREATE TABLE places(chunk INTEGER PRIMARY KEY REFERENCES chunks(id), "
+     "header_begin INTEGER NOT NULL, header_end INTEGER NOT NULL, place TEXT NOT NULL) STRICT"},
     {3, 3, "token_weights",
      "CREATE TABLE token_weights(chunk INTEGER PRIMARY KEY REFERENCES chunks(id), "
      "weights BLOB NOT NULL) STRICT"},

@@ -132,6 +132,14 @@ CHECKED rag_status remove_path(struct store *store, int64_t collection, const ch
  * verify (write.c). */
 bool chunk_fits(const struct store_chunk *chunk, rag_text text);
 
+/* Whether it has a row in the table "places". */
+bool chunk_has_place(const struct store_chunk *chunk);
+
+/* The columns of "places", joined to "chunks" by PLACE_JOIN; zeros and an empty text where a
+ * chunk has no row there. */
+#define PLACE_COLUMNS "coalesce(header_begin, 0), coalesce(header_end, 0), coalesce(place, '')"
+#define PLACE_JOIN    "LEFT JOIN places ON places.chunk=chunks.id "
+
 uint32_t count_lines(rag_text text);
 
 /* Feeds what a document's `chunks_hash` covers of one chunk to a hasher (docs/format.md). */

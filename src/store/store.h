@@ -29,6 +29,7 @@ struct store_recipe {
     size_t dimension;
     rag_chunker chunker;
     size_t max_tokens, overlap;
+    rag_context context;
 };
 
 /* Opens or (create) makes the file, in a folder that is there. RAG_INDEX: missing, another
@@ -96,6 +97,10 @@ struct store_chunk {
     struct hash hash;    /* of what was embedded: heading and text */
     const float *vector; /* [dimension], L2 norm 1 */
     rag_text weights;    /* of its tokens, as in the file (docs/format.md); empty: none */
+    /* The rows of a table's header that are embedded before it, as bytes of the document's
+     * text; equal: none. */
+    size_t header_begin, header_end;
+    const char *place; /* where in the file it was: "page 3"; NULL or "": the lines tell */
 };
 
 /* Puts a document in, in the place of an older one of the same collection and path, in one
@@ -360,6 +365,9 @@ struct stored_chunk {
     uint64_t begin, end;
     uint32_t line, last_line;
     size_t tokens;
+    char *header; /* rows of a table's header, embedded before it; NUL-terminated, "": none */
+    size_t header_size;
+    char *place; /* "page 3", or "" */
 };
 
 CHECKED rag_status store_get_chunk(struct store *store, int64_t chunk_id,

@@ -160,7 +160,22 @@ static void check_vector(struct verification *v, struct subject *subject, int64_
     subject->whole = false;
 }
 
-enum { CHUNK_ID, NUMBER, BEGIN, END, LINE, LAST_LINE, TOKENS, HASH, HEADING, VECTOR, WEIGHTS };
+enum {
+    CHUNK_ID,
+    NUMBER,
+    BEGIN,
+    END,
+    LINE,
+    LAST_LINE,
+    TOKENS,
+    HASH,
+    HEADING,
+    VECTOR,
+    WEIGHTS,
+    HEADER_BEGIN,
+    HEADER_END,
+    PLACE,
+};
 
 static bool in_range(sqlite3_stmt *row, int column, int64_t low, int64_t high)
 {
@@ -177,6 +192,8 @@ static bool read_chunk(sqlite3_stmt *row, const struct subject *subject,
         !in_range(row, END, 0, (int64_t)subject->text.size) ||
         !in_range(row, LINE, 1, subject->lines) ||
         !in_range(row, LAST_LINE, 1, subject->lines) ||
+        !in_range(row, HEADER_BEGIN, 0, (int64_t)subject->text.size) ||
+        !in_range(row, HEADER_END, 0, (int64_t)subject->text.size) ||
         !in_range(row, TOKENS, 0, STORE_MAX_TEXT) || hash.size != sizeof chunk->hash.bytes)
         return false;
     chunk->begin = (size_t)sqlite3_column_int64(row, BEGIN);
@@ -184,6 +201,8 @@ static bool read_chunk(sqlite3_stmt *row, const struct subject *subject,
     chunk->line = (uint32_t)sqlite3_column_int64(row, LINE);
     chunk->last_line = (uint32_t)sqlite3_column_int64(row, LAST_LINE);
     chunk->tokens = (size_t)sqlite3_column_int64(row, TOKENS);
+    chunk->header_begin = (size_t)sqlite3_column_int64(row, HEADER_BEGIN);
+    chunk->header_end = (size_t)sqlite3_column_int64(row, HEADER_END);
     memcpy(chunk->hash.bytes, hash.data, sizeof chunk->hash.bytes);
     return chunk_fits(chunk, subject->text);
 }
@@ -221,7 +240,8 @@ static rag_status check_chunk(struct verification *v, struct subject *subject,
     }
     chunk.weights = db_column(row, WEIGHTS);
     chunk.heading = (const char *)sqlite3_column_text(row, HEADING);
-    if (!chunk.heading)
+    chunk.place = (const char *)sqlite3_column_text(row, PLACE);
+    if (!chunk.heading || !chunk.place)
         return fail_memory(error);
     chunk_hash_update(subject->hasher, &chunk, bytes.data, bytes.size);
     rag_text text = {subject->text.size ? subject->text.data + chunk.begin : "",
@@ -365,8 +385,8 @@ static rag_status check_documents(struct verification *v, rag_error *error)
     if (!status)
         status = db_prepare(v->store, &chunks,
                             "SELECT id, number, begin_byte, end_byte, line, last_line, tokens, "
-                            "hash, heading, vector, weights FROM chunks "
-                            "LEFT JOIN vectors ON vectors.chunk=id "
+                            "hash, heading, vector, weights, " PLACE_COLUMNS
+                            " FROM chunks " PLACE_JOIN "LEFT JOIN vectors ON vectors.chunk=id "
                             "LEFT JOIN token_weights ON token_weights.chunk=id "
                             "WHERE document=? ORDER BY number",
                             error);

@@ -27,11 +27,17 @@ uint32_t count_lines(rag_text text)
     return lines;
 }
 
+static bool on_characters(rag_text text, size_t begin, size_t end)
+{
+    return begin <= end && end <= text.size &&
+           utf8_floor(text.data, text.size, begin) == begin &&
+           utf8_floor(text.data, text.size, end) == end;
+}
+
 bool chunk_fits(const struct store_chunk *chunk, rag_text text)
 {
-    return chunk->begin <= chunk->end && chunk->end <= text.size &&
-           utf8_floor(text.data, text.size, chunk->begin) == chunk->begin &&
-           utf8_floor(text.data, text.size, chunk->end) == chunk->end && chunk->line >= 1 &&
+    return on_characters(text, chunk->begin, chunk->end) &&
+           on_characters(text, chunk->header_begin, chunk->header_end) && chunk->line >= 1 &&
            chunk->line <= chunk->last_line;
 }
 
@@ -60,6 +66,10 @@ static rag_status check_input(const struct store_document *document,
         if (utf8_valid_prefix(chunks[i].heading, heading) != heading)
             return fail_with(error, RAG_INPUT, "%s: the heading of chunk %zu is not UTF-8",
                              document->path, i);
+        const char *place = chunks[i].place ? chunks[i].place : "";
+        if (utf8_valid_prefix(place, strlen(place)) != strlen(place))
+            return fail_with(error, RAG_INTERNAL, "%s: the place of chunk %zu is not UTF-8",
+                             document->path, i);
         if (!chunk_fits(&chunks[i], document->text))
             return fail_with(error, RAG_INTERNAL,
                              "%s: chunk %zu (bytes %zu to %zu, lines %u to %u) does not lie on "
@@ -74,24 +84,40 @@ static rag_status check_input(const struct store_document *document,
     return RAG_OK;
 }
 
+bool chunk_has_place(const struct store_chunk *chunk)
+{
+    return chunk->header_end > chunk->header_begin || (chunk->place && *chunk->place);
+}
+
+static void hash_numbers(struct hasher *hasher, const uint64_t *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        unsigned char bytes[8];
+        for (size_t j = 0; j < sizeof bytes; j++)
+            bytes[j] = (unsigned char)(numbers[i] >> j * 8);
+        hasher_update(hasher, bytes, sizeof bytes);
+    }
+}
+
 void chunk_hash_update(struct hasher *hasher, const struct store_chunk *chunk,
                        const void *vector, size_t vector_size)
 {
     uint64_t numbers[] = {chunk->begin,     chunk->end,    chunk->line,
                           chunk->last_line, chunk->tokens, strlen(chunk->heading)};
-    unsigned char bytes[sizeof numbers];
-    for (size_t i = 0; i < sizeof bytes; i++)
-        bytes[i] = (unsigned char)(numbers[i / 8] >> i % 8 * 8);
-    hasher_update(hasher, bytes, sizeof bytes);
+    hash_numbers(hasher, numbers, sizeof numbers / sizeof *numbers);
     hasher_update(hasher, chunk->heading, strlen(chunk->heading));
     hasher_update(hasher, chunk->hash.bytes, sizeof chunk->hash.bytes);
     hasher_update(hasher, vector, vector_size);
     if (chunk->weights.size) {
-        unsigned char size[8];
-        for (size_t i = 0; i < sizeof size; i++)
-            size[i] = (unsigned char)((uint64_t)chunk->weights.size >> i * 8);
-        hasher_update(hasher, size, sizeof size);
+        uint64_t size = chunk->weights.size;
+        hash_numbers(hasher, &size, 1);
         hasher_update(hasher, chunk->weights.data, chunk->weights.size);
+    }
+    if (chunk_has_place(chunk)) {
+        const char *place = chunk->place ? chunk->place : "";
+        uint64_t header[] = {chunk->header_begin, chunk->header_end, strlen(place)};
+        hash_numbers(hasher, header, sizeof header / sizeof *header);
+        hasher_update(hasher, place, strlen(place));
     }
 }
 
@@ -193,6 +219,7 @@ static rag_status remove_document(struct store *store, int64_t id, rag_error *er
 {
     static const char *const steps[] = {
         "DELETE FROM vectors WHERE chunk IN (SELECT id FROM chunks WHERE document=?)",
+        "DELETE FROM places WHERE chunk IN (SELECT id FROM chunks WHERE document=?)",
         "DELETE FROM token_weights WHERE chunk IN (SELECT id FROM chunks WHERE document=?)",
         "DELETE FROM chunks WHERE document=?",
         "DELETE FROM texts WHERE document=?",
@@ -287,7 +314,7 @@ static rag_status note_first_chunk(struct store *store, int64_t document, rag_er
 
 /* The statements that each chunk of a document goes through. */
 struct inserts {
-    sqlite3_stmt *chunk, *vector, *weights, *words;
+    sqlite3_stmt *chunk, *vector, *weights, *place, *words;
 };
 
 static rag_status inserts_prepare(struct store *store, struct inserts *inserts,
@@ -300,6 +327,9 @@ static rag_status inserts_prepare(struct store *store, struct inserts *inserts,
                    error);
     if (!status)
         status = db_prepare(store, &inserts->vector, "INSERT INTO vectors VALUES(?, ?)", error);
+    if (!status)
+        status =
+            db_prepare(store, &inserts->place, "INSERT INTO places VALUES(?, ?, ?, ?)", error);
     if (!status)
         status = db_prepare(store, &inserts->weights, "INSERT INTO token_weights VALUES(?, ?)",
                             error);
@@ -326,6 +356,9 @@ static rag_status insert_chunk(struct store *store, struct inserts *inserts, int
     if (!status && chunk->weights.size)
         status = db_run(store, inserts->weights, error, "ib", id,
                         (const void *)chunk->weights.data, chunk->weights.size);
+    if (!status && chunk_has_place(chunk))
+        status = db_run(store, inserts->place, error, "iiit", id, (int64_t)chunk->header_begin,
+                        (int64_t)chunk->header_end, chunk->place ? chunk->place : "");
     const char *begin = text.size ? text.data + chunk->begin : "";
     if (!status)
         status = db_run(store, inserts->words, error, "its", id, chunk->heading,
@@ -358,6 +391,7 @@ static rag_status insert(struct store *store, int64_t collection,
         status = note_first_chunk(store, id, error);
     sqlite3_finalize(inserts.chunk);
     sqlite3_finalize(inserts.vector);
+    sqlite3_finalize(inserts.place);
     sqlite3_finalize(inserts.weights);
     sqlite3_finalize(inserts.words);
     free(vector);

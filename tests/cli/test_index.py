@@ -8,7 +8,8 @@ import sqlite3
 
 from support import Case, DATA, EMBEDDER, FILES, RERANKER, main
 
-HIT = ["rank", "score", "scores", "document", "heading", "lines", "bytes", "collection", "metadata",
+HIT = ["rank", "score", "scores", "document", "heading", "lines", "bytes", "place",
+       "chunk", "collection", "metadata",
        "text"]
 
 
@@ -196,6 +197,22 @@ class Search(Indexed):
             self.assertEqual(hit["lines"][0], data[:begin].count(b"\n") + 1)
         scores = [hit["score"] for hit in hits]
         self.assertEqual(scores, sorted(scores, reverse=True))
+
+    def test_a_hit_says_where_in_a_file_of_another_format_it_is(self):
+        self.write("films/talk.srt", "1\n00:00:01,000 --> 00:00:03,000\nWelcome to the zeppelin.\n\n"
+                                     "2\n00:01:05,000 --> 00:01:09,000\nIt is full of helium.\n")
+        self.write("tables/sales.csv", "city,zeppelins\n" +
+                   "".join(f"town number {i},{i}\n" for i in range(300)))
+        self.run_rag("index", "films", "tables", "--index", "other.rag", "--quiet")
+        hit = self.objects("search", "zeppelin", "--mode", "lexical", "--json", "--index",
+                           "other.rag", "--path", "*.srt")[0]
+        self.assertEqual(hit["place"], "00:00:01 to 00:01:05")
+        rows = self.objects("chunk", "tables", "--max-tokens", "100")
+        self.assertEqual(rows[0]["header"], "")
+        self.assertEqual({row["header"] for row in rows[1:]}, {"city,zeppelins"})
+        shown = self.run_rag("search", "zeppelin", "--mode", "lexical", "--index", "other.rag",
+                             "--path", "*.srt").stdout.decode()
+        self.assertIn(", 00:00:01 to 00:01:05", shown)
 
     def test_each_mode_gives_its_scores(self):
         for mode, given in (("lexical", {"lexical"}), ("dense", {"dense", "rerank"}),

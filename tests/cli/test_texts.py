@@ -131,7 +131,7 @@ class Chunk(Case):
             chunks = self.objects("chunk", *arguments, "docs")
             for chunk in chunks:
                 self.assertEqual(list(chunk), ["document", "number", "heading", "lines",
-                                               "bytes", "tokens", "header", "text"])
+                                               "bytes", "place", "tokens", "header", "text"])
                 data = pathlib.Path(chunk["document"]).read_bytes()
                 begin, end = chunk["bytes"]
                 self.assertEqual(data[begin:end].decode(), chunk["text"])

@@ -34,8 +34,11 @@ static void put_example(struct store *store, const struct example *example)
                                              .vector = vectors[count]};
         stop_if(hash_bytes(example->text + begin, end - begin, &chunks[count].hash, &error),
                 &error);
-        if (count)
+        chunks[count].place = count ? "page 2" : "page 1";
+        if (count) {
             chunks[count].weights = (rag_text){weights, sizeof weights - 1};
+            chunks[count].header_end = 5;
+        }
         begin = end + 1;
     }
     struct store_document document = {.collection = example->collection,

@@ -40,11 +40,18 @@ static void assert_contents(struct fixture *f)
         assert_string_equal(chunk.path, examples[i].path);
         assert_string_equal(chunk.collection, examples[i].collection);
         assert_string_equal(chunk.heading, "Chapter");
+        assert_string_equal(chunk.place, "page 1");
+        assert_string_equal(chunk.header, "");
         stored_chunk_release(&chunk);
         scored_list_release(&found);
     }
     int64_t id;
     assert_int_equal(find(f, "boiling", &id), 1);
+    struct stored_chunk boiling;
+    assert_ok(store_get_chunk(f->store, id, &boiling, &f->error), &f->error);
+    assert_string_equal(boiling.place, "page 2");
+    assert_string_equal(boiling.header, "Green");
+    stored_chunk_release(&boiling);
     assert_int_equal(find(f, "\xe7\xbb\xbf\xe8\x8c\xb6", &id), 1);
 }
 
