@@ -53,7 +53,7 @@ class Evidence(Case):
         self.addCleanup(server.close)
         shown = self.text("chat", "--llm", "openai:m", stdin=f"{UNANSWERED}\n{QUESTION}\n",
                           OPENAI_BASE_URL=server.url)
-        refusal, answer = shown.split(ANSWER)
+        refusal, answer = shown.split(ANSWER, 1)
         self.assertIn("The nearest passages:\n    docs/", refusal)
         self.assertIn("[1] docs/", answer)
         self.assertEqual(server.questions(), [QUESTION])
