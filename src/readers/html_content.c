@@ -5,6 +5,8 @@
  *
  * No function here is recursive: a page can be made as deep as it is long. */
 #include "readers/html_content.h"
+#include "readers/html_part.h"
+#include "readers/html_tree.h"
 
 #include <string.h>
 #include <strings.h>
@@ -25,207 +27,10 @@ struct walk {
     bool keep_navigation;
 };
 
-/* ---- The tree --------------------------------------------------------------- */
-
-static const GumboVector *children_of(const GumboNode *node)
-{
-    if (node->type == GUMBO_NODE_ELEMENT || node->type == GUMBO_NODE_TEMPLATE)
-        return &node->v.element.children;
-    return node->type == GUMBO_NODE_DOCUMENT ? &node->v.document.children : NULL;
-}
-
-static const GumboNode *child(const GumboNode *node, size_t i)
-{
-    const GumboVector *children = children_of(node);
-    return children && i < children->length ? children->data[i] : NULL;
-}
-
-/* The next node in the order of the page that is not below this one; NULL: `root` is over. */
-static const GumboNode *next_after(const GumboNode *node, const GumboNode *root)
-{
-    while (node != root) {
-        const GumboNode *next = child(node->parent, node->index_within_parent + 1);
-        if (next)
-            return next;
-        node = node->parent;
-    }
-    return NULL;
-}
-
-static const GumboNode *next_of(const GumboNode *node, const GumboNode *root)
-{
-    const GumboNode *below = child(node, 0);
-    return below ? below : next_after(node, root);
-}
-
-static GumboTag tag_of(const GumboNode *node)
-{
-    return node->type == GUMBO_NODE_ELEMENT || node->type == GUMBO_NODE_TEMPLATE
-               ? node->v.element.tag
-               : GUMBO_TAG_UNKNOWN;
-}
-
-static const char *attribute(const GumboNode *node, const char *name)
-{
-    if (node->type != GUMBO_NODE_ELEMENT)
-        return NULL;
-    const GumboAttribute *found = gumbo_get_attribute(&node->v.element.attributes, name);
-    return found ? found->value : NULL;
-}
-
-static bool has(const GumboNode *node, const char *name, const char *value)
-{
-    const char *found = attribute(node, name);
-    return found && strcasecmp(found, value) == 0;
-}
-
-static const char *text_of(const GumboNode *node)
-{
-    switch (node->type) {
-    case GUMBO_NODE_TEXT:
-    case GUMBO_NODE_WHITESPACE:
-    case GUMBO_NODE_CDATA:
-        return node->v.text.text;
-    default:
-        return NULL;
-    }
-}
-
-/* ---- What is no content ----------------------------------------------------- */
-
-static bool in_list(const char *const *list, size_t count, const char *word, size_t size)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strlen(list[i]) == size && strncasecmp(list[i], word, size) == 0)
-            return true;
-    return false;
-}
-
-/* One of the words in a class or id is a name that generators of pages give to navigation. */
-static bool is_named_navigation(const char *words)
-{
-    static const char *const names[] = {"breadcrumb",
-                                        "breadcrumbs",
-                                        "cookie-banner",
-                                        "headerlink",
-                                        "menu",
-                                        "mw-editsection",
-                                        "mw-jump-link",
-                                        "nav",
-                                        "navbar",
-                                        "navfooter",
-                                        "navheader",
-                                        "navigation",
-                                        "navpanel",
-                                        "noprint",
-                                        "pagination",
-                                        "related",
-                                        "sidebar",
-                                        "site-footer",
-                                        "site-header",
-                                        "skip-link",
-                                        "sphinxsidebar",
-                                        "summary-navigation",
-                                        "table-of-contents",
-                                        "tablist",
-                                        "toc",
-                                        "top-nav",
-                                        "sub-nav",
-                                        "nav-path",
-                                        "footer",
-                                        "anchorlink"};
-    for (; words && *words;) {
-        size_t n = strcspn(words, " \t\r\n");
-        if (in_list(names, sizeof names / sizeof *names, words, n))
-            return true;
-        words += n + (words[n] != 0);
-    }
-    return false;
-}
-
-static bool is_navigation(const GumboNode *node)
-{
-    static const char *const roles[] = {"navigation", "banner",  "search",  "contentinfo",
-                                        "menu",       "menubar", "toolbar", "dialog"};
-    const char *role = attribute(node, "role");
-    GumboTag tag = tag_of(node);
-    if (tag == GUMBO_TAG_NAV || tag == GUMBO_TAG_FOOTER || tag == GUMBO_TAG_MENU)
-        return true;
-    if (tag == GUMBO_TAG_BODY || tag == GUMBO_TAG_MAIN || tag == GUMBO_TAG_ARTICLE)
-        return false;
-    return (role && in_list(roles, sizeof roles / sizeof *roles, role, strlen(role))) ||
-           is_named_navigation(attribute(node, "class")) ||
-           is_named_navigation(attribute(node, "id"));
-}
-
-static bool is_never_content(const GumboNode *node)
-{
-    if (node->type == GUMBO_NODE_COMMENT || node->type == GUMBO_NODE_TEMPLATE)
-        return true;
-    switch (tag_of(node)) {
-    case GUMBO_TAG_SCRIPT:
-    case GUMBO_TAG_STYLE:
-    case GUMBO_TAG_HEAD:
-    case GUMBO_TAG_NOSCRIPT:
-    case GUMBO_TAG_IFRAME:
-    case GUMBO_TAG_OBJECT:
-    case GUMBO_TAG_SVG:
-    case GUMBO_TAG_CANVAS:
-    case GUMBO_TAG_AUDIO:
-    case GUMBO_TAG_VIDEO:
-    case GUMBO_TAG_BUTTON:
-    case GUMBO_TAG_SELECT:
-    case GUMBO_TAG_INPUT:
-    case GUMBO_TAG_TEXTAREA:
-        return true;
-    default:
-        break;
-    }
-    const char *style = attribute(node, "style");
-    return attribute(node, "hidden") || has(node, "aria-hidden", "true") ||
-           (style && (strstr(style, "display:none") || strstr(style, "display: none")));
-}
-
 static bool is_skipped(const struct walk *walk, const GumboNode *node)
 {
-    return is_never_content(node) ||
-           (!walk->keep_navigation && node != walk->root && is_navigation(node));
-}
-
-/* ---- The main part ---------------------------------------------------------- */
-
-static bool has_text(const GumboNode *root)
-{
-    for (const GumboNode *node = root; node;) {
-        if (is_never_content(node)) {
-            node = next_after(node, root);
-            continue;
-        }
-        if (node->type == GUMBO_NODE_TEXT)
-            return true;
-        node = next_of(node, root);
-    }
-    return false;
-}
-
-static const GumboNode *main_part(const GumboNode *root)
-{
-    const GumboNode *marked = NULL, *body = root, *article = NULL;
-    size_t articles = 0;
-    for (const GumboNode *node = root; node; node = next_of(node, root)) {
-        GumboTag tag = tag_of(node);
-        if (tag == GUMBO_TAG_BODY && body == root)
-            body = node;
-        if (!marked && (tag == GUMBO_TAG_MAIN || has(node, "role", "main")))
-            marked = node;
-        if (tag == GUMBO_TAG_ARTICLE) {
-            articles++;
-            article = node;
-        }
-    }
-    if (marked && has_text(marked))
-        return marked;
-    return articles == 1 && has_text(article) ? article : body;
+    return part_is_never_content(node) ||
+           (!walk->keep_navigation && node != walk->root && part_is_navigation(node));
 }
 
 /* ---- Formulas --------------------------------------------------------------- */
@@ -234,15 +39,15 @@ static const GumboNode *main_part(const GumboNode *root)
 static void write_formula(struct walk *walk, const GumboNode *math)
 {
     const GumboNode *source = NULL;
-    for (const GumboNode *node = math; node && !source; node = next_of(node, math))
-        if (has(node, "encoding", "application/x-tex"))
+    for (const GumboNode *node = math; node && !source; node = tree_next(node, math))
+        if (tree_has(node, "encoding", "application/x-tex"))
             source = node;
     const GumboNode *from = source ? source : math;
     if (source)
         writer_string(walk->w, "$");
-    for (const GumboNode *node = from; node; node = next_of(node, from))
-        if (text_of(node))
-            writer_string(walk->w, text_of(node));
+    for (const GumboNode *node = from; node; node = tree_next(node, from))
+        if (tree_text(node))
+            writer_string(walk->w, tree_text(node));
     if (source)
         writer_string(walk->w, "$");
 }
@@ -255,10 +60,10 @@ static bool is_data_table(const GumboNode *table)
 {
     size_t filled = 0, most = 0;
     bool counted = true;
-    if (has(table, "role", "presentation") || has(table, "role", "none"))
+    if (tree_has(table, "role", "presentation") || tree_has(table, "role", "none"))
         return false;
-    for (const GumboNode *node = child(table, 0); node; node = next_of(node, table)) {
-        switch (tag_of(node)) {
+    for (const GumboNode *node = tree_child(table, 0); node; node = tree_next(node, table)) {
+        switch (tree_tag(node)) {
         case GUMBO_TAG_TABLE:
         case GUMBO_TAG_H1:
         case GUMBO_TAG_H2:
@@ -286,7 +91,7 @@ static bool is_data_table(const GumboNode *table)
 
 static void write_cell(struct walk *walk, const GumboNode *cell)
 {
-    const char *span = attribute(cell, "colspan");
+    const char *span = tree_attribute(cell, "colspan");
     long columns = span ? strtol(span, NULL, 10) : 1;
     for (long i = 1; i < columns && i < MAX_SPAN; i++)
         writer_cell(walk->w);
@@ -302,11 +107,11 @@ static void begin_paragraph(struct walk *walk)
 
 static void begin_list(struct walk *walk, const GumboNode *list)
 {
-    const char *start = attribute(list, "start");
+    const char *start = tree_attribute(list, "start");
     long first = start ? strtol(start, NULL, 10) : 1;
     if (walk->lists < MAX_LISTS)
         walk->lists++;
-    walk->counters[walk->lists] = tag_of(list) != GUMBO_TAG_OL   ? 0
+    walk->counters[walk->lists] = tree_tag(list) != GUMBO_TAG_OL ? 0
                                   : first > 0 && first < 1000000 ? (unsigned)first
                                                                  : 1;
 }
@@ -322,7 +127,7 @@ static void begin_item(struct walk *walk)
 
 static void write_image(struct walk *walk, const GumboNode *image)
 {
-    const char *text = attribute(image, "alt"), *kind = attribute(image, "class");
+    const char *text = tree_attribute(image, "alt"), *kind = tree_attribute(image, "class");
     bool formula = kind && (strstr(kind, "math") || strstr(kind, "tex"));
     if (text && (formula || strlen(text) >= MIN_ALTERNATIVE))
         writer_string(walk->w, text);
@@ -331,14 +136,14 @@ static void write_image(struct walk *walk, const GumboNode *image)
 static void enter(struct walk *walk, const GumboNode *node)
 {
     struct writer *w = walk->w;
-    switch (tag_of(node)) {
+    switch (tree_tag(node)) {
     case GUMBO_TAG_H1:
     case GUMBO_TAG_H2:
     case GUMBO_TAG_H3:
     case GUMBO_TAG_H4:
     case GUMBO_TAG_H5:
     case GUMBO_TAG_H6:
-        writer_begin(w, BLOCK_HEADING, 1 + (unsigned)(tag_of(node) - GUMBO_TAG_H1));
+        writer_begin(w, BLOCK_HEADING, 1 + (unsigned)(tree_tag(node) - GUMBO_TAG_H1));
         break;
     case GUMBO_TAG_BR:
         writer_break(w);
@@ -415,7 +220,7 @@ static void enter(struct walk *walk, const GumboNode *node)
 static void leave(struct walk *walk, const GumboNode *node)
 {
     struct writer *w = walk->w;
-    switch (tag_of(node)) {
+    switch (tree_tag(node)) {
     case GUMBO_TAG_BLOCKQUOTE:
         writer_end(w);
         walk->quotes -= walk->quotes > 0;
@@ -465,12 +270,12 @@ static void write_nodes(struct walk *walk)
 {
     const GumboNode *node = walk->root;
     while (node && !walk->w->status) {
-        bool skipped = is_skipped(walk, node), math = tag_of(node) == GUMBO_TAG_MATH;
+        bool skipped = is_skipped(walk, node), math = tree_tag(node) == GUMBO_TAG_MATH;
         if (math && !skipped)
             write_formula(walk, node);
-        const GumboNode *below = skipped || math ? NULL : child(node, 0);
-        if (text_of(node))
-            writer_string(walk->w, text_of(node));
+        const GumboNode *below = skipped || math ? NULL : tree_child(node, 0);
+        if (tree_text(node))
+            writer_string(walk->w, tree_text(node));
         else if (!skipped && !math)
             enter(walk, node);
         if (below) {
@@ -478,13 +283,14 @@ static void write_nodes(struct walk *walk)
             continue;
         }
         /* Up, until there is a next one. */
-        if (!skipped && !math && !text_of(node))
+        if (!skipped && !math && !tree_text(node))
             leave(walk, node);
-        while (node != walk->root && !child(node->parent, node->index_within_parent + 1)) {
+        while (node != walk->root && !tree_child(node->parent, node->index_within_parent + 1)) {
             node = node->parent;
             leave(walk, node);
         }
-        node = node == walk->root ? NULL : child(node->parent, node->index_within_parent + 1);
+        node =
+            node == walk->root ? NULL : tree_child(node->parent, node->index_within_parent + 1);
     }
 }
 
@@ -499,9 +305,9 @@ static void write_metadata(struct writer *w, const GumboNode *meta)
                  {"subject", "subject"},         {"date", "date"},
                  {"dcterms.date", "date"},       {"article:published_time", "date"},
                  {"og:title", "title"},          {"creationdate", "date"}};
-    const char *name = attribute(meta, "name"), *content = attribute(meta, "content");
+    const char *name = tree_attribute(meta, "name"), *content = tree_attribute(meta, "content");
     if (!name)
-        name = attribute(meta, "property");
+        name = tree_attribute(meta, "property");
     for (size_t i = 0; name && content && i < sizeof known / sizeof *known; i++)
         if (strcasecmp(known[i].name, name) == 0)
             writer_metadata(w, known[i].key, content, strlen(content));
@@ -510,19 +316,19 @@ static void write_metadata(struct writer *w, const GumboNode *meta)
 static void read_head(struct writer *w, const GumboNode *root, struct buf *title)
 {
     bool titled = false;
-    for (const GumboNode *node = root; node; node = next_of(node, root)) {
-        GumboTag tag = tag_of(node);
-        const GumboNode *text = tag == GUMBO_TAG_TITLE && !titled ? child(node, 0) : NULL;
-        if (text && text_of(text)) {
+    for (const GumboNode *node = root; node; node = tree_next(node, root)) {
+        GumboTag tag = tree_tag(node);
+        const GumboNode *text = tag == GUMBO_TAG_TITLE && !titled ? tree_child(node, 0) : NULL;
+        if (text && tree_text(text)) {
             titled = true;
-            writer_metadata(w, "title", text_of(text), strlen(text_of(text)));
-            if (title && !buf_append_text(title, text_of(text)))
+            writer_metadata(w, "title", tree_text(text), strlen(tree_text(text)));
+            if (title && !buf_append_text(title, tree_text(text)))
                 writer_fail(w, RAG_MEMORY, "out of memory");
         } else if (tag == GUMBO_TAG_META) {
             write_metadata(w, node);
-        } else if (tag == GUMBO_TAG_HTML && attribute(node, "lang")) {
-            writer_metadata(w, "language", attribute(node, "lang"),
-                            strlen(attribute(node, "lang")));
+        } else if (tag == GUMBO_TAG_HTML && tree_attribute(node, "lang")) {
+            writer_metadata(w, "language", tree_attribute(node, "lang"),
+                            strlen(tree_attribute(node, "lang")));
         }
     }
 }
@@ -531,11 +337,11 @@ void html_content(struct writer *w, const GumboNode *root, struct buf *title)
 {
     read_head(w, root, title);
     size_t before = w->document->block_count;
-    struct walk walk = {.w = w, .root = main_part(root)};
+    struct walk walk = {.w = w, .root = part_main(root)};
     write_nodes(&walk);
     writer_end(w);
     if (w->document->block_count == before && !w->status) {
-        walk = (struct walk){.w = w, .root = main_part(root), .keep_navigation = true};
+        walk = (struct walk){.w = w, .root = part_main(root), .keep_navigation = true};
         write_nodes(&walk);
         writer_end(w);
     }
