@@ -1,11 +1,10 @@
 /* From a file's bytes to a document: which reader, its answer, the files in the file. */
-#define _GNU_SOURCE
 #include "documents/document.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "documents/compose.h"
 #include "documents/formats.h"
-#include "documents/lines.h"
+#include "documents/pdf.h"
 #include "documents/titles.h"
 #include "documents/worker.h"
 #include "text/utf8.h"
@@ -150,23 +149,6 @@ bool document_place(const struct document *document, size_t byte, struct buf *ou
 
 /* ---- Reading ---------------------------------------------------------------- */
 
-/* The text of a PDF comes from a program; what it means, from a worker as for all others. */
-static rag_status read_pdf(const char *name, rag_text bytes, struct document *out,
-                           rag_error *error)
-{
-    struct buf text = BUF_INIT(DOCUMENT_MAX_BYTES);
-    rag_status status = worker_run("pdftotext", bytes, &text, error);
-    if (status == RAG_INPUT && memmem(bytes.data, bytes.size, "/Encrypt", 8))
-        status = fail_with(error, RAG_INPUT,
-                           "a PDF with a password; save it without one, for instance with "
-                           "qpdf --decrypt");
-    if (!status)
-        status = worker_read(name, "pdf", (rag_text){text.data ? text.data : "", text.size},
-                             NULL, out, error);
-    buf_release(&text);
-    return status;
-}
-
 rag_status compose_read(const char *name, rag_text bytes, struct buf *owner,
                         struct composing *composing, struct document *out, rag_error *error)
 {
@@ -175,7 +157,7 @@ rag_status compose_read(const char *name, rag_text bytes, struct buf *owner,
         return fail_with(error, RAG_INPUT, "archives in archives, more than %d deep",
                          COMPOSE_MAX_DEPTH);
     rag_status status = format_is_pdf(name, bytes.data, bytes.size)
-                            ? read_pdf(name, bytes, out, error)
+                            ? pdf_read(name, bytes, out, error)
                             : worker_read(name, NULL, bytes, owner, out, error);
     if (!status)
         status = compose_parts(out, composing, error);

@@ -89,11 +89,12 @@ static int prepare_actions(posix_spawn_file_actions_t *actions, struct reader_en
     return failed;
 }
 
-static int spawn(const char *path, const char *program, struct reader_ends ends, pid_t *pid)
+static int spawn(const char *path, const char *program, const char *parameter,
+                 struct reader_ends ends, pid_t *pid)
 {
     const char *reduced[MAX_ENVIRONMENT];
     reduce_environment(reduced);
-    const char *arguments[] = {"rag-reader", program, NULL};
+    const char *arguments[] = {"rag-reader", program, parameter, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, all;
@@ -121,8 +122,8 @@ static int spawn(const char *path, const char *program, struct reader_ends ends,
     return failed;
 }
 
-rag_status reader_program_start(const char *program, struct reader_ends ends, pid_t *pid,
-                                rag_error *error)
+rag_status reader_program_start(const char *program, const char *parameter,
+                                struct reader_ends ends, pid_t *pid, rag_error *error)
 {
     struct buf path = BUF_INIT(PATH_MAX);
     rag_status status = RAG_OK;
@@ -131,7 +132,7 @@ rag_status reader_program_start(const char *program, struct reader_ends ends, pi
                            "rag-reader, which reads documents, is not installed beside rag; "
                            "RAG_READER names it where it is elsewhere");
     } else {
-        int failed = spawn(path.data, program, ends, pid);
+        int failed = spawn(path.data, program, parameter, ends, pid);
         errno = failed;
         if (failed)
             status = fail_errno(error, RAG_INTERNAL, "%s cannot be started", path.data);
@@ -142,10 +143,15 @@ rag_status reader_program_start(const char *program, struct reader_ends ends, pi
 
 rag_status reader_program_fail(const char *program, int exit_status, rag_error *error)
 {
+    bool recognises = strcmp(program, "tesseract") == 0;
     if (exit_status == READER_EXIT_NOT_INSTALLED)
         return fail_with(error, RAG_INPUT, "%s is not installed (it is in Debian's package %s)",
-                         program,
-                         strncmp(program, "pdf", 3) == 0 ? "poppler-utils" : "tesseract-ocr");
+                         program, recognises ? "tesseract-ocr" : "poppler-utils");
+    if (recognises)
+        return fail_with(error, RAG_INPUT,
+                         "tesseract cannot read it (exit status %d); are the languages of "
+                         "RAG_OCR installed?",
+                         exit_status);
     return fail_with(error, RAG_INPUT, "%s cannot read it: it is damaged (exit status %d)",
                      program, exit_status);
 }

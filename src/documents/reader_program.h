@@ -17,13 +17,14 @@ struct reader_ends {
     int input, output;
 };
 
-/* Starts rag-reader as a worker (program NULL) or as the launcher of a program. It gets nothing
- * of this process but the ends: no other file, and of the environment only what a program needs
- * to be loaded. It is looked for where RAG_READER says, beside the library or the program, in
+/* Starts rag-reader as a worker (program NULL) or as the launcher of a program, with a
+ * parameter for it or NULL. It gets nothing of this process but the ends: no other file, and of
+ * the environment only what a program needs to be loaded. It is looked for where RAG_READER
+ * says, beside the library or the program, in
  * ../libexec/rag from there, and where it was to be installed. RAG_INTERNAL: it is not there.
  */
-CHECKED rag_status reader_program_start(const char *program, struct reader_ends ends,
-                                        pid_t *pid, rag_error *error);
+CHECKED rag_status reader_program_start(const char *program, const char *parameter,
+                                        struct reader_ends ends, pid_t *pid, rag_error *error);
 
 /* What the exit status of a launched program says. RAG_INPUT. */
 rag_status reader_program_fail(const char *program, int exit_status, rag_error *error);

@@ -75,8 +75,8 @@ static rag_status start(struct worker *worker, rag_error *error)
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         return fail_errno(error, RAG_INTERNAL, "no socket for rag-reader");
     *worker = (struct worker){.fd = ends[0]};
-    rag_status status =
-        reader_program_start(NULL, (struct reader_ends){ends[1], -1}, &worker->pid, error);
+    rag_status status = reader_program_start(NULL, NULL, (struct reader_ends){ends[1], -1},
+                                             &worker->pid, error);
     close(ends[1]);
     if (status) {
         close(ends[0]);
@@ -284,8 +284,8 @@ static enum channel_result receive_all(const struct channel *channel, struct buf
     return CHANNEL_OK;
 }
 
-static rag_status start_program(const char *program, rag_text bytes, struct worker *worker,
-                                rag_error *error)
+static rag_status start_program(const char *program, const char *parameter, rag_text bytes,
+                                struct worker *worker, rag_error *error)
 {
     int ends[2], input = memory_file(bytes);
     if (input < 0)
@@ -295,8 +295,8 @@ static rag_status start_program(const char *program, rag_text bytes, struct work
         return fail_errno(error, RAG_INTERNAL, "no socket for rag-reader");
     }
     *worker = (struct worker){.fd = ends[0]};
-    rag_status status = reader_program_start(program, (struct reader_ends){input, ends[1]},
-                                             &worker->pid, error);
+    rag_status status = reader_program_start(
+        program, parameter, (struct reader_ends){input, ends[1]}, &worker->pid, error);
     close(input);
     close(ends[1]);
     if (status)
@@ -304,10 +304,11 @@ static rag_status start_program(const char *program, rag_text bytes, struct work
     return status;
 }
 
-rag_status worker_run(const char *program, rag_text bytes, struct buf *out, rag_error *error)
+rag_status worker_run(const char *program, const char *parameter, rag_text bytes,
+                      struct buf *out, rag_error *error)
 {
     struct worker worker;
-    rag_status status = start_program(program, bytes, &worker, error);
+    rag_status status = start_program(program, parameter, bytes, &worker, error);
     if (status)
         return status;
     double seconds = seconds_for(bytes.size);

@@ -17,9 +17,10 @@ CHECKED rag_status worker_read(const char *name, const char *format, rag_text by
                                struct buf *owner, struct document *out, rag_error *error);
 
 /* Runs a program of the launcher's table (src/readers/launch.h) on the bytes, in a sandbox of
- * its own, and appends what it prints. RAG_INPUT: it failed, or is not installed. */
-CHECKED rag_status worker_run(const char *program, rag_text bytes, struct buf *out,
-                              rag_error *error);
+ * its own, and appends what it prints. parameter: NULL or what the table has a place for.
+ * RAG_INPUT: it failed, or is not installed. */
+CHECKED rag_status worker_run(const char *program, const char *parameter, rag_text bytes,
+                              struct buf *out, rag_error *error);
 
 /* How the last worker that was started is kept from doing harm: bits of enum sandbox (wire.h);
  * -1: none was started yet. */

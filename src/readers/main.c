@@ -1,7 +1,7 @@
 /* rag-reader: reads documents for rag, in a process without rights.
  *
  *   rag-reader           a worker: files come in through the socket that is its input
- *   rag-reader PROGRAM   runs one of the programs that launch.c knows
+ *   rag-reader PROGRAM [PARAMETER]   runs one of the programs that launch.c knows
  *   rag-reader try DEED  shuts itself in and tries what it may not: for tests */
 #include "documents/wire.h"
 #include "readers/charset.h"
@@ -73,5 +73,5 @@ int main(int argc, char **argv)
         return work();
     if (argc == 3 && strcmp(argv[1], "try") == 0)
         return trial(argv[2]);
-    return launch(argv[1]);
+    return launch(argv[1], argc > 2 ? argv[2] : NULL);
 }

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* ---- An archive without compression ----------------------------------------- */
 
 #ifdef FUZZ_PACKAGE
-static void put(struct buf *out, uint32_t value, size_t bytes)
+static void put(struct buf *out, uint64_t value, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++)
         if (!buf_append_char(out, (char)(value >> 8 * i)))

@@ -10,12 +10,14 @@ import mailbox
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import unittest
 import zipfile
+import zlib
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 DATA = TESTS / "data" / "readers"
@@ -24,8 +26,8 @@ PROGRAM = READER = None
 
 
 class Document:
-    def __init__(self, path):
-        run = subprocess.run([PROGRAM, path], env={**os.environ, "RAG_READER": READER},
+    def __init__(self, path, **settings):
+        run = subprocess.run([PROGRAM, path], env={**os.environ, "RAG_READER": READER, **settings},
                              stdout=subprocess.PIPE, timeout=300)
         self.status = run.returncode
         self.output = run.stdout.decode("utf-8")
@@ -288,6 +290,23 @@ class Formats(unittest.TestCase):
             path.write_bytes(blank_pdf())
             self.assertIn("without a text layer", self.refusal(path))
 
+    def test_a_scanned_pdf_is_recognised_if_it_is_asked_for(self):
+        for program in ("pdftoppm", "tesseract"):
+            if not shutil.which(program):
+                print(f"left out, for it is not installed: {program}")
+                return
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "scan.pdf"
+            path.write_bytes(picture_pdf(subprocess.run(
+                ["pdftoppm", "-r", "150", "-gray", "-f", "1", "-l", "1", DATA / "libreoffice.pdf"], check=True,
+                stdout=subprocess.PIPE).stdout))
+            self.assertIn("without a text layer", self.refusal(path))
+            d = Document(path, RAG_OCR="eng")
+            self.assertEqual(d.status, 0, d.output)
+            self.assertEqual(d.place_of("Apples are picked in September"), "page 1")
+            self.assertEqual(Document(path, RAG_OCR="xyz").status, 3)
+            self.assertEqual(Document(path, RAG_OCR="eng; touch x").status, 3)
+
     def refusal(self, path):
         document = Document(path)
         self.assertEqual(document.status, 3, document.output)
@@ -299,13 +318,32 @@ def blank_pdf():
     """A PDF of one page with nothing on it, as a scan has no text."""
     objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
                b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 200] >>"]
+    return pdf_of(objects)
+
+
+def pdf_of(objects):
     out, offsets = b"%PDF-1.4\n", []
     for number, body in enumerate(objects, 1):
         offsets.append(len(out))
         out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
     start = len(out)
-    out += b"xref\n0 4\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    return out + b"trailer << /Size 4 /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % start
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1) + b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    return out + b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
+
+
+def picture_pdf(pgm):
+    """A PDF with a picture on its only page, as scanners make them."""
+    kind, size, _, pixels = pgm.split(b"\n", 3)
+    assert kind == b"P5"
+    width, height = size.split()
+    data = zlib.compress(pixels)
+    content = b"q 600 0 0 800 0 0 cm /I Do Q"
+    objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+               b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R /Resources << /XObject << /I 5 0 R >> >> >>",
+               b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
+               b"<< /Type /XObject /Subtype /Image /Width %s /Height %s /ColorSpace /DeviceGray /BitsPerComponent 8 "
+               b"/Filter /FlateDecode /Length %d >>\nstream\n%s\nendstream" % (width, height, len(data), data)]
+    return pdf_of(objects)
 
 
 class Packages(unittest.TestCase):
