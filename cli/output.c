@@ -113,14 +113,15 @@ json_t *json_of_hit(const rag_hit *hit)
 {
     const rag_chunk *chunk = &hit->chunk;
     return json_pack(
-        "{s:I, s:o, s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rank",
-        (json_int_t)hit->rank, "score", json_number(hit->score), "scores", "dense",
+        "{s:I, s:o, s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "rank", (json_int_t)hit->rank, "score", json_number(hit->score), "scores", "dense",
         json_number(hit->dense), "lexical", json_number(hit->lexical), "rerank",
-        json_number(hit->rerank), "document", json_string_of(chunk->document), "heading",
-        json_string_of(chunk->heading), "lines", json_range(chunk->line, chunk->last_line),
-        "bytes", json_range(chunk->begin, chunk->end), "place", json_string_of(chunk->place),
-        "chunk", json_integer(hit->chunk_id), "collection", json_string_of(hit->collection),
-        "metadata", json_of_metadata(hit->metadata), "text", json_text(chunk->text));
+        json_number(hit->rerank), "sparse", json_number(hit->sparse), "document",
+        json_string_of(chunk->document), "heading", json_string_of(chunk->heading), "lines",
+        json_range(chunk->line, chunk->last_line), "bytes",
+        json_range(chunk->begin, chunk->end), "place", json_string_of(chunk->place), "chunk",
+        json_integer(hit->chunk_id), "collection", json_string_of(hit->collection), "metadata",
+        json_of_metadata(hit->metadata), "text", json_text(chunk->text));
 }
 
 const char *display_path(const char *path)
@@ -190,6 +191,8 @@ void print_hit(const rag_hit *hit)
     printf("    %sscore %.4f", dim, hit->score);
     if (!isnan(hit->dense))
         printf("  dense %.4f", hit->dense);
+    if (!isnan(hit->sparse))
+        printf("  sparse %.4f", hit->sparse);
     if (!isnan(hit->lexical))
         printf("  lexical %.3f", hit->lexical);
     if (!isnan(hit->rerank))

@@ -774,6 +774,7 @@ typedef struct rag_hit {
     rag_chunk chunk;
     const char *metadata; /* of its document, a JSON object */
     const char *collection;
+    double sparse; /* of the weights of tokens (bge-m3), in hybrid mode; else NaN */
 } rag_hit;
 
 typedef struct rag_hits rag_hits;

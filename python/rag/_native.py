@@ -449,6 +449,7 @@ class Hit(ctypes.Structure):
         ("chunk", Chunk),
         ("metadata", c_char_p),
         ("collection", c_char_p),
+        ("sparse", c_double),
     ]
 
 

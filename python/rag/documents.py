@@ -84,7 +84,8 @@ class Hit:
     """A chunk that was found.
 
     `rank` from 1; `score` is what the hits are sorted by; `dense`, `lexical` and `rerank` are None
-    where that leg did not see the chunk; `metadata` and `collection` of its document.
+    where that leg did not see the chunk, `sparse` where the index holds no weights of tokens (bge-m3's);
+    `metadata` and `collection` of its document.
     """
 
     rank: int
@@ -96,6 +97,7 @@ class Hit:
     chunk_id: int
     metadata: Dict[str, Any]
     collection: str = "default"
+    sparse: Optional[float] = None
 
     @property
     def text(self) -> str:
@@ -128,6 +130,7 @@ def _read_hit(item: Any) -> Hit:
         chunk_id=item.chunk_id,
         metadata=_read_metadata(item.metadata),
         collection=decode(item.collection),
+        sparse=known(item.sparse),
     )
 
 

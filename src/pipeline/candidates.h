@@ -8,7 +8,7 @@
 /* A chunk on its way to becoming a hit. */
 struct candidate {
     int64_t chunk_id;
-    double score, dense, lexical, rerank;
+    double score, dense, sparse, lexical, rerank;
     double support, evidence;  /* of the words (fusion.h); 0 where their leg did not see it */
     double window;             /* late.h; NaN without late interaction */
     struct stored_chunk chunk; /* fetched when it is needed */
@@ -24,6 +24,8 @@ struct search {
     const struct id_ranges *within; /* the chunks that may be found; NULL: all */
     const float *vector;            /* the caller's; NULL: to be embedded */
     float *query;                   /* the question's vector; NULL in lexical mode */
+    struct token_weights weights;   /* of the question's tokens, if the index has such */
+    rag_embeddings *embedded;       /* what they belong to */
     struct candidate *found;        /* best first */
     size_t count;
     double evidence; /* evidence.h */

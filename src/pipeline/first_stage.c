@@ -1,6 +1,6 @@
 /* first_stage.c - the two legs of a search, and their fusion. */
 #include "base/memory.h"
-#include "pipeline/candidates.h"
+#include "pipeline/sparse_leg.h"
 #include "store/fusion.h"
 
 #include <math.h>
@@ -10,16 +10,19 @@ enum { LEG_DEPTH = 100 /* taken from each leg, at least */ };
 
 static rag_status embed_question(struct search *search, rag_error *error)
 {
-    rag_embeddings *embeddings;
+    bool sparse = search->mode == RAG_HYBRID && index_gives_weights(search->index);
     rag_status status = embed_texts(search->index->model, &search->question, 1, RAG_QUERY,
-                                    RAG_DENSE, search->events, &embeddings, error);
+                                    sparse ? RAG_DENSE | RAG_SPARSE : RAG_DENSE, search->events,
+                                    &search->embedded, error);
     if (status)
         return status;
-    const rag_embedding *item = rag_embeddings_get(embeddings, 0);
+    const rag_embedding *item = rag_embeddings_get(search->embedded, 0);
+    if (sparse)
+        search->weights =
+            (struct token_weights){item->sparse_ids, item->sparse_weights, item->sparse_count};
     search->query = alloc_array(item->dimension, sizeof *search->query);
     if (search->query)
         memcpy(search->query, item->dense, item->dimension * sizeof *search->query);
-    rag_embeddings_free(embeddings);
     return search->query ? RAG_OK : fail_memory(error);
 }
 
@@ -51,18 +54,19 @@ static rag_status dense_leg(struct search *search, size_t depth, struct scored_l
 }
 
 /* Fuses both legs; the question's vector is also held against what only the words found. */
-static rag_status fuse_legs(struct store *store, const float *query,
-                            const struct scored_list *dense, const struct scored_list *lexical,
-                            size_t k, struct scored_list *fused, double *lexical_dense,
-                            rag_error *error)
+static rag_status fuse_legs(const struct search *search, const struct scored_list *dense,
+                            const struct scored_list *lexical, size_t k,
+                            struct scored_list *fused, double *lexical_dense, rag_error *error)
 {
     int64_t *ids = alloc_array(lexical->count, sizeof *ids);
     if (!ids)
         return fail_memory(error);
     for (size_t i = 0; i < lexical->count; i++)
         ids[i] = lexical->items[i].chunk_id;
-    rag_status status =
-        store_score_dense(store, query, ids, lexical->count, lexical_dense, error);
+    rag_status status = store_score_dense(search->index->store, search->query, ids,
+                                          lexical->count, lexical_dense, error);
+    if (!status)
+        status = sparse_add(search, lexical, lexical_dense, error);
     if (!status)
         status = fuse(dense, lexical, lexical_dense, k, fused, error);
     free(ids);
@@ -127,6 +131,7 @@ static rag_status note_candidates(struct search *search, const struct scored_lis
         *found = (struct candidate){.chunk_id = id,
                                     .score = best->items[i].score,
                                     .dense = score_of(cosines, dense->count, id),
+                                    .sparse = NAN,
                                     .lexical = NAN,
                                     .rerank = NAN,
                                     .window = NAN};
@@ -158,14 +163,16 @@ rag_status first_stage(struct search *search, rag_error *error)
     rag_status status = RAG_OK;
     if (search->mode != RAG_MODE_LEXICAL)
         status = dense_leg(search, depth, &dense, error);
+    if (!status)
+        status = sparse_join(search, depth, &dense, error);
     if (!status && search->mode != RAG_MODE_DENSE)
         status = (search->mode == RAG_MODE_LEXICAL ? store_search_query : store_search_lexical)(
             index->store, search->question, depth, search->within, &lexical, &ceiling, error);
     if (!status && search->mode == RAG_HYBRID) {
         lexical_dense = alloc_array(lexical.count, sizeof *lexical_dense);
-        status = lexical_dense ? fuse_legs(index->store, search->query, &dense, &lexical, depth,
-                                           &fused, lexical_dense, error)
-                               : fail_memory(error);
+        status = lexical_dense
+                     ? fuse_legs(search, &dense, &lexical, depth, &fused, lexical_dense, error)
+                     : fail_memory(error);
     }
     if (status)
         goto out;
@@ -173,6 +180,8 @@ rag_status first_stage(struct search *search, rag_error *error)
                                      : search->mode == RAG_MODE_DENSE ? &dense
                                                                       : &lexical;
     status = note_candidates(search, best, &dense, &lexical, lexical_dense, ceiling, error);
+    if (!status)
+        status = sparse_note(search, error);
 out:
     scored_list_release(&dense);
     scored_list_release(&lexical);

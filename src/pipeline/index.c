@@ -119,6 +119,11 @@ bool index_is_external(const rag_index *index)
     return index->has_recipe ? index->external : index->options.dimension != 0;
 }
 
+bool index_gives_weights(const rag_index *index)
+{
+    return !index_is_external(index) && index->model && index->model->info.heads & RAG_SPARSE;
+}
+
 static rag_status check_identity(const rag_index *index, rag_error *error)
 {
     const struct store_recipe *recipe = &index->recipe;

@@ -7,11 +7,14 @@
 void job_release(struct job *job)
 {
     document_release(&job->document);
-    chunk_list_release(&job->chunks);
     free(job->chunk_hashes);
     free(job->vectors);
+    for (size_t i = 0; job->weights && i < job->chunks.count; i++)
+        free(job->weights[i].data);
+    free(job->weights);
     free(job->missing);
     free(job->metadata);
+    chunk_list_release(&job->chunks);
     *job = (struct job){0};
 }
 
@@ -64,6 +67,8 @@ static struct store_chunk *store_chunks(const struct job *job, size_t dimension)
                                          .place = chunk->place,
                                          .hash = job->chunk_hashes[i],
                                          .vector = job->vectors + i * dimension};
+        if (job->weights)
+            chunks[i].weights = (rag_text){job->weights[i].data, job->weights[i].size};
     }
     return chunks;
 }
@@ -200,7 +205,7 @@ rag_status run_flush(struct run *run, rag_error *error)
     return status;
 }
 
-/* ---- Vectors that are known ---- */
+/* ---- Vectors and weights that are known ---- */
 
 /* Of the vectors that the run makes or finds; a dry run may be without an index. */
 static size_t run_dimension(const struct run *run)
@@ -211,29 +216,49 @@ static size_t run_dimension(const struct run *run)
     return index_is_external(index) ? index->options.dimension : index->model->config.hidden;
 }
 
-static rag_status note_copy(struct run *run, float *to, const float *from, rag_error *error)
+struct embedded job_place(const struct job *job, size_t i, size_t dimension)
+{
+    return (struct embedded){job->vectors + i * dimension,
+                             job->weights ? &job->weights[i] : NULL};
+}
+
+static rag_status note_copy(struct run *run, struct embedded to, struct embedded from,
+                            rag_error *error)
 {
     if (!array_reserve(&run->copies, &run->copy_capacity, run->copy_count + 1,
                        sizeof *run->copies))
         return fail_memory(error);
-    run->copies[run->copy_count++] = (struct vector_copy){to, from};
+    run->copies[run->copy_count++] = (struct embedded_copy){to, from};
     return RAG_OK;
+}
+
+/* What the index has of a chunk. If it has only its vector, which an index has that was made
+ * before there were weights in it, the chunk is embedded again. */
+static rag_status find_known(struct store *store, const struct hash *hash,
+                             struct embedded place, bool *found, rag_error *error)
+{
+    rag_status status = store_find_vector(store, hash, place.vector, found, error);
+    if (status || !*found || !place.weights)
+        return status;
+    status = store_find_weights(store, hash, &place.weights->data, &place.weights->size, error);
+    *found = place.weights->data != NULL;
+    return status;
 }
 
 static rag_status find_vector(struct run *run, struct job *job, size_t i, rag_error *error)
 {
     bool found = false;
-    float *vector = job->vectors + i * run_dimension(run), *first = vector;
+    const struct hash *hash = &job->chunk_hashes[i];
+    struct embedded place = job_place(job, i, run_dimension(run)), first = place;
     rag_status status = RAG_OK;
     if (run->index->has_recipe)
-        status =
-            store_find_vector(run->index->store, &job->chunk_hashes[i], vector, &found, error);
+        status = find_known(run->index->store, hash, place, &found, error);
     if (!status && !found)
-        status = seen_look(&run->seen, &job->chunk_hashes[i], vector, &first, error);
+        status = seen_look(&run->seen, hash, place, &first, error);
     if (status || found)
         return status;
-    if (first != vector)
-        return run->dry ? RAG_OK : note_copy(run, vector, first, error);
+    if (first.vector != place.vector)
+        return run->dry ? RAG_OK : note_copy(run, place, first, error);
     job->missing[i] = true;
     job->missing_count++;
     job->missing_tokens += job->chunks.chunks[i].tokens;
@@ -247,7 +272,10 @@ rag_status job_fill_vectors(struct run *run, struct job *job, const float *given
     job->chunk_hashes = alloc_array(count, sizeof *job->chunk_hashes);
     job->vectors = alloc_array(count, row);
     job->missing = alloc_zeroed(count, sizeof *job->missing);
-    if (!job->chunk_hashes || !job->vectors || !job->missing)
+    if (!given && index_gives_weights(run->index))
+        job->weights = alloc_zeroed(count, sizeof *job->weights);
+    if (!job->chunk_hashes || !job->vectors || !job->missing ||
+        (!given && index_gives_weights(run->index) && !job->weights))
         return fail_memory(error);
     if (given)
         memcpy(job->vectors, given, count * row);

@@ -22,10 +22,11 @@ struct job {
     struct document document;
     char *metadata; /* of the document, with the caller's over them; NULL: none */
     struct chunk_list chunks;
-    struct hash hash;          /* of the file, or of all that the source is made of */
-    struct hash *chunk_hashes; /* [chunks] */
-    float *vectors;            /* [chunks x dimension] */
-    bool *missing;             /* [chunks] to be embedded */
+    struct hash hash;               /* of the file, or of all that the source is made of */
+    struct hash *chunk_hashes;      /* [chunks] */
+    float *vectors;                 /* [chunks x dimension] */
+    struct packed_weights *weights; /* [chunks] of tokens; NULL: the model gives none */
+    bool *missing;                  /* [chunks] to be embedded */
     size_t missing_count, missing_tokens;
     uint64_t size;
     int64_t modified;
@@ -37,10 +38,9 @@ void job_release(struct job *job);
 /* RAG_USAGE: what a caller gives as metadata of all files is no JSON object (add.c). */
 CHECKED rag_status check_metadata(const char *metadata, rag_error *error);
 
-/* A vector that is that of another chunk, which is to be embedded. */
-struct vector_copy {
-    float *to;
-    const float *from;
+/* What is that of another chunk, which is to be embedded. */
+struct embedded_copy {
+    struct embedded to, from;
 };
 
 struct run {
@@ -63,7 +63,7 @@ struct run {
     size_t label_count, label_capacity;
     struct file_list again; /* the new paths of documents that could not be moved */
     struct seen seen;
-    struct vector_copy *copies;
+    struct embedded_copy *copies;
     size_t copy_count, copy_capacity;
     size_t pending_tokens, pending_bytes;
     uint64_t bytes_done, bytes_total;
@@ -78,10 +78,13 @@ void run_release(struct run *run);
 CHECKED rag_status run_resolve(struct run *run, rag_error *error);
 
 /* Fills the job's vectors: `given` [chunks x dimension], or (NULL) those that the index has of
- * such chunks already; the others are missing. The index must have its recipe, but for a dry
- * run. */
+ * such chunks already, with the weights of their tokens; the others are missing. The index must
+ * have its recipe, but for a dry run. */
 CHECKED rag_status job_fill_vectors(struct run *run, struct job *job, const float *given,
                                     rag_error *error);
+
+/* Where what the model makes of its chunk i goes. */
+struct embedded job_place(const struct job *job, size_t i, size_t dimension);
 
 /* Appends what of its chunk i is embedded. */
 CHECKED bool job_context(const struct run *run, const struct job *job, size_t i,

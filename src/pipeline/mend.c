@@ -13,10 +13,14 @@ struct patient {
     struct store_chunk *chunks; /* [count] to be put in; headings are borrowed */
     size_t count;
     rag_embeddings *embeddings;
+    char **weights; /* [count] of tokens; NULL: not made anew */
 };
 
 static void patient_release(struct patient *patient)
 {
+    for (size_t i = 0; patient->weights && i < patient->count; i++)
+        free(patient->weights[i]);
+    free(patient->weights);
     document_release(&patient->document);
     chunk_list_release(&patient->cut);
     free(patient->chunks);
@@ -157,6 +161,29 @@ static rag_status cut_again(const struct mender *mender, struct patient *patient
 
 /* ---- Its vectors ---- */
 
+/* What was embedded takes the place of the chunks' vectors and weights. */
+static rag_status take_embedded(struct patient *patient, bool weighted, rag_error *error)
+{
+    patient->weights = weighted ? alloc_zeroed(patient->count, sizeof *patient->weights) : NULL;
+    if (weighted && !patient->weights)
+        return fail_memory(error);
+    for (size_t i = 0; i < patient->count; i++) {
+        struct store_chunk *chunk = &patient->chunks[i];
+        const rag_embedding *item = rag_embeddings_get(patient->embeddings, i);
+        chunk->vector = item->dense;
+        chunk->weights = (rag_text){0};
+        if (!weighted)
+            continue;
+        struct token_weights made = {item->sparse_ids, item->sparse_weights,
+                                     item->sparse_count};
+        patient->weights[i] = token_weights_pack(&made, &chunk->weights.size);
+        chunk->weights.data = patient->weights[i];
+        if (!patient->weights[i])
+            return fail_memory(error);
+    }
+    return RAG_OK;
+}
+
 /* Embeds all of its chunks: which of its vectors is wrong the hash over all does not say. */
 static rag_status embed(struct mender *mender, struct patient *patient, rag_error *error)
 {
@@ -170,13 +197,13 @@ static rag_status embed(struct mender *mender, struct patient *patient, rag_erro
                               &patient->chunks[i].hash, error);
         texts[i] = (rag_text){contexts[i].data, contexts[i].size};
     }
+    bool weighted = index_gives_weights(mender->target);
     if (!status)
-        status = embed_texts(mender->target->model, texts, count, RAG_PASSAGE, RAG_DENSE,
-                             mender->events, &patient->embeddings, error);
-    for (size_t i = 0; !status && i < count; i++)
-        patient->chunks[i].vector = rag_embeddings_get(patient->embeddings, i)->dense;
-    for (size_t i = 0; !status && i < count; i++)
-        patient->chunks[i].weights = (rag_text){0};
+        status = embed_texts(mender->target->model, texts, count, RAG_PASSAGE,
+                             weighted ? RAG_DENSE | RAG_SPARSE : RAG_DENSE, mender->events,
+                             &patient->embeddings, error);
+    if (!status)
+        status = take_embedded(patient, weighted, error);
     if (!status)
         mender->embedded += count;
     for (size_t i = 0; contexts && i < count; i++)

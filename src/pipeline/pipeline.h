@@ -89,6 +89,9 @@ CHECKED rag_status external_identity(const char *name, char identity[HASH_HEX_SI
                                      rag_error *error);
 bool index_is_external(const rag_index *index);
 
+/* Whether the index's model, which must be open, gives a weight to each token. */
+bool index_gives_weights(const rag_index *index);
+
 /* Each public call begins with it: a file that was not there, or was empty, when the index was
  * opened may have been filled by somebody else. */
 CHECKED rag_status index_look(rag_index *index, rag_error *error);

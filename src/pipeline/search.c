@@ -73,6 +73,7 @@ static rag_status make_hits(struct search *search, rag_hits **out, rag_error *er
             .chunk = chunk_of_stored(chunk),
             .metadata = chunk->metadata,
             .collection = chunk->collection,
+            .sparse = from->sparse,
         };
     }
     hits->count = count;
@@ -147,6 +148,7 @@ rag_status search_index(rag_index *index, rag_text question, const rag_search_op
     for (size_t i = 0; i < search.count; i++)
         if (search.found[i].fetched)
             stored_chunk_release(&search.found[i].chunk);
+    rag_embeddings_free(search.embedded);
     free(search.found);
     free(search.query);
     id_ranges_release(&ranges);

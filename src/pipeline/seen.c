@@ -46,16 +46,16 @@ static bool grow(struct seen *seen)
     return true;
 }
 
-rag_status seen_look(struct seen *seen, const struct hash *hash, float *vector, float **first,
-                     rag_error *error)
+rag_status seen_look(struct seen *seen, const struct hash *hash, struct embedded place,
+                     struct embedded *first, rag_error *error)
 {
     if (seen->count >= seen->capacity / 2 && !grow(seen))
         return fail_memory(error);
     struct seen_entry *entry = find(seen, hash);
     if (!entry->used) {
-        *entry = (struct seen_entry){*hash, vector, true};
+        *entry = (struct seen_entry){*hash, place, true};
         seen->count++;
     }
-    *first = entry->vector;
+    *first = entry->place;
     return RAG_OK;
 }

@@ -1,7 +1,7 @@
 /* Mending a damaged file: what follows from other rows, and a whole file in its place. */
 #include "store/damaged.h"
 #include "store/header.h"
-#include "store/sqlite.h"
+#include "store/sparse.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,7 +21,6 @@ static const char *const steps[] = {
     "(SELECT id FROM documents))",
     "DELETE FROM chunks WHERE document NOT IN (SELECT id FROM documents)",
     "DELETE FROM texts WHERE document NOT IN (SELECT id FROM documents)",
-    "DELETE FROM postings WHERE chunk NOT IN (SELECT id FROM chunks)",
     "INSERT INTO texts SELECT id, x'' FROM documents WHERE id NOT IN "
     "(SELECT document FROM texts)",
     "INSERT OR IGNORE INTO collections SELECT DISTINCT collection, iif(collection=1 AND "
@@ -55,6 +54,8 @@ static rag_status mend(struct store *store, rag_error *error)
     rag_status status = RAG_OK;
     for (size_t i = 0; i < sizeof steps / sizeof *steps && !status; i++)
         status = db_execute(store, steps[i], error);
+    if (!status)
+        status = postings_rebuild(store, error);
     if (!status)
         status = log_generation(store, error);
     return status ? status : words_up_to_date(store, error);

@@ -96,7 +96,7 @@ struct store_chunk {
     const char *heading; /* "" if none */
     struct hash hash;    /* of what was embedded: heading and text */
     const float *vector; /* [dimension], L2 norm 1 */
-    rag_text weights;    /* of its tokens, as in the file (docs/format.md); empty: none */
+    rag_text weights;    /* of its tokens (token_weights_pack); NULL: the model gives none */
     /* The rows of a table's header that are embedded before it, as bytes of the document's
      * text; equal: none. */
     size_t header_begin, header_end;
@@ -342,6 +342,32 @@ CHECKED rag_status store_search_lexical(struct store *store, rag_text question, 
 CHECKED rag_status store_search_query(struct store *store, rag_text query, size_t k,
                                       const struct id_ranges *within, struct scored_list *out,
                                       double *ceiling, rag_error *error);
+
+/* A weight for each distinct token of a text (bge-m3): tokens ascend, weights are above 0. */
+struct token_weights {
+    const uint32_t *tokens; /* [count] */
+    const float *weights;   /* [count] */
+    size_t count;
+};
+
+/* As struct store_chunk has them, to be freed; NULL: out of memory. */
+char *token_weights_pack(const struct token_weights *weights, size_t *size);
+
+/* The weights of a chunk with this hash anywhere in the store, to be used again and freed; NULL
+ * and 0: there are none. */
+CHECKED rag_status store_find_weights(struct store *store, const struct hash *hash,
+                                      char **weights, size_t *size, rag_error *error);
+
+/* The k chunks with the greatest sum, over the tokens that they share with the query, of the
+ * products of both weights. An index of a model without such weights: an empty list. */
+CHECKED rag_status store_search_sparse(struct store *store, const struct token_weights *query,
+                                       size_t k, const struct id_ranges *within,
+                                       struct scored_list *out, rag_error *error);
+
+/* These sums for some chunks (NaN: no such chunk, or it has no weights). */
+CHECKED rag_status store_score_sparse(struct store *store, const struct token_weights *query,
+                                      const int64_t *ids, size_t count, double *scores,
+                                      rag_error *error);
 
 /* The inner products of `query` with the vectors of these chunks (NaN: no such chunk). */
 CHECKED rag_status store_score_dense(struct store *store, const float *query,

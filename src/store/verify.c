@@ -239,6 +239,9 @@ static rag_status check_chunk(struct verification *v, struct subject *subject,
         return RAG_OK;
     }
     chunk.weights = db_column(row, WEIGHTS);
+    if (!verify_weights_expect(v, id, chunk.weights))
+        verification_report(v, STORE_PROBLEM_VECTOR, id,
+                            "the token weights of chunk %lld are damaged", (long long)id);
     chunk.heading = (const char *)sqlite3_column_text(row, HEADING);
     chunk.place = (const char *)sqlite3_column_text(row, PLACE);
     if (!chunk.heading || !chunk.place)
@@ -504,6 +507,8 @@ static rag_status check_all(struct verification *v, rag_error *error)
         status = check_removals(v, error);
     if (!status)
         status = check_cache(v, error);
+    if (!status)
+        status = verify_postings_compare(v, error);
     if (!status)
         status = check_words(v, error);
     return status;

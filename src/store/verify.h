@@ -24,6 +24,7 @@ struct verification {
     bool has_recipe, current_words;
     struct word_sum *sums; /* of the chunks as their texts say */
     size_t sum_count, sum_capacity;
+    uint64_t postings, postings_sum; /* of tokens, as the chunks' weights say */
 };
 
 /* Of the document in hand, if there is one, whose path then stands before the sentence. */
@@ -39,6 +40,12 @@ CHECKED rag_status verification_absorb(struct verification *v, rag_status status
 /* Notes the terms that a chunk ought to have in the lexical index. */
 CHECKED rag_status verify_words_expect(struct verification *v, int64_t chunk, rag_text heading,
                                        rag_text text, rag_error *error);
+
+/* Notes the postings that a chunk's weights ought to have. False: they are damaged. */
+CHECKED bool verify_weights_expect(struct verification *v, int64_t chunk, rag_text weights);
+
+/* Compares what was noted with the postings. */
+CHECKED rag_status verify_postings_compare(struct verification *v, rag_error *error);
 
 /* Compares what was noted with the lexical index. */
 CHECKED rag_status verify_words_compare(struct verification *v, rag_error *error);

@@ -1,6 +1,6 @@
 /* Documents and chunks: putting in, taking out. One transaction each. */
 #include "base/memory.h"
-#include "store/sqlite.h"
+#include "store/sparse.h"
 #include "text/utf8.h"
 
 #include <math.h>
@@ -79,6 +79,11 @@ static rag_status check_input(const struct store_document *document,
         if (!vector_is_unit(chunks[i].vector, dimension))
             return fail_with(error, RAG_INTERNAL,
                              "%s: the vector of chunk %zu is not finite with norm 1",
+                             document->path, i);
+        if (!token_weights_fit(chunks[i].weights))
+            return fail_with(error, RAG_INTERNAL,
+                             "%s: the token weights of chunk %zu are not above 0, in the order "
+                             "of their tokens",
                              document->path, i);
     }
     return RAG_OK;
@@ -220,12 +225,13 @@ static rag_status remove_document(struct store *store, int64_t id, rag_error *er
     static const char *const steps[] = {
         "DELETE FROM vectors WHERE chunk IN (SELECT id FROM chunks WHERE document=?)",
         "DELETE FROM places WHERE chunk IN (SELECT id FROM chunks WHERE document=?)",
-        "DELETE FROM token_weights WHERE chunk IN (SELECT id FROM chunks WHERE document=?)",
         "DELETE FROM chunks WHERE document=?",
         "DELETE FROM texts WHERE document=?",
         "DELETE FROM documents WHERE id=?",
     };
     rag_status status = remove_words(store, id, error);
+    if (!status)
+        status = weights_remove(store, id, error);
     if (!status)
         status = log_removal(store, id, error);
     for (size_t i = 0; i < sizeof steps / sizeof *steps && !status; i++)
@@ -314,7 +320,8 @@ static rag_status note_first_chunk(struct store *store, int64_t document, rag_er
 
 /* The statements that each chunk of a document goes through. */
 struct inserts {
-    sqlite3_stmt *chunk, *vector, *weights, *place, *words;
+    sqlite3_stmt *chunk, *vector, *place, *words;
+    struct weight_inserts weights;
 };
 
 static rag_status inserts_prepare(struct store *store, struct inserts *inserts,
@@ -331,8 +338,7 @@ static rag_status inserts_prepare(struct store *store, struct inserts *inserts,
         status =
             db_prepare(store, &inserts->place, "INSERT INTO places VALUES(?, ?, ?, ?)", error);
     if (!status)
-        status = db_prepare(store, &inserts->weights, "INSERT INTO token_weights VALUES(?, ?)",
-                            error);
+        status = weight_inserts_prepare(store, &inserts->weights, error);
     if (!status)
         status = db_prepare(store, &inserts->words,
                             "INSERT INTO words(rowid, heading, text) VALUES(?, ?, ?)", error);
@@ -353,9 +359,8 @@ static rag_status insert_chunk(struct store *store, struct inserts *inserts, int
     if (!status)
         status =
             db_run(store, inserts->vector, error, "ib", id, (const void *)vector, vector_size);
-    if (!status && chunk->weights.size)
-        status = db_run(store, inserts->weights, error, "ib", id,
-                        (const void *)chunk->weights.data, chunk->weights.size);
+    if (!status)
+        status = weights_insert(store, &inserts->weights, id, chunk->weights, error);
     if (!status && chunk_has_place(chunk))
         status = db_run(store, inserts->place, error, "iiit", id, (int64_t)chunk->header_begin,
                         (int64_t)chunk->header_end, chunk->place ? chunk->place : "");
@@ -392,7 +397,7 @@ static rag_status insert(struct store *store, int64_t collection,
     sqlite3_finalize(inserts.chunk);
     sqlite3_finalize(inserts.vector);
     sqlite3_finalize(inserts.place);
-    sqlite3_finalize(inserts.weights);
+    weight_inserts_finalize(&inserts.weights);
     sqlite3_finalize(inserts.words);
     free(vector);
     return status;

@@ -189,7 +189,7 @@ class Search(Indexed):
         self.assertGreaterEqual(len(hits), 3)
         for i, hit in enumerate(hits):
             self.assertEqual(list(hit), HIT)
-            self.assertEqual(list(hit["scores"]), ["dense", "lexical", "rerank"])
+            self.assertEqual(list(hit["scores"]), ["dense", "lexical", "rerank", "sparse"])
             self.assertEqual(hit["rank"], i + 1)
             data = pathlib.Path(hit["document"]).read_bytes()
             begin, end = hit["bytes"]
