@@ -4,8 +4,8 @@
  * English (60 words of 200,000), half Chinese (120 characters, words of one and two
  * characters), words drawn by Zipf's law. The peer gets the same terms, parted by spaces, in a
  * contentless table. Questions: a stretch of a chunk, as people ask about what is there; and
- * frequent words alone. Times are of one thread, the first and a later time that a process
- * asks the same. */
+ * frequent words alone. Times are of one thread: the first time that a process asks, and the
+ * least of three later ones. */
 #define _XOPEN_SOURCE 700
 #include "base/buf.h"
 #include "base/clock.h"
@@ -230,6 +230,15 @@ static double ask(struct store *store, rag_text question)
     return clock_seconds() - start;
 }
 
+/* The least of three times: what others on the machine take is not counted. */
+static double ask_again(struct store *store, rag_text question)
+{
+    double least = ask(store, question);
+    for (int i = 0; i < 2; i++)
+        least = fmin(least, ask(store, question));
+    return least;
+}
+
 static int append_quoted(const struct word *word, void *user)
 {
     struct buf *out = user;
@@ -286,7 +295,7 @@ static void measure(struct store *store, sqlite3 *peer, enum kind kind, size_t c
     for (size_t i = 0; i < QUESTIONS; i++) {
         write_question(&question, kind, i, chunks);
         first[i] = ask(store, (rag_text){question.data, question.size});
-        later[i] = ask(store, (rag_text){question.data, question.size});
+        later[i] = ask_again(store, (rag_text){question.data, question.size});
     }
     print_times("first", first, QUESTIONS);
     print_times("again", later, QUESTIONS);
