@@ -1,24 +1,19 @@
-/* Reading what can be read of a damaged file. */
-#include "store/damaged.h"
+/* Reading what can be read of a damaged document. */
 #include "base/memory.h"
-#include "store/sqlite.h"
+#include "store/damaged_rows.h"
 #include "text/utf8.h"
 
 #include <string.h>
 
-/* The last failure on this connection is one that damage explains: what it was about is lost,
- * and the next thing may be there. */
-static bool is_damage(struct store *store, rag_status status)
+bool is_damage(struct store *store, rag_status status)
 {
     int code = sqlite3_errcode(store->db) & 0xff;
     return status == RAG_INDEX && (code == SQLITE_CORRUPT || code == SQLITE_NOTADB ||
                                    code == SQLITE_IOERR || code == SQLITE_ERROR);
 }
 
-/* Runs a statement with an id to its first row. *row false: there is none, or it cannot be
- * read. To be finalized. */
-static rag_status find(struct store *store, const char *sql, int64_t id, sqlite3_stmt **out,
-                       bool *row, rag_error *error)
+rag_status find_damaged(struct store *store, const char *sql, int64_t id, sqlite3_stmt **out,
+                        bool *row, rag_error *error)
 {
     *row = false;
     rag_status status = db_prepare(store, out, sql, error);
@@ -29,145 +24,12 @@ static rag_status find(struct store *store, const char *sql, int64_t id, sqlite3
     return is_damage(store, status) ? RAG_OK : status;
 }
 
-/* Nothing was written, and what was read is known: whether the transaction can be committed
- * says nothing any more. */
-static rag_status end_reading(struct store *store, rag_status status)
+rag_status end_reading(struct store *store, rag_status status)
 {
     rag_status rolled_back = db_end(store, RAG_INDEX, NULL);
     (void)rolled_back;
     return status;
 }
-
-/* ---- Which documents there are ---- */
-
-struct ids {
-    int64_t *items;
-    size_t count, capacity;
-};
-
-static bool ids_push(struct ids *ids, int64_t id)
-{
-    if (!array_reserve(&ids->items, &ids->capacity, ids->count + 1, sizeof *ids->items))
-        return false;
-    ids->items[ids->count++] = id;
-    return true;
-}
-
-/* Appends ids until the rows end, or cannot be read (*all false). */
-static rag_status collect(struct store *store, const char *sql, struct ids *ids, bool *all,
-                          rag_error *error)
-{
-    sqlite3_stmt *statement;
-    rag_status status = db_prepare(store, &statement, sql, error);
-    bool row = false;
-    while (!status && !(status = db_step(store, statement, &row, error)) && row)
-        if (!ids_push(ids, sqlite3_column_int64(statement, 0)))
-            status = fail_memory(error);
-    sqlite3_finalize(statement);
-    *all = !status;
-    return is_damage(store, status) ? RAG_OK : status;
-}
-
-/* Looks for the documents between two ids one by one: some of the leaves there can be read. */
-static rag_status probe(struct store *store, int64_t first, int64_t last, struct ids *ids,
-                        rag_error *error)
-{
-    enum { MOST = 1 << 24 }; /* tens of seconds: more ids than documents were ever put in */
-    rag_status status = RAG_OK;
-    for (int64_t id = first; !status && id < last && id - first < MOST; id++) {
-        sqlite3_stmt *statement = NULL;
-        bool row;
-        status =
-            find(store, "SELECT path FROM documents WHERE id=?", id, &statement, &row, error);
-        sqlite3_finalize(statement);
-        if (!status && row && !ids_push(ids, id))
-            status = fail_memory(error);
-    }
-    return status;
-}
-
-static rag_status list(struct store *store, struct ids *ids, rag_error *error)
-{
-    struct ids behind = {0};
-    bool all;
-    rag_status status =
-        collect(store, "SELECT id FROM documents NOT INDEXED ORDER BY id", ids, &all, error);
-    if (status || all)
-        return status;
-    status = collect(store, "SELECT id FROM documents NOT INDEXED ORDER BY id DESC", &behind,
-                     &all, error);
-    int64_t known = ids->count ? ids->items[ids->count - 1] : 0, last = known + (1 << 16),
-            given;
-    if (!db_integer(store, "SELECT seq FROM sqlite_sequence WHERE name='documents'", last,
-                    &given, NULL) &&
-        given < last)
-        last = given;
-    int64_t next = behind.count ? behind.items[behind.count - 1] : last + 1;
-    if (!status && known < next)
-        status = probe(store, known + 1, next, ids, error);
-    for (size_t i = behind.count; !status && i-- > 0;)
-        if (behind.items[i] > known && !ids_push(ids, behind.items[i]))
-            status = fail_memory(error);
-    free(behind.items);
-    return status;
-}
-
-/* Documents whose rows are gone, but not what belongs to them. */
-static rag_status list_traces(struct store *store, struct ids *ids, rag_error *error)
-{
-    static const char *const traces[] = {
-        "SELECT id FROM documents INDEXED BY sqlite_autoindex_documents_1",
-        "SELECT document FROM texts",
-        "SELECT DISTINCT document FROM chunks",
-    };
-    rag_status status = RAG_OK;
-    for (size_t i = 0; !status && i < sizeof traces / sizeof *traces; i++) {
-        bool all;
-        status = collect(store, traces[i], ids, &all, error);
-    }
-    return status;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static void sort_unique(struct ids *ids)
-{
-    size_t kept = 0;
-    if (ids->count)
-        qsort(ids->items, ids->count, sizeof *ids->items, by_value);
-    for (size_t i = 0; i < ids->count; i++)
-        if (!kept || ids->items[kept - 1] != ids->items[i])
-            ids->items[kept++] = ids->items[i];
-    ids->count = kept;
-}
-
-rag_status store_list_damaged(struct store *store, int64_t **ids, size_t *count,
-                              rag_error *error)
-{
-    struct ids found = {0};
-    store_lock(store);
-    rag_status status = db_begin(store, DB_READ, error);
-    if (!status)
-        status = list(store, &found, error);
-    if (!status)
-        status = list_traces(store, &found, error);
-    status = end_reading(store, status);
-    store_unlock(store);
-    sort_unique(&found);
-    if (status) {
-        free(found.items);
-        found = (struct ids){0};
-    }
-    *ids = found.items;
-    *count = found.count;
-    return status;
-}
-
-/* ---- One document ---- */
 
 /* What its row says of its other rows. */
 struct claims {
@@ -223,10 +85,10 @@ static rag_status read_index(struct store *store, int64_t id, struct damaged_doc
 {
     sqlite3_stmt *row = NULL;
     bool found, memory = true;
-    rag_status status = find(store,
-                             "SELECT path, collection FROM documents INDEXED BY "
-                             "sqlite_autoindex_documents_1 WHERE +id=?",
-                             id, &row, &found, error);
+    rag_status status = find_damaged(store,
+                                     "SELECT path, collection FROM documents INDEXED BY "
+                                     "sqlite_autoindex_documents_1 WHERE +id=?",
+                                     id, &row, &found, error);
     if (!status && found) {
         out->path = copy_text(row, 0, &memory);
         claims->collection = sqlite3_column_int64(row, 1);
@@ -241,11 +103,11 @@ static rag_status read_row(struct store *store, int64_t id, struct damaged_docum
     sqlite3_stmt *row = NULL;
     bool found, memory = true;
     struct hash noted, hash;
-    rag_status status =
-        find(store,
-             "SELECT path, format, hash, size, modified, collection, first_chunk, chunks, "
-             "chunks_hash, text_hash, metadata, metadata_hash FROM documents WHERE id=?",
-             id, &row, &found, error);
+    rag_status status = find_damaged(
+        store,
+        "SELECT path, format, hash, size, modified, collection, first_chunk, chunks, "
+        "chunks_hash, text_hash, metadata, metadata_hash FROM documents WHERE id=?",
+        id, &row, &found, error);
     if (!status && found) {
         out->path = copy_text(row, PATH, &memory);
         out->format = copy_text(row, FORMAT, &memory);
@@ -280,7 +142,7 @@ static rag_status read_collection(struct store *store, int64_t id, struct damage
     sqlite3_stmt *row = NULL;
     bool found, memory = true;
     rag_status status =
-        find(store, "SELECT name FROM collections WHERE id=?", id, &row, &found, error);
+        find_damaged(store, "SELECT name FROM collections WHERE id=?", id, &row, &found, error);
     if (!status && found)
         out->collection = copy_text(row, 0, &memory);
     sqlite3_finalize(row);
@@ -308,7 +170,7 @@ static rag_status read_text(struct store *store, int64_t id, const struct claims
     bool found;
     struct hash hash;
     rag_status status =
-        find(store, "SELECT text FROM texts WHERE document=?", id, &row, &found, error);
+        find_damaged(store, "SELECT text FROM texts WHERE document=?", id, &row, &found, error);
     if (!status && found) {
         rag_text text = db_column(row, 0);
         status = hash_bytes(text.size ? text.data : "", text.size, &hash, error);
@@ -333,8 +195,8 @@ static rag_status read_place(struct store *store, int64_t id, struct store_chunk
     sqlite3_stmt *row = NULL;
     bool found, memory = true;
     rag_status status =
-        find(store, "SELECT header_begin, header_end, place FROM places WHERE chunk=?", id,
-             &row, &found, error);
+        find_damaged(store, "SELECT header_begin, header_end, place FROM places WHERE chunk=?",
+                     id, &row, &found, error);
     if (!status && found) {
         int64_t begin = sqlite3_column_int64(row, 0), end = sqlite3_column_int64(row, 1);
         *good = begin >= 0 && end >= begin;
@@ -355,11 +217,11 @@ static rag_status read_chunk(struct store *store, int64_t id, int64_t document, 
     sqlite3_stmt *row = NULL;
     bool found, memory = true;
     *good = false;
-    rag_status status =
-        find(store,
-             "SELECT document, number, begin_byte, end_byte, line, last_line, tokens, hash, "
-             "heading FROM chunks WHERE id=?",
-             id, &row, &found, error);
+    rag_status status = find_damaged(
+        store,
+        "SELECT document, number, begin_byte, end_byte, line, last_line, tokens, hash, "
+        "heading FROM chunks WHERE id=?",
+        id, &row, &found, error);
     if (!status && found && sqlite3_column_int64(row, 0) == document &&
         sqlite3_column_int64(row, 1) == (int64_t)number) {
         int64_t begin = sqlite3_column_int64(row, 2), end = sqlite3_column_int64(row, 3);
@@ -392,7 +254,7 @@ static rag_status read_bytes(struct store *store, const char *sql, int64_t chunk
     bool found;
     *bytes = NULL;
     *size = 0;
-    rag_status status = find(store, sql, chunk, &row, &found, error);
+    rag_status status = find_damaged(store, sql, chunk, &row, &found, error);
     if (!status && found) {
         *size = db_column(row, 0).size;
         *bytes = copy_column(row, 0);
@@ -469,7 +331,7 @@ static rag_status ask(struct store *store, const char *sql, int64_t id, int64_t 
 {
     sqlite3_stmt *row = NULL;
     bool found;
-    rag_status status = find(store, sql, id, &row, &found, error);
+    rag_status status = find_damaged(store, sql, id, &row, &found, error);
     if (!status && found && sqlite3_column_type(row, 0) != SQLITE_NULL)
         *value = sqlite3_column_int64(row, 0);
     sqlite3_finalize(row);

@@ -37,6 +37,9 @@ CHECKED rag_status verification_absorb(struct verification *v, rag_status status
                                        enum store_problem_kind kind, const char *what,
                                        rag_error *error);
 
+/* All documents, each with its chunks (verify_documents.c). */
+CHECKED rag_status verify_documents(struct verification *v, rag_error *error);
+
 /* Notes the terms that a chunk ought to have in the lexical index. */
 CHECKED rag_status verify_words_expect(struct verification *v, int64_t chunk, rag_text heading,
                                        rag_text text, rag_error *error);
