@@ -221,9 +221,9 @@ rag_status metadata_of(const struct settings *settings, char **metadata, rag_err
 rag_status open_index(const struct settings *settings, bool must_exist, rag_index **index,
                       rag_error *error);
 
-extern const struct command index_command, watch_command, search_command, ask_command,
-    chat_command, llm_command, chunk_command, tokenize_command, embed_command, rerank_command,
-    model_command, info_command, verify_command, repair_command, compact_command,
-    remove_command, eval_command;
+extern const struct command index_command, watch_command, reindex_command, search_command,
+    ask_command, chat_command, llm_command, chunk_command, tokenize_command, embed_command,
+    rerank_command, model_command, info_command, verify_command, repair_command,
+    compact_command, remove_command, eval_command;
 
 #endif

@@ -542,6 +542,45 @@ RAG_CHECKED rag_status rag_index_watch(rag_index *index, const char *const *path
                                        const rag_add_options *options, rag_add_report *report,
                                        rag_error *error);
 
+typedef struct rag_reindex_options {
+    size_t size;
+    const char *model;     /* NULL: the index's own; from the folder of models of the index */
+    rag_model *open_model; /* one that is open already, instead; borrowed during the call */
+    rag_chunker chunker;   /* AUTO: as it is */
+    size_t max_tokens;     /* RAG_AUTO: as it is, but no more than the model takes at once; with
+                              another chunker its default */
+    size_t overlap;        /* RAG_AUTO: likewise */
+    rag_event_fn on_event;
+    void *user;
+} rag_reindex_options;
+#define RAG_REINDEX_OPTIONS_INIT                                                               \
+    {                                                                                          \
+        .size = sizeof(rag_reindex_options), .max_tokens = RAG_AUTO, .overlap = RAG_AUTO       \
+    }
+
+typedef struct rag_reindex_report {
+    size_t documents;         /* in the new index */
+    size_t documents_resumed; /* of these, how many an earlier call had made ready */
+    size_t chunks;            /* of the documents made ready by this call */
+    size_t chunks_embedded;
+    uint64_t tokens; /* embedded */
+    double seconds;
+    double switch_seconds; /* of these, how long the index was locked to be switched over */
+    int switched;          /* 0: not (yet), or there was nothing to do */
+} rag_reindex_report;
+
+/* Cuts and embeds all documents anew, from the texts that are in the index, with another model
+ * or chunker, while it is used: a second file, NAME.rag-next, is filled, catches up with what
+ * was changed meanwhile, and is written over the index in one transaction. Interrupted or
+ * killed, the index is the old one or the new one, whole; called again for the same, it goes on
+ * where it was, and for something else it begins anew. It takes the room of two indexes, three
+ * while switching over. Readers wait while it is switched over (some seconds for a gigabyte).
+ * Who has the index open goes on with the new model, or is refused if he has named another one;
+ * ids of chunks from before find nothing. Chunks that a caller had cut are cut by the chunker
+ * now. RAG_USAGE: the vectors come from outside. RAG_INDEX_BUSY: another process is at it. */
+RAG_CHECKED rag_status rag_index_reindex(rag_index *index, const rag_reindex_options *options,
+                                         rag_reindex_report *report, rag_error *error);
+
 /* A document that is no file: a text under a name of the caller's. */
 typedef struct rag_source {
     const char *name;        /* unique in the index: an id, an address, a path; 1 to 4096 bytes

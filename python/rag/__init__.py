@@ -38,6 +38,7 @@ from .documents import (
     Hit,
     IndexInfo,
     Problem,
+    ReindexReport,
     RepairReport,
     Source,
 )
@@ -116,6 +117,7 @@ __all__ = [
     "ProgressBar",
     "Provider",
     "RagWarning",
+    "ReindexReport",
     "RepairReport",
     "Source",
     "StoreBusyError",

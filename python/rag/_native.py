@@ -304,6 +304,32 @@ class AddReport(ctypes.Structure):
     ]
 
 
+class ReindexOptions(Options):
+    _fields_ = [
+        ("size", c_size_t),
+        ("model", c_char_p),
+        ("open_model", c_void_p),
+        ("chunker", c_int),
+        ("max_tokens", c_size_t),
+        ("overlap", c_size_t),
+        ("on_event", event_fn),
+        ("user", c_void_p),
+    ]
+
+
+class ReindexReport(ctypes.Structure):
+    _fields_ = [
+        ("documents", c_size_t),
+        ("documents_resumed", c_size_t),
+        ("chunks", c_size_t),
+        ("chunks_embedded", c_size_t),
+        ("tokens", c_uint64),
+        ("seconds", c_double),
+        ("switch_seconds", c_double),
+        ("switched", c_int),
+    ]
+
+
 class Source(ctypes.Structure):
     _fields_ = [
         ("name", c_char_p),
@@ -641,6 +667,8 @@ STRUCTS: Dict[str, Type[ctypes.Structure]] = {
     "rag_change": Change,
     "rag_add_options": AddOptions,
     "rag_add_report": AddReport,
+    "rag_reindex_options": ReindexOptions,
+    "rag_reindex_report": ReindexReport,
     "rag_source": Source,
     "rag_document": Document,
     "rag_collection_info": CollectionInfo,
@@ -746,6 +774,10 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "rag_index_watch": (
         c_int,
         [_handle, _strings, c_size_t, POINTER(AddOptions), POINTER(AddReport), _error],
+    ),
+    "rag_index_reindex": (
+        c_int,
+        [_handle, POINTER(ReindexOptions), POINTER(ReindexReport), _error],
     ),
     "rag_index_put": (
         c_int,

@@ -268,6 +268,28 @@ class CompactReport:
 
 
 @dataclass(frozen=True)
+class ReindexReport:
+    """What was done: documents in the new index, and how many of them an earlier call had made
+    ready; chunks made by this one, how many were embedded, and their tokens; how long it took, and
+    how long of that the index was locked. `switched`: False if there was nothing to do."""
+
+    documents: int
+    documents_resumed: int
+    chunks: int
+    chunks_embedded: int
+    tokens: int
+    seconds: float
+    switch_seconds: float
+    switched: bool
+
+
+def read_reindex_report(report: Any) -> ReindexReport:
+    values = _native.numbers(report)
+    values["switched"] = bool(report.switched)
+    return ReindexReport(**values)
+
+
+@dataclass(frozen=True)
 class IndexInfo:
     """What an index holds. `model` and `chunker` are "" while it is empty; `format`: version of
     the file's schema; `bytes` on disk; `collections`: each by its name, with how many documents it

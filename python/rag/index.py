@@ -38,6 +38,7 @@ from .documents import (
     Hit,
     IndexInfo,
     Problem,
+    ReindexReport,
     Source,
     SourceArray,
     as_source,
@@ -46,6 +47,7 @@ from .documents import (
     read_chunk,
     read_document,
     read_hits,
+    read_reindex_report,
     read_report,
 )
 from .errors import Error, InputError, Interrupted, NotFoundError, StoreError, UsageError
@@ -266,6 +268,60 @@ class Index(Closable):
             if not cancel.wanted or error.report is None:
                 raise
             return error.report
+
+    def reindex(
+        self,
+        model: Union[PathLike, Model, None] = None,
+        *,
+        chunker: Optional[str] = None,
+        max_tokens: Optional[int] = None,
+        overlap: Optional[int] = None,
+        progress: Progress = None,
+    ) -> ReindexReport:
+        """Cuts and embeds all documents anew, from the texts in the index, with another model or
+        chunker, while it is used.
+
+        What is not named stays as it is, as far as the model allows. Interrupted, the index is as it
+        was, and the same call goes on. This index, and others that name no model, go on with the new
+        one; ids of chunks from before find nothing. Raises UsageError if the vectors come from
+        outside.
+        """
+        return self._reindex(model, chunker, max_tokens, overlap, progress, None)
+
+    def _reindex(
+        self,
+        model: Union[PathLike, Model, None],
+        chunker: Optional[str],
+        max_tokens: Optional[int],
+        overlap: Optional[int],
+        progress: Progress,
+        cancel: Optional[Cancel],
+    ) -> ReindexReport:
+        call = Call(progress, cancel)
+        options = _native.ReindexOptions.init(
+            chunker=choice(chunker or "auto", _native.CHUNKER, "chunker"),
+            max_tokens=at_least(max_tokens, 1, "max_tokens") or _native.AUTO,
+            overlap=_native.AUTO if overlap is None else at_least(overlap, 0, "overlap"),
+            on_event=call.on_event,
+        )
+        report = _native.ReindexReport()
+        borrowed: Optional[Handle] = model.handle if isinstance(model, Model) else None
+        if borrowed is not None:
+            options.open_model = borrowed.borrow()
+        else:
+            options.model = encode_name(model, "model")
+        try:
+            call.run(
+                lib.rag_index_reindex,
+                self.handle,
+                ctypes.byref(options),
+                ctypes.byref(report),
+            )
+        finally:
+            if borrowed is not None:
+                borrowed.give_back()
+        self._columns = 0
+        return read_reindex_report(report)
 
     def put(
         self,
@@ -678,6 +734,20 @@ class Index(Closable):
     ) -> AddReport:
         """`watch` in a thread, until the task is cancelled. `on_change` is called in that thread."""
         return await in_thread(lambda cancel: self._watch(paths, on_change, cancel, progress))
+
+    async def areindex(
+        self,
+        model: Union[PathLike, Model, None] = None,
+        *,
+        chunker: Optional[str] = None,
+        max_tokens: Optional[int] = None,
+        overlap: Optional[int] = None,
+        progress: Progress = None,
+    ) -> ReindexReport:
+        """`reindex` in a thread; cancelling the task stops it, and calling it again goes on."""
+        return await in_thread(
+            lambda cancel: self._reindex(model, chunker, max_tokens, overlap, progress, cancel)
+        )
 
     async def aput(
         self,

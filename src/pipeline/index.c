@@ -144,6 +144,13 @@ static rag_status check_identity(const rag_index *index, rag_error *error)
 
 /* ---- The file ---- */
 
+static void close_model(rag_index *index)
+{
+    if (index->model != index->options.open_model)
+        rag_model_close(index->model);
+    index->model = NULL;
+}
+
 static rag_status read_recipe(rag_index *index, rag_error *error)
 {
     struct store_recipe recipe;
@@ -157,7 +164,39 @@ static rag_status read_recipe(rag_index *index, rag_error *error)
     if (!status && index->model)
         status = check_identity(index, error);
     index->has_recipe = !status;
+    if (!status)
+        store_expect_recipe(index->store, &index->recipe);
     return status;
+}
+
+void index_forget_recipe(rag_index *index)
+{
+    index->has_recipe = false;
+    if (index->store)
+        store_expect_recipe(index->store, NULL);
+    if (index->reranker == index->model)
+        index->reranker = NULL;
+    if (!index->reranker)
+        index->rerank_known = false;
+    close_model(index);
+}
+
+/* The index may have been re-indexed: it goes on with what it is made with now. Which model
+ * that is to be has the caller said, or not. */
+static rag_status follow_recipe(rag_index *index, rag_error *error)
+{
+    struct store_recipe now;
+    bool present;
+    struct token_vectors *fresh;
+    rag_status status = store_get_recipe(index->store, &now, &present, error);
+    if (status || !present || store_same_recipe(&now, &index->recipe))
+        return status;
+    if ((status = token_vectors_new(&fresh, error)))
+        return status;
+    token_vectors_free(index->token_vectors);
+    index->token_vectors = fresh;
+    index_forget_recipe(index);
+    return read_recipe(index, error);
 }
 
 static rag_status attach(rag_index *index, rag_error *error)
@@ -177,7 +216,7 @@ static bool is_missing(const char *path)
 rag_status index_look(rag_index *index, rag_error *error)
 {
     if (index->has_recipe)
-        return RAG_OK;
+        return follow_recipe(index, error);
     if (index->store)
         return read_recipe(index, error);
     return is_missing(index->path) ? RAG_OK : attach(index, error);
@@ -274,13 +313,6 @@ out:
     else
         *out = index;
     return status;
-}
-
-static void close_model(rag_index *index)
-{
-    if (index->model != index->options.open_model)
-        rag_model_close(index->model);
-    index->model = NULL;
 }
 
 void rag_index_close(rag_index *index)

@@ -38,7 +38,8 @@ bool job_context(const struct run *run, const struct job *job, size_t i, struct 
 
 void run_progress(struct run *run, uint64_t done)
 {
-    if (event_progress(run->events, "indexing", "bytes", done, run->bytes_total, run->file))
+    if (event_progress(run->events, run->stage ? run->stage : "indexing", "bytes", done,
+                       run->bytes_total, run->file))
         run->stop = true;
 }
 
@@ -253,6 +254,8 @@ static rag_status find_vector(struct run *run, struct job *job, size_t i, rag_er
     rag_status status = RAG_OK;
     if (run->index->has_recipe)
         status = find_known(run->index->store, hash, place, &found, error);
+    if (!status && !found && run->same_model)
+        status = find_known(run->same_model, hash, place, &found, error);
     if (!status && !found)
         status = seen_look(&run->seen, hash, place, &first, error);
     if (status || found)
@@ -366,6 +369,20 @@ void run_release(struct run *run)
     *run = (struct run){0};
 }
 
+rag_status passage_room(const rag_model *model, size_t *tokens, rag_error *error)
+{
+    struct token_list prefix = {0};
+    const char *passage = model->config.passage_prefix;
+    size_t specials = tokenizer_specials_before(model->tokenizer) +
+                      tokenizer_specials_after(model->tokenizer);
+    rag_status status = tokenizer_encode(model->tokenizer, (rag_text){passage, strlen(passage)},
+                                         &prefix, error);
+    if (!status)
+        *tokens = model->config.max_tokens - specials - prefix.count;
+    token_list_release(&prefix);
+    return status;
+}
+
 rag_status run_resolve(struct run *run, rag_error *error)
 {
     rag_index *index = run->index;
@@ -373,21 +390,14 @@ rag_status run_resolve(struct run *run, rag_error *error)
         run->chunker = index_chunker(index);
         return RAG_OK;
     }
+    size_t room = 0;
     rag_status status = index_need_model(index, error);
-    if (status)
-        return status;
-    struct token_list prefix = {0};
-    const char *passage = index->model->config.passage_prefix;
-    size_t specials = tokenizer_specials_before(index->model->tokenizer) +
-                      tokenizer_specials_after(index->model->tokenizer);
-    status = tokenizer_encode(index->model->tokenizer, (rag_text){passage, strlen(passage)},
-                              &prefix, error);
+    if (!status)
+        status = passage_room(index->model, &room, error);
     if (!status)
         status = resolve_chunker(index->options.chunker, index->options.max_tokens,
-                                 index->options.overlap, index->options.context,
-                                 index->model->config.max_tokens - specials - prefix.count,
+                                 index->options.overlap, index->options.context, room,
                                  &run->chunker, error);
-    token_list_release(&prefix);
     if (!status && run->chunker.max_tokens > index->model->config.max_tokens)
         event_note(run->events,
                    "%s takes %u tokens at once: chunks of up to %zu are embedded in windows "

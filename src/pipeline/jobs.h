@@ -67,8 +67,10 @@ struct run {
     size_t copy_count, copy_capacity;
     size_t pending_tokens, pending_bytes;
     uint64_t bytes_done, bytes_total;
-    double embed_seconds; /* of report->tokens */
-    const char *file;     /* in hand, for progress */
+    struct store *same_model; /* another one, whose vectors can be used; NULL: none */
+    const char *stage;        /* for progress; NULL: indexing */
+    double embed_seconds;     /* of report->tokens */
+    const char *file;         /* in hand, for progress */
     bool stop;
 };
 

@@ -93,8 +93,14 @@ bool index_is_external(const rag_index *index);
 bool index_gives_weights(const rag_index *index);
 
 /* Each public call begins with it: a file that was not there, or was empty, when the index was
- * opened may have been filled by somebody else. */
+ * opened may have been filled by somebody else, and one that was there have been re-indexed. */
 CHECKED rag_status index_look(rag_index *index, rag_error *error);
+
+/* Forgets what the index was made with, and the models that were loaded for it. */
+void index_forget_recipe(rag_index *index);
+
+/* What the model takes at once of a passage's text. */
+CHECKED rag_status passage_room(const rag_model *model, size_t *tokens, rag_error *error);
 
 /* Makes the file where there is none. */
 CHECKED rag_status index_need_store(rag_index *index, rag_error *error);

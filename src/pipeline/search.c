@@ -111,8 +111,9 @@ static rag_status apply_filter(rag_index *index, const rag_filter *given,
     return status;
 }
 
-rag_status search_index(rag_index *index, rag_text question, const rag_search_options *options,
-                        rag_hits **out, rag_error *error)
+static rag_status search_once(rag_index *index, rag_text question,
+                              const rag_search_options *options, rag_hits **out,
+                              rag_error *error)
 {
     static const rag_search_options defaults = RAG_SEARCH_OPTIONS_INIT;
     if (!options)
@@ -153,6 +154,15 @@ rag_status search_index(rag_index *index, rag_text question, const rag_search_op
     free(search.query);
     id_ranges_release(&ranges);
     return status;
+}
+
+/* One that is re-indexed in the middle of a search is searched again, as it is now. */
+rag_status search_index(rag_index *index, rag_text question, const rag_search_options *options,
+                        rag_hits **out, rag_error *error)
+{
+    rag_status status = search_once(index, question, options, out, error);
+    return status == RAG_INDEX_MISMATCH ? search_once(index, question, options, out, error)
+                                        : status;
 }
 
 rag_status rag_search(rag_index *index, rag_text question, const rag_search_options *options,

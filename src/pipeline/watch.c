@@ -39,6 +39,8 @@ struct watching {
     struct file_list changed;
     bool everything; /* has to be looked at */
     bool told;       /* that another process keeps us waiting */
+    bool started;    /* once it was up to date */
+    bool mismatched; /* the last time: the index was re-indexed meanwhile, or is for good */
     double first_change, last_change, not_before;
 };
 
@@ -223,6 +225,10 @@ static rag_status judge(struct watching *watching, rag_status status, const rag_
                         rag_error *error)
 {
     bool was_missing = some_root_is_missing(watching);
+    if (status == RAG_INDEX_MISMATCH && !watching->mismatched && watching->started) {
+        watching->mismatched = true;
+        return RAG_OK; /* at once */
+    }
     if (status == RAG_INPUT && look_at_roots(watching, error) == RAG_OK && !was_missing &&
         some_root_is_missing(watching))
         status = RAG_INDEX_BUSY;
@@ -241,7 +247,8 @@ static rag_status bring_up_to_date(struct watching *watching, rag_error *error)
     rag_status status = update(watching, &trouble);
     if (status)
         return judge(watching, status, &trouble, error);
-    watching->told = watching->everything = false;
+    watching->told = watching->everything = watching->mismatched = false;
+    watching->started = true;
     file_list_release(&watching->changed);
     return RAG_OK;
 }

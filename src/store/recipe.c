@@ -96,6 +96,45 @@ rag_status recipe_read(struct store *store, struct store_recipe *out, bool *pres
     return status;
 }
 
+void store_expect_recipe(struct store *store, const struct store_recipe *recipe)
+{
+    store_lock(store);
+    store->expects = recipe != NULL;
+    store->checked = false;
+    if (recipe)
+        store->expected = *recipe;
+    store_unlock(store);
+}
+
+static rag_status fail_reindexed(struct store *store, const struct store_recipe *now,
+                                 rag_error *error)
+{
+    return fail_with(
+        error, RAG_INDEX_MISMATCH,
+        "%s: it was re-indexed meanwhile, with the model %s and chunks by %s of at "
+        "most %zu tokens; do this again, or open it again",
+        store->path, now->model, chunker_name(now->chunker), now->max_tokens);
+}
+
+/* The count of changes is a read of four bytes, which a recipe of some 20 us stands behind. */
+rag_status recipe_check(struct store *store, rag_error *error)
+{
+    struct store_recipe now;
+    bool present;
+    uint32_t changes;
+    if (!store->expects)
+        return RAG_OK;
+    rag_status status = db_changes(store, &changes, error);
+    if (status || (store->checked && changes == store->checked_changes))
+        return status;
+    status = recipe_read(store, &now, &present, error);
+    if (!status && present && !store_same_recipe(&now, &store->expected))
+        status = fail_reindexed(store, &now, error);
+    store->checked = !status;
+    store->checked_changes = changes;
+    return status;
+}
+
 rag_status store_get_recipe(struct store *store, struct store_recipe *out, bool *present,
                             rag_error *error)
 {
@@ -105,7 +144,7 @@ rag_status store_get_recipe(struct store *store, struct store_recipe *out, bool 
     return status;
 }
 
-static bool same(const struct store_recipe *a, const struct store_recipe *b)
+bool store_same_recipe(const struct store_recipe *a, const struct store_recipe *b)
 {
     return strcmp(a->model_identity, b->model_identity) == 0 && a->dimension == b->dimension &&
            a->chunker == b->chunker && a->max_tokens == b->max_tokens &&
@@ -126,7 +165,7 @@ static rag_status judge(struct store *store, const struct store_recipe *recipe, 
         status = db_integer(store, "SELECT count(*) FROM documents", 0, &documents, error);
     if (status || !present || !documents)
         return status;
-    *equal = same(&old, recipe);
+    *equal = store_same_recipe(&old, recipe);
     if (*equal)
         return RAG_OK;
     if (strcmp(old.model_identity, recipe->model_identity) != 0)

@@ -7,13 +7,16 @@
  * at rest and works on read-only media. Readers and the writer work side by side; only the
  * moment of a commit waits for readers, and they for it. */
 #include "store/sqlite.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "store/damaged.h"
 #include "store/header.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define EMPTY_INDEX "%s: %s; make an index with `rag index PATH...`"
 
@@ -190,8 +193,10 @@ rag_status db_begin(struct store *store, enum db_access access, rag_error *error
             status = schema_read_older(store, error);
         if (status)
             return db_end(store, status, error);
-        if (!upgrade)
-            return RAG_OK;
+        if (!upgrade) {
+            status = recipe_check(store, error);
+            return status ? db_end(store, status, error) : RAG_OK;
+        }
         /* References are to be checked again in the transaction that is asked for, and
          * SQLite heeds that switch outside of transactions only. */
         status = db_execute(store, "ROLLBACK", error);
@@ -200,6 +205,21 @@ rag_status db_begin(struct store *store, enum db_access access, rag_error *error
         if (status)
             return status;
     }
+}
+
+rag_status db_changes(struct store *store, uint32_t *changes, rag_error *error)
+{
+    enum { COUNTER_AT = 24 };
+    sqlite3_file *file = NULL;
+    unsigned char bytes[4];
+    if (sqlite3_file_control(store->db, "main", SQLITE_FCNTL_FILE_POINTER, &file) !=
+            SQLITE_OK ||
+        !file || !file->pMethods ||
+        file->pMethods->xRead(file, bytes, sizeof bytes, COUNTER_AT) != SQLITE_OK)
+        return fail_with(error, RAG_INDEX, "%s: its header cannot be read", store->path);
+    *changes = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+               bytes[3];
+    return RAG_OK;
 }
 
 rag_status db_end(struct store *store, rag_status status, rag_error *error)
@@ -260,10 +280,40 @@ static rag_status create_or_check(struct store *store, bool create, rag_error *e
     return status;
 }
 
+/* While the index is switched over to NAME.rag-next, its lock is held as long as copying takes.
+ */
+static bool is_switched_over(const struct store *store)
+{
+    char *next = store_next_path(store->path);
+    bool there = next && path_is_file(next);
+    free(next);
+    return there;
+}
+
+/* SQLite's busy handler: nonzero, try again. */
+static int wait_for_others(void *user, int attempts)
+{
+    static const unsigned char waits[] = {1, 2, 5, 10, 15, 20, 25, 25, 25, 50, 50, 100};
+    enum { WAITS = sizeof waits, SWITCH_SECONDS = 600 };
+    struct store *store = user;
+    double now = clock_seconds(), patience = store->patience / 1e3;
+    if (attempts == 0)
+        store->busy_since = now;
+    double waited = now - store->busy_since;
+    if (waited >= patience &&
+        (!store->patience || waited >= SWITCH_SECONDS || !is_switched_over(store)))
+        return 0;
+    struct timespec pause = {.tv_nsec =
+                                 waits[attempts < WAITS ? attempts : WAITS - 1] * 1000000L};
+    nanosleep(&pause, NULL);
+    return 1;
+}
+
 static rag_status configure(struct store *store, rag_error *error)
 {
     sqlite3 *db = store->db;
-    sqlite3_busy_timeout(db, STORE_BUSY_MILLISECONDS);
+    store->patience = STORE_BUSY_MILLISECONDS;
+    sqlite3_busy_handler(db, wait_for_others, store);
     bool set = true;
     static const int switches[][2] = {
         {SQLITE_DBCONFIG_DEFENSIVE, 1},      {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
@@ -359,7 +409,7 @@ void store_close(struct store *store)
 void store_set_patience(struct store *store, unsigned milliseconds)
 {
     store_lock(store);
-    sqlite3_busy_timeout(store->db, milliseconds < INT32_MAX ? (int)milliseconds : INT32_MAX);
+    store->patience = milliseconds;
     store_unlock(store);
 }
 

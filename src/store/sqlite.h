@@ -28,6 +28,11 @@ struct store {
     sqlite3 *db;
     char *path; /* absolute */
     bool writable;
+    unsigned patience; /* milliseconds */
+    double busy_since;
+    struct store_recipe expected; /* with expects: that the file must have */
+    bool expects, checked;        /* checked: it had, at checked_changes */
+    uint32_t checked_changes;
     unsigned version; /* of the file's layout, as the transaction in hand sees it */
     unsigned views;   /* which version's views the connection has (older.c); 0: not known */
     struct lexical *lexical;
@@ -60,9 +65,14 @@ CHECKED rag_status db_run(struct store *store, sqlite3_stmt *statement, rag_erro
 CHECKED rag_status db_integer(struct store *store, const char *sql, int64_t fallback,
                               int64_t *value, rag_error *error);
 
-/* Sets store->version. Nothing is left open on failure. */
+/* Sets store->version. Nothing is left open on failure. RAG_INDEX_MISMATCH: see
+ * store_expect_recipe. */
 enum db_access { DB_READ, DB_WRITE };
 CHECKED rag_status db_begin(struct store *store, enum db_access access, rag_error *error);
+
+/* SQLite's count of changes to the file, in its header at byte 24, within a transaction that
+ * has read (sqlite.org/fileformat2.html, "File change counter"). */
+CHECKED rag_status db_changes(struct store *store, uint32_t *changes, rag_error *error);
 
 /* Commits if `status` is RAG_OK, otherwise (or where committing fails) rolls back. */
 CHECKED rag_status db_end(struct store *store, rag_status status, rag_error *error);
@@ -79,6 +89,9 @@ void store_unlock(struct store *store);
 /* The recipe, with the lock held (recipe.c). */
 CHECKED rag_status recipe_read(struct store *store, struct store_recipe *out, bool *present,
                                rag_error *error);
+
+/* What store_expect_recipe asks for, within a transaction (recipe.c). */
+CHECKED rag_status recipe_check(struct store *store, rag_error *error);
 
 /* Whether the lexical index holds the terms that words_each gives now, whose fingerprint goes
  * to *now (lexical.c). */

@@ -64,6 +64,12 @@ enum { COLLECTION_MAX_NAME = 255 /* bytes */ };
  * characters. */
 CHECKED rag_status collection_check(const char *name, rag_error *error);
 
+/* From now on every call is RAG_INDEX_MISMATCH once the recipe of the file is another one than
+ * this, for the index was re-indexed: vectors of the caller's belong to the old one. NULL: no
+ * matter which. */
+void store_expect_recipe(struct store *store, const struct store_recipe *recipe);
+bool store_same_recipe(const struct store_recipe *a, const struct store_recipe *b);
+
 struct store_document {
     const char *collection; /* NULL: the default one */
     const char *path;       /* unique in it; absolute for files, any name for other sources */
@@ -289,6 +295,45 @@ CHECKED rag_status store_compact(struct store *store, const struct events *event
 /* The ids of at most `most` chunks, spread evenly over all. ids: [most]. */
 CHECKED rag_status store_sample_chunks(struct store *store, size_t most, int64_t *ids,
                                        size_t *count, rag_error *error);
+
+/* ---- One file in the place of another (replace.c) ---- */
+
+/* A document, for comparing two files. */
+struct store_content {
+    char *collection, *path;
+    struct hash content; /* of its format, bytes, text and metadata */
+    struct hash hash;    /* of the file */
+    uint64_t size, text_size;
+    int64_t modified;
+};
+
+/* A file as it was at one moment. */
+struct store_state {
+    struct store_content *contents; /* by collection and path */
+    size_t count, capacity;
+    uint32_t changes; /* SQLite's count of changes to the file, by anyone */
+    int64_t generation, last_chunk, last_document; /* ids given so far */
+};
+CHECKED rag_status store_get_state(struct store *store, struct store_state *out,
+                                   rag_error *error);
+void store_state_release(struct store_state *state);
+
+/* Ids of documents and chunks begin far behind those of `state`, in a store that is still
+ * empty.
+ */
+CHECKED rag_status store_begin_behind(struct store *store, const struct store_state *state,
+                                      rag_error *error);
+
+/* Writes the whole of `source` over `store`, in one transaction: whoever has it open sees it
+ * as it was or as it is then, with a generation behind that of `state`. *stale true: it has
+ * been changed since `state`, and nothing is done. Readers wait meanwhile, as long as it takes.
+ */
+CHECKED rag_status store_replace(struct store *store, struct store *source,
+                                 const struct store_state *state, const struct events *events,
+                                 bool *stale, rag_error *error);
+
+/* The path of the file that is to take an index's place: "NAME.rag-next". To be freed. */
+CHECKED char *store_next_path(const char *path);
 
 /* ---- Search ---- */
 

@@ -127,6 +127,26 @@ class Files(Case):
         asyncio.run(main())
         self.assertEqual(index.add(docs).removed, 0)
 
+    def test_an_index_gets_another_model_and_chunker(self):
+        docs = self.write_files()
+        index = self.open_index(model=EMBEDDER)
+        index.add(docs)
+        before, = index.search("Cucumbers", k=1, mode="lexical")
+        report = index.reindex(max_tokens=12)
+        self.assertTrue(report.switched)
+        self.assertEqual((report.documents, report.chunks), (3, len(index)))
+        self.assertEqual(index.info.max_tokens, 12)
+        after, = index.search("Cucumbers", k=1, mode="lexical")
+        self.assertEqual(after.document, before.document)
+        self.assertGreater(after.chunk_id, before.chunk_id)
+        with rag.Model(EMBEDDER) as model:
+            report = index.reindex(model, chunker="window", max_tokens=20, overlap=4)
+        self.assertEqual((index.info.chunker, index.info.overlap), ("window", 4))
+        self.assertFalse(index.reindex().switched)
+        self.assertEqual(len(index.search("Cucumbers", k=1)), 1)
+        with self.assertRaises(rag.UsageError):
+            index.reindex(max_tokens=0)
+
     def test_k_of_zero_gives_nothing_and_less_is_refused(self):
         index = self.open_index(model=EMBEDDER)
         self.assertEqual(index.search("a"), [])
