@@ -177,22 +177,29 @@ rag_status store_begin_behind(struct store *store, const struct store_state *sta
     return status;
 }
 
-/* Whoever keeps something of an older generation finds no log that leads to this one. */
-static rag_status set_generation(struct store *store, int64_t generation, rag_error *error)
+/* Whoever keeps something of an older generation finds no log that leads to this one, and no
+ * mark of his. */
+static rag_status set_generation(struct store *store, int64_t before, rag_error *error)
 {
     sqlite3_stmt *statement;
-    rag_status status = db_begin(store, DB_WRITE, error);
-    if (status)
-        return status;
-    status = db_execute(store, "DELETE FROM removals", error);
+    rag_status status =
+        db_execute(store, "DELETE FROM removals; DELETE FROM generations", error);
     if (!status)
-        status = db_prepare(store, &statement, "UPDATE state SET generation=?, removals_from=?",
-                            error);
+        status = db_prepare(store, &statement, "UPDATE state SET generation=?", error);
     if (!status) {
-        status = db_run(store, statement, error, "ii", generation, generation);
+        status = db_run(store, statement, error, "i", before);
         sqlite3_finalize(statement);
     }
-    return db_end(store, status, error);
+    if (!status)
+        status = log_generation(store, error);
+    return status ? status
+                  : db_execute(store, "UPDATE state SET removals_from=generation", error);
+}
+
+static rag_status begin_generation(struct store *store, int64_t before, rag_error *error)
+{
+    rag_status status = db_begin(store, DB_WRITE, error);
+    return status ? status : db_end(store, set_generation(store, before, error), error);
 }
 
 /* ---- Copying ---- */
@@ -258,7 +265,7 @@ rag_status store_replace(struct store *store, struct store *source,
     *stale = false;
     store_lock(source);
     store_lock(store);
-    rag_status status = set_generation(source, state->generation + 1, error);
+    rag_status status = begin_generation(source, state->generation, error);
     /* Pages leave memory in the middle of it, whatever the size of the index. */
     if (!status)
         status = db_execute(store, "PRAGMA cache_spill=ON; PRAGMA cache_size=-65536", error);

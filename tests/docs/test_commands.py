@@ -38,6 +38,7 @@ NOT_RUN = {
     "tools/quickstart": "installs Debian's packages and builds; tools/run-tests begins with it",
     "tools/run-tests": "it is what runs this",
     "tools/install-dependencies": "installs Debian's packages; tools/run-tests does",
+    "rag watch": "has no end; tests/cli/test_watch.py runs it",
     "cmake": "builds; tools/run-tests does, and check_install installs",
     "ctest": "it is what runs this",
     "build/": "programs of other builds; tools/run-tests replays their corpora",

@@ -2,6 +2,7 @@
 
 #include "base/buf.h"
 
+#include <sqlite3.h>
 #include <stdlib.h>
 
 enum { MAX_CHUNKS = 64, MAX_TEXT = 1 << 17 };
@@ -100,9 +101,66 @@ static rag_status compact(struct store *store, rag_error *error)
     return store_compact(store, &events, &compaction, error);
 }
 
+/* What the index holds that takes this one's place; nothing else is left. */
+static const struct {
+    size_t path;
+    unsigned version;
+} replaced[] = {{0, 3}, {3, 2}};
+enum { REPLACED = sizeof replaced / sizeof *replaced };
+
+/* Its journal first, which must not meet another file. */
+static rag_status remove_next(const char *next, rag_error *error)
+{
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    char journal[64];
+    snprintf(journal, sizeof journal, "%s-journal", next);
+    const char *const both[] = {journal, next};
+    for (size_t i = 0; i < 2; i++) {
+        int code = vfs->xDelete(vfs, both[i], 1);
+        if (code != SQLITE_OK && code != SQLITE_IOERR_DELETE_NOENT)
+            return fail_with(error, RAG_INDEX, "%s: not removed", both[i]);
+    }
+    return RAG_OK;
+}
+
+static rag_status fill_next(struct store *next, const struct store_state *state,
+                            rag_error *error)
+{
+    rag_status status = store_begin_behind(next, state, error);
+    if (!status)
+        status = store_set_recipe(next, &fixture_recipe, error);
+    for (size_t i = 0; !status && i < REPLACED; i++)
+        status = put(next, replaced[i].path, replaced[i].version, error);
+    return status;
+}
+
+/* Another index is made and takes the place of this one. */
+static rag_status replace(struct store *store, rag_error *error)
+{
+    static const char path[] = "/fault/index.rag-next";
+    struct events events = {0};
+    struct store *next = NULL;
+    struct store_state state;
+    bool stale = false;
+    rag_status status = store_get_state(store, &state, error);
+    if (status)
+        return status;
+    status = remove_next(path, error);
+    if (!status)
+        status = store_open(path, true, &next, error);
+    if (!status)
+        status = fill_next(next, &state, error);
+    if (!status)
+        status = store_replace(store, next, &state, &events, &stale, error);
+    store_close(next);
+    store_state_release(&state);
+    assert_false(stale);
+    return status;
+}
+
 /* ---- Steps ---- */
 
-enum action { OPEN, RECIPE, PUT, REMOVE, TOUCH, COMPACT };
+enum action { OPEN, RECIPE, PUT, REMOVE, TOUCH, COMPACT, REPLACE };
 
 static const struct step {
     const char *name;
@@ -122,6 +180,7 @@ static const struct step {
     {"a new time of change", TOUCH, 3, 0},
     {"the removal of the long document", REMOVE, 1, 0},
     {"a compaction", COMPACT, 0, 0},
+    {"another index in its place", REPLACE, 0, 0},
     {"the long document again", PUT, 1, 2},
 };
 
@@ -138,9 +197,15 @@ const char *script_name(size_t step)
 struct script_state script_before(size_t step)
 {
     struct script_state state = {{SCRIPT_ABSENT}};
-    for (size_t i = 0; i < step; i++)
+    for (size_t i = 0; i < step; i++) {
         if (steps[i].action == PUT || steps[i].action == REMOVE)
             state.version[steps[i].path] = steps[i].version;
+        if (steps[i].action == REPLACE) {
+            state = (struct script_state){{SCRIPT_ABSENT}};
+            for (size_t j = 0; j < REPLACED; j++)
+                state.version[replaced[j].path] = replaced[j].version;
+        }
+    }
     return state;
 }
 
@@ -166,6 +231,8 @@ rag_status script_run(size_t step, const char *path, struct store **store, rag_e
                            error);
     case COMPACT:
         return compact(*store, error);
+    case REPLACE:
+        return replace(*store, error);
     }
     return fail_with(error, RAG_INTERNAL, "no such step");
 }
