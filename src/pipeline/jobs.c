@@ -7,6 +7,7 @@
 void job_release(struct job *job)
 {
     document_release(&job->document);
+    free(job->kept_format);
     free(job->chunk_hashes);
     free(job->vectors);
     for (size_t i = 0; job->weights && i < job->chunks.count; i++)

@@ -252,12 +252,56 @@ static rag_status count_bytes(struct reindexing *r, const struct pair *pair, rag
     return RAG_OK;
 }
 
+static bool has_text(const struct document *document, const struct stored_document *stored)
+{
+    return document->text.size == stored->text_size &&
+           (!stored->text_size ||
+            memcmp(document->text.data, stored->text, stored->text_size) == 0);
+}
+
+/* From the file, if it is there with the bytes that the document was made from. */
+static bool read_file_again(const struct store_content *content,
+                            const struct stored_document *stored, struct document *out)
+{
+    struct buf bytes = BUF_INIT((size_t)DOCUMENT_MAX_BYTES);
+    struct hash hash;
+    bool same = *stored->path == '/' && file_read(stored->path, &bytes, NULL) == RAG_OK &&
+                hash_bytes(bytes.data, bytes.size, &hash, NULL) == RAG_OK &&
+                same_hash(&hash, &content->hash) &&
+                document_parse(stored->path, bytes.data, bytes.size, out, NULL) == RAG_OK;
+    buf_release(&bytes);
+    if (same && has_text(out, stored))
+        return true;
+    document_release(out);
+    *out = (struct document){0};
+    return false;
+}
+
+/* The structure of a format that is no text of its own, such as PDF, is not in the index: it is
+ * read from the file again, and without that the text is cut as plain text. */
+static rag_status read_document(const struct store_content *content,
+                                struct stored_document *stored, struct job *job,
+                                rag_error *error)
+{
+    rag_text text = {stored->text, stored->text_size};
+    rag_status status = RAG_OK;
+    bool readable =
+        strcmp(stored->format, "text") == 0 || strcmp(stored->format, "markdown") == 0;
+    if (readable || !read_file_again(content, stored, &job->document))
+        status = document_of_text(stored->path, readable ? stored->format : "text", text,
+                                  &job->document, error);
+    if (!status && !has_text(&job->document, stored))
+        status =
+            fail_with(error, RAG_INTERNAL, "%s: its text is read as another one", stored->path);
+    job->document.format = job->kept_format = stored->format;
+    stored->format = NULL;
+    return status;
+}
+
 static rag_status make_job(struct reindexing *r, const struct store_content *content,
                            struct stored_document *stored, struct job *job, rag_error *error)
 {
-    rag_text text = {stored->text, stored->text_size};
-    rag_status status =
-        document_of_text(stored->path, stored->format, text, &job->document, error);
+    rag_status status = read_document(content, stored, job, error);
     if (!status)
         status = chunk_document(&job->document, r->model->tokenizer, &r->chunker, &job->chunks,
                                 error);
