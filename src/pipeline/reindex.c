@@ -4,7 +4,7 @@
  * document was made from, so that comparing the two lists says what is left to do: at the
  * beginning everything, after an interruption the rest, in the end what was changed meanwhile.
  * When nothing is left it is written over the first one, unless that has been changed since the
- * lists were compared (store_replace); then they are compared again. */
+ * lists were compared (store_write_over); then they are compared again. */
 #define _DEFAULT_SOURCE
 #include "base/clock.h"
 #include "base/file.h"
@@ -402,7 +402,7 @@ static rag_status switch_over(struct reindexing *r, const struct store_state *st
     bool stale;
     double start = clock_seconds();
     rag_status status =
-        store_replace(r->source, r->next->store, state, &r->events, &stale, error);
+        store_write_over(r->source, r->next->store, state, &r->events, &stale, error);
     *switched = !status && !stale;
     if (*switched) {
         r->report->documents = state->count;

@@ -257,9 +257,9 @@ static rag_status replace(struct store *store, struct store *source,
     return status;
 }
 
-rag_status store_replace(struct store *store, struct store *source,
-                         const struct store_state *state, const struct events *events,
-                         bool *stale, rag_error *error)
+rag_status store_write_over(struct store *store, struct store *source,
+                            const struct store_state *state, const struct events *events,
+                            bool *stale, rag_error *error)
 {
     rag_error trouble;
     *stale = false;

@@ -328,9 +328,9 @@ CHECKED rag_status store_begin_behind(struct store *store, const struct store_st
  * as it was or as it is then, with a generation behind that of `state`. *stale true: it has
  * been changed since `state`, and nothing is done. Readers wait meanwhile, as long as it takes.
  */
-CHECKED rag_status store_replace(struct store *store, struct store *source,
-                                 const struct store_state *state, const struct events *events,
-                                 bool *stale, rag_error *error);
+CHECKED rag_status store_write_over(struct store *store, struct store *source,
+                                    const struct store_state *state,
+                                    const struct events *events, bool *stale, rag_error *error);
 
 /* The path of the file that is to take an index's place: "NAME.rag-next". To be freed. */
 CHECKED char *store_next_path(const char *path);

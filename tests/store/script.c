@@ -151,7 +151,7 @@ static rag_status replace(struct store *store, rag_error *error)
     if (!status)
         status = fill_next(next, &state, error);
     if (!status)
-        status = store_replace(store, next, &state, &events, &stale, error);
+        status = store_write_over(store, next, &state, &events, &stale, error);
     store_close(next);
     store_state_release(&state);
     assert_false(stale);
