@@ -20,7 +20,7 @@ enum { GATHER_TOKENS = 1 << 14, GATHER_BYTES = 1 << 24, GATHER_DOCUMENTS = 1 << 
 /* A document on its way. */
 struct job {
     struct document document;
-    char *metadata; /* of the document, with the caller's over them; NULL: none */
+    char *metadata;    /* of the document, with the caller's over them; NULL: none */
     char *kept_format; /* what the document's format points to, if it is none of formats.h */
     struct chunk_list chunks;
     struct hash hash;               /* of the file, or of all that the source is made of */

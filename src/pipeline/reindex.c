@@ -310,7 +310,7 @@ static rag_status make_job(struct reindexing *r, const struct store_content *con
     job->hash = content->hash;
     job->size = content->size;
     job->modified = content->modified;
-    job->metadata = job->kept_metadata = stored->metadata;
+    job->metadata = stored->metadata;
     stored->metadata = NULL;
     return status;
 }
