@@ -44,6 +44,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
     struct settings as_it_is = *settings; /* what is wished for is not what it was made with */
     as_it_is.model = NULL;
     as_it_is.chunker = RAG_CHUNKER_AUTO;
+    as_it_is.chunk_context = RAG_CONTEXT_AUTO;
     as_it_is.max_tokens = as_it_is.overlap = RAG_AUTO;
     progress_start(&progress, settings);
     interrupt_catch();
@@ -55,6 +56,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
     options.chunker = settings->chunker;
     options.max_tokens = settings->max_tokens;
     options.overlap = settings->overlap;
+    options.context = settings->chunk_context;
     options.on_event = progress_event;
     options.user = &progress;
     status = rag_index_reindex(index, &options, &report, error);
@@ -69,7 +71,8 @@ const struct command reindex_command = {
     .name = "reindex",
     .arguments = "",
     .summary = "Give the index another model or chunker while it is used",
-    .options = "index model models chunker max-tokens overlap precision threads json quiet",
+    .options = "index model models chunker max-tokens overlap chunk-context precision threads "
+               "json quiet",
     .help =
         "All documents are cut and embedded anew from the texts that are in the index, into a\n"
         "second file, NAME.rag-next, which catches up with what changes meanwhile and is then\n"

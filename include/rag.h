@@ -550,6 +550,7 @@ typedef struct rag_reindex_options {
     size_t max_tokens;     /* RAG_AUTO: as it is, but no more than the model takes at once; with
                               another chunker its default */
     size_t overlap;        /* RAG_AUTO: likewise */
+    rag_context context;   /* AUTO: as it is */
     rag_event_fn on_event;
     void *user;
 } rag_reindex_options;

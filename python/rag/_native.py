@@ -312,6 +312,7 @@ class ReindexOptions(Options):
         ("chunker", c_int),
         ("max_tokens", c_size_t),
         ("overlap", c_size_t),
+        ("context", c_int),
         ("on_event", event_fn),
         ("user", c_void_p),
     ]

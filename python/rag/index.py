@@ -276,6 +276,7 @@ class Index(Closable):
         chunker: Optional[str] = None,
         max_tokens: Optional[int] = None,
         overlap: Optional[int] = None,
+        context: Optional[str] = None,
         progress: Progress = None,
     ) -> ReindexReport:
         """Cuts and embeds all documents anew, from the texts in the index, with another model or
@@ -286,7 +287,7 @@ class Index(Closable):
         one; ids of chunks from before find nothing. Raises UsageError if the vectors come from
         outside.
         """
-        return self._reindex(model, chunker, max_tokens, overlap, progress, None)
+        return self._reindex(model, chunker, max_tokens, overlap, context, progress, None)
 
     def _reindex(
         self,
@@ -294,6 +295,7 @@ class Index(Closable):
         chunker: Optional[str],
         max_tokens: Optional[int],
         overlap: Optional[int],
+        context: Optional[str],
         progress: Progress,
         cancel: Optional[Cancel],
     ) -> ReindexReport:
@@ -302,6 +304,7 @@ class Index(Closable):
             chunker=choice(chunker or "auto", _native.CHUNKER, "chunker"),
             max_tokens=at_least(max_tokens, 1, "max_tokens") or _native.AUTO,
             overlap=_native.AUTO if overlap is None else at_least(overlap, 0, "overlap"),
+            context=choice(context or "auto", _native.CONTEXT, "context"),
             on_event=call.on_event,
         )
         report = _native.ReindexReport()
@@ -742,11 +745,14 @@ class Index(Closable):
         chunker: Optional[str] = None,
         max_tokens: Optional[int] = None,
         overlap: Optional[int] = None,
+        context: Optional[str] = None,
         progress: Progress = None,
     ) -> ReindexReport:
         """`reindex` in a thread; cancelling the task stops it, and calling it again goes on."""
         return await in_thread(
-            lambda cancel: self._reindex(model, chunker, max_tokens, overlap, progress, cancel)
+            lambda cancel: self._reindex(
+                model, chunker, max_tokens, overlap, context, progress, cancel
+            )
         )
 
     async def aput(

@@ -75,6 +75,7 @@ static rag_status resolve(struct reindexing *r, rag_error *error)
 {
     const rag_reindex_options *options = r->options;
     rag_chunker chunker = options->chunker ? options->chunker : r->old.chunker;
+    rag_context context = options->context ? options->context : r->old.context;
     size_t max_tokens = options->max_tokens, overlap = options->overlap, room = 0;
     rag_status status = passage_room(r->model, &room, error);
     if (status)
@@ -83,8 +84,7 @@ static rag_status resolve(struct reindexing *r, rag_error *error)
         max_tokens = r->old.max_tokens < room ? r->old.max_tokens : room;
     if (chunker == r->old.chunker && overlap == RAG_AUTO && r->old.overlap < max_tokens)
         overlap = r->old.overlap;
-    return resolve_chunker(chunker, max_tokens, overlap, RAG_CONTEXT_AUTO, room, &r->chunker,
-                           error);
+    return resolve_chunker(chunker, max_tokens, overlap, context, room, &r->chunker, error);
 }
 
 /* Whether an index is made as it is wished for. */
@@ -92,7 +92,8 @@ static bool is_as_wished(const struct reindexing *r, const struct store_recipe *
 {
     return strcmp(recipe->model_identity, r->model->identity) == 0 &&
            recipe->chunker == r->chunker.chunker &&
-           recipe->max_tokens == r->chunker.max_tokens && recipe->overlap == r->chunker.overlap;
+           recipe->max_tokens == r->chunker.max_tokens &&
+           recipe->context == r->chunker.context && recipe->overlap == r->chunker.overlap;
 }
 
 /* ---- The next file ---- */
@@ -132,6 +133,7 @@ static rag_status open_next(struct reindexing *r, rag_error *error)
     options.chunker = r->chunker.chunker;
     options.max_tokens = r->chunker.max_tokens;
     options.overlap = r->chunker.overlap;
+    options.context = r->chunker.context;
     return rag_index_open(r->next_path, &options, &r->next, error);
 }
 
@@ -450,6 +452,7 @@ static void adopt(rag_index *index)
     index->options.open_model = NULL;
     index->options.model = index->model_name = NULL;
     index->options.chunker = RAG_CHUNKER_AUTO;
+    index->options.context = RAG_CONTEXT_AUTO;
     index->options.max_tokens = index->options.overlap = RAG_AUTO;
     pthread_mutex_unlock(&index->lock);
 }

@@ -114,6 +114,10 @@ static void all_is_cut_anew_from_the_stored_texts(void **state)
     assert_false(is_there("x.rag-next"));
     report = reindex(other, &options);
     assert_int_equal(report.switched, 0);
+    options.context = RAG_CONTEXT_DOCUMENT;
+    report = reindex(other, &options);
+    assert_int_equal(report.switched, 1);
+    assert_int_equal(reindex(other, &options).switched, 0);
     rag_index_close(other);
     rag_index_close(index);
 }
