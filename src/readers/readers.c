@@ -28,7 +28,11 @@ static rag_status read_plain(const struct input *input, struct document *documen
 const struct reader plain_reader = {"text", true, read_plain};
 
 static const struct reader *const readers[] = {
-    &archive_reader, &asciidoc_reader, &code_reader, &csv_reader, &docx_reader, &epub_reader, &html_reader, &json_reader, &latex_reader, &mail_reader, &markdown_reader, &notebook_reader, &odf_reader, &org_reader, &pdf_reader, &plain_reader, &pptx_reader, &rst_reader, &rtf_reader, &subtitles_reader, &xlsx_reader,
+    &archive_reader,  &asciidoc_reader, &code_reader, &csv_reader,   &docx_reader,
+    &epub_reader,     &html_reader,     &json_reader, &latex_reader, &mail_reader,
+    &markdown_reader, &notebook_reader, &odf_reader,  &org_reader,   &pdf_reader,
+    &plain_reader,    &pptx_reader,     &rst_reader,  &rtf_reader,   &subtitles_reader,
+    &xlsx_reader,
 };
 
 enum { READERS = sizeof readers / sizeof *readers };

@@ -163,11 +163,6 @@ static bool filter_worker(void)
     /* Limits of its own process alone. */
     ok = ok && seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
                                 SCMP_A0(SCMP_CMP_EQ, 0, 0)) == 0;
-#ifdef RAG_SANITIZED
-    static const int of_sanitizers[] = {SCMP_SYS(prctl),  SCMP_SYS(clone), SCMP_SYS(wait4),
-                                        SCMP_SYS(ptrace), SCMP_SYS(pipe2), SCMP_SYS(tgkill)};
-    ok = ok && ADD(filter, SCMP_ACT_ALLOW, of_sanitizers);
-#endif
     ok = ok && seccomp_load(filter) == 0;
     seccomp_release(filter);
     return ok;

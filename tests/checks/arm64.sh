@@ -20,10 +20,10 @@ for name in sqlite3.h jansson.h jansson_config.h utf8proc.h cmark-gfm.h cmark-gf
 done
 count=0
 for source in src/*/*.c cli/*.c; do
-    features='-D_DEFAULT_SOURCE -DRAG_INSTALLED_READER="/"'
+    features='-D_DEFAULT_SOURCE= -DRAG_INSTALLED_READER="/"'
     case $source in
     *_avx2.c | *_avx512*.c | *_amx.c) continue ;;
-    src/readers/*) features=-D_GNU_SOURCE ;;
+    src/readers/*) features=-D_GNU_SOURCE= ;;
     esac
     aarch64-linux-gnu-gcc -std=c11 -D_POSIX_C_SOURCE=200809L $features -O1 -fopenmp \
         -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror \
