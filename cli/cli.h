@@ -25,8 +25,8 @@ struct option_values {
 struct settings {
     const char *index, *model, *models, *rerank, *llm, *tokenizer, *hub, *revision, *name;
     const char *cache, *versus, *per_query;
-    const char *collection, *since, *until;
-    struct option_values paths, types, where, meta;
+    const char *collection, *since, *until, *as;
+    struct option_values paths, types, where, meta, urls;
     rag_chunker chunker;
     rag_context chunk_context;
     size_t max_tokens, overlap, k, candidates, context, seed, vectors;
@@ -216,6 +216,13 @@ rag_search_options search_options(const struct settings *settings, struct progre
 /* The first argument. */
 rag_status question_of(const struct settings *settings, rag_text *question, rag_error *error);
 rag_index_options index_options_of(const struct settings *settings, bool must_exist);
+/* Whether there is something to index, and indexing it: files and folders, standard input, and
+ * addresses (index_sources.c). The report sums up. */
+bool index_has_sources(const struct settings *settings);
+rag_status index_sources(rag_index *index, const struct settings *settings,
+                         const rag_add_options *options, rag_add_report *report,
+                         rag_error *error);
+
 /* The values of --meta as one JSON object, to be freed with free(); NULL if there are none. */
 rag_status metadata_of(const struct settings *settings, char **metadata, rag_error *error);
 rag_status open_index(const struct settings *settings, bool must_exist, rag_index **index,

@@ -88,6 +88,12 @@ static rag_status run(const struct settings *settings, rag_error *error)
     struct indexing indexing = {0};
     rag_index *index;
     rag_add_report report;
+    if (!index_has_sources(settings)) {
+        error->status = RAG_USAGE;
+        snprintf(error->message, sizeof error->message,
+                 "say what to index: files, folders, - for standard input, or --url");
+        return RAG_USAGE;
+    }
     progress_start(&indexing.progress, settings);
     interrupt_catch();
     char *metadata;
@@ -106,8 +112,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
     options.user = &indexing;
     options.dry_run = settings->dry_run;
     options.metadata = metadata;
-    status = rag_index_add(index, (const char *const *)settings->arguments,
-                           settings->argument_count, &options, &report, error);
+    status = index_sources(index, settings, &options, &report, error);
     progress_finish(&indexing.progress);
     rag_error trouble;
     if (!status)
@@ -123,10 +128,10 @@ static rag_status run(const struct settings *settings, rag_error *error)
 
 const struct command index_command = {
     .name = "index",
-    .arguments = "PATH...",
+    .arguments = "[PATH... | -]",
     .summary = "Bring the index up to date with files and folders",
     .options = "index collection meta model models chunker max-tokens overlap chunk-context "
-               "precision threads dry-run "
+               "precision threads url as dry-run "
                "json quiet",
     .help =
         "Folders are read with all below them, but for hidden and .gitignore'd files. Only\n"
@@ -139,13 +144,21 @@ const struct command index_command = {
         "The front matter of Markdown and what other files say of themselves (title, author)\n"
         "are their metadata, with --meta over them. A file that has not changed gets new ones\n"
         "without being embedded again.\n\n"
+        "With - a file of any format comes from standard input; a name that ends as files of "
+        "its\n"
+        "format do (--as) tells what its bytes do not. --url fetches a page or file, from the\n"
+        "public internet alone: addresses of this machine and of private networks are "
+        "refused,\n"
+        "in redirects too.\n\n"
         "examples:\n"
         "  rag index ~/Documents\n"
         "  rag index --collection papers --meta field=physics --meta year=2024 papers/\n"
         "  rag index --index books.rag --model BAAI/bge-m3 books/ notes.md\n"
+        "  rag index --url https://www.debian.org/social_contract\n"
+        "  man bash | rag index - --as bash.txt\n"
         "  rag index --dry-run ~/Documents\n"
         "  rag index docs --chunker window --max-tokens 1024 --overlap 256\n",
-    .min_arguments = 1,
+    .min_arguments = 0,
     .max_arguments = (size_t)-1,
     .run = run,
 };

@@ -24,7 +24,7 @@ const struct option_text option_texts[] = {
      "it\n"
      "begins with /, else from any folder on; again for others too"},
     {"type", 0, VALUES, MEMBER(types), 0, "FORMAT",
-     "only documents of this format: markdown, text; again for others too"},
+     "only documents of this format: markdown, pdf, html, python ...; again for others too"},
     {"since", 0, TEXT, MEMBER(since), 0, "DATE",
      "only documents modified then or later: 2024-05-01, 2024-05-01T12:30Z, or 12h, 7d, 2w "
      "ago"},
@@ -33,6 +33,10 @@ const struct option_text option_texts[] = {
      "only documents whose metadata meet this: a key, = != < <= > >=, a value; again for more"},
     {"meta", 0, VALUES, MEMBER(meta), 0, "KEY=VALUE",
      "kept with each file, for --where: over what it says of itself; again for more"},
+    {"url", 0, VALUES, MEMBER(urls), 0, "URL",
+     "a page or file to fetch, by http or https; again for more"},
+    {"as", 0, TEXT, MEMBER(as), 0, "NAME",
+     "the name of what comes from standard input (default: stdin)"},
     {"chunker", 0, CHUNKER, MEMBER(chunker), 0, "KIND",
      "structure (default): follows headings, paragraphs, code, tables; window: a fixed\n"
      "number of tokens, with overlap"},

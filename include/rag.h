@@ -589,7 +589,9 @@ typedef struct rag_source {
                                 also the path's: rag_index_add of it, or of a folder above it,
                                 replaces or removes the source */
     rag_text text;           /* at most 512 MiB of UTF-8 */
-    const char *format;      /* "text" (NULL: this) or "markdown" */
+    const char *format;      /* "text" (NULL: this) or "markdown"; "file": `text` is the bytes
+                                of a file of any format that rag reads, found by them and by
+                                the name, and cut by the index */
     const char *metadata;    /* a JSON object that is kept with it, at most 1 MiB; NULL: {} */
     const rag_chunk *chunks; /* [chunk_count], cut by the caller: begin, end, line, last_line
                                 and heading (NULL: none) are read, in the order given; they
@@ -607,6 +609,14 @@ typedef struct rag_source {
 RAG_CHECKED rag_status rag_index_put(rag_index *index, const rag_source *sources, size_t count,
                                      const rag_add_options *options, rag_add_report *report,
                                      rag_error *error);
+
+/* Fetches a page or file by http or https and puts it in under its address, as a source of the
+ * format "file". metadata: a JSON object, over what the page says of itself; NULL: {}. Addresses
+ * of this machine and of private networks are refused, redirects to them too; proxies are not
+ * used. At most 256 MiB. RAG_NETWORK: it cannot be had. */
+RAG_CHECKED rag_status rag_index_put_url(rag_index *index, const char *url,
+                                         const char *metadata, const rag_add_options *options,
+                                         rag_add_report *report, rag_error *error);
 
 typedef struct rag_document {
     const char *name; /* the absolute path of a file, or the name of a source */

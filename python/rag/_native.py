@@ -784,6 +784,10 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
         c_int,
         [_handle, POINTER(Source), c_size_t, POINTER(AddOptions), POINTER(AddReport), _error],
     ),
+    "rag_index_put_url": (
+        c_int,
+        [_handle, c_char_p, c_char_p, POINTER(AddOptions), POINTER(AddReport), _error],
+    ),
     "rag_index_each_document": (
         c_int,
         [_handle, _strings, c_size_t, c_int, document_fn, c_void_p, _error],

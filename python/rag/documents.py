@@ -162,14 +162,15 @@ class Source:
     """A document that is no file: a text under a name.
 
     `name`: unique in the index, not empty. `metadata`: what JSON can hold; it comes back with
-    hits. `format`: "text" or "markdown". `chunks`: cut by the caller; `begin`, `end` (bytes of the
+    hits. `format`: "text" or "markdown"; or "file": `text` is the bytes of a file of any format that
+    rag reads, found by them and by the name's ending. `chunks`: cut by the caller; `begin`, `end` (bytes of the
     text), `line`, `last_line` (0: counted) and `heading` are read, and they may overlap. `vectors`:
     float32 [chunks x dimension] of these chunks, of the index's own model, each row of L2 norm 1;
     a C-contiguous ndarray is not copied. None: embedded by the index.
     """
 
     name: str
-    text: str
+    text: Union[str, bytes]
     metadata: Optional[Dict[str, Any]] = None
     format: str = "text"
     chunks: Optional[Sequence[Chunk]] = None
@@ -327,7 +328,12 @@ class SourceArray:
 
     def _fill(self, item: Any, source: Source, dimension: Callable[[], int]) -> None:
         what = f"source {source.name!r}"
-        data = encode(source.text, f"the text of {what}")
+        if isinstance(source.text, bytes):
+            if source.format != "file":
+                raise UsageError(f'{what} has bytes for a text: its format has to be "file"')
+            data = source.text
+        else:
+            data = encode(source.text, f"the text of {what}")
         item.name = encode_name(source.name, "name of a source")
         item.text.data = data
         item.text.size = len(data)

@@ -169,7 +169,7 @@ class Index(Closable):
         self,
         function: Any,
         items: Any,
-        count: int,
+        count: Any,
         progress: Progress,
         cancel: Optional[Cancel],
         on_change: Optional[Callable[[Change], object]] = None,
@@ -347,6 +347,22 @@ class Index(Closable):
         listed = [as_source(source, i) for i, source in enumerate(sources)]
         given = SourceArray(listed, self._known_dimension)
         return self._run_add(lib.rag_index_put, given.items, len(listed), progress, cancel)
+
+    def put_url(
+        self,
+        url: str,
+        metadata: Optional[Dict[str, Any]] = None,
+        progress: Progress = None,
+    ) -> AddReport:
+        """Fetches a page or file by http or https and puts it in under its address.
+
+        `metadata` goes over what the page says of itself. Addresses of this machine and of private
+        networks are refused, redirects to them too: NetworkError.
+        """
+        over = None if metadata is None else encode_metadata(metadata, "the page")
+        return self._run_add(
+            lib.rag_index_put_url, encode(url, "address"), over, progress, None
+        )
 
     def _own_dimension(self) -> int:
         """Of the vectors in the file, 0 while it has none; counted once, for it stays."""

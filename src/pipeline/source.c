@@ -78,7 +78,13 @@ static rag_status check_name(const char *name, rag_error *error)
     return RAG_OK;
 }
 
-static rag_status check_text(rag_text text, rag_error *error)
+/* Its text is a file's bytes, which have to be read first. */
+static bool is_file(const rag_source *source)
+{
+    return strcmp(format_of(source), "file") == 0;
+}
+
+static rag_status check_text(rag_text text, bool file, rag_error *error)
 {
     if (text.size > STORE_MAX_TEXT)
         return fail_with(error, RAG_INPUT,
@@ -86,7 +92,7 @@ static rag_status check_text(rag_text text, rag_error *error)
                          STORE_MAX_TEXT);
     if (text.size && !text.data)
         return fail_with(error, RAG_INPUT, "its text is a NULL pointer");
-    size_t valid = utf8_valid_prefix(text.data, text.size);
+    size_t valid = file ? text.size : utf8_valid_prefix(text.data, text.size);
     if (valid != text.size)
         return fail_with(error, RAG_INPUT, "byte %zu of its text is not UTF-8", valid);
     return RAG_OK;
@@ -136,10 +142,14 @@ static rag_status check_chunks(const rag_source *source, size_t dimension, rag_e
 
 static rag_status check_parts(const rag_source *source, bool external, rag_error *error)
 {
-    if (strcmp(format_of(source), "text") != 0 && strcmp(format_of(source), "markdown") != 0)
-        return fail_with(error, RAG_INPUT,
-                         "there is no format \"%.40s\"; it is \"text\" or \"markdown\"",
-                         source->format);
+    if (strcmp(format_of(source), "text") != 0 && strcmp(format_of(source), "markdown") != 0 &&
+        !is_file(source))
+        return fail_with(
+            error, RAG_INPUT,
+            "there is no format \"%.40s\"; it is \"text\", \"markdown\" or \"file\"",
+            source->format);
+    if (is_file(source) && (source->chunks || external))
+        return fail_with(error, RAG_INPUT, "a file's chunks are cut by the index");
     if (!source->chunks && (source->chunk_count || source->vectors))
         return fail_with(error, RAG_INPUT, "it has %s, but no chunks",
                          source->vectors ? "vectors" : "a number of chunks");
@@ -159,7 +169,7 @@ rag_status source_check(const rag_source *source, size_t dimension, bool externa
 {
     rag_status status = check_name(source->name, error);
     if (!status)
-        status = check_text(source->text, error);
+        status = check_text(source->text, is_file(source), error);
     if (!status && source->metadata)
         status = metadata_check(source->metadata, error);
     if (!status)
@@ -275,8 +285,11 @@ static rag_status read_chunks(const rag_source *source, const struct tokenizer *
 rag_status source_read(const rag_source *source, const struct tokenizer *tokenizer,
                        const struct chunker_options *chunker, struct job *job, rag_error *error)
 {
-    rag_status status =
-        document_of_text(source->name, format_of(source), source->text, &job->document, error);
+    rag_status status = is_file(source)
+                            ? document_parse(source->name, source->text.data, source->text.size,
+                                             &job->document, error)
+                            : document_of_text(source->name, format_of(source), source->text,
+                                               &job->document, error);
     if (status)
         return status;
     if (!source->chunks && tokenizer)

@@ -41,6 +41,22 @@ class HostileFiles(Case):
             found = {pathlib.Path(hit["document"]).name for hit in hits}
             self.assertLessEqual(names, found)
 
+    def test_standard_input_is_a_file_of_any_format(self):
+        report, = self.objects("index", "-", "--as", "report.docx", "--json", stdin=(GOOD / "pandoc.docx").read_bytes())
+        self.assertEqual((report["added"], report["skipped"]), (1, 0))
+        hit = self.objects("search", "--mode", "lexical", "irrigation", "--json")[0]
+        self.assertEqual(hit["document"], "report.docx")
+        again, = self.objects("index", "-", "--as", "report.docx", "--json", stdin=(GOOD / "pandoc.docx").read_bytes())
+        self.assertEqual(again["unchanged"], 1)
+        self.run_rag("index", "-", stdin=b"\0\1\2", status=3)
+
+    def test_only_public_addresses_are_fetched(self):
+        for url in ("http://127.0.0.1:9/x", "http://localhost/", "http://[::1]/", "http://169.254.169.254/", "http://0/"):
+            done = self.run_rag("index", "--url", url, status=6)
+            self.assertIn("nothing is fetched", done.err, url)
+        self.run_rag("index", "--url", "file:///etc/passwd", status=2)
+        self.run_rag("index", status=2)
+
 
 if __name__ == "__main__":
     main()

@@ -13,10 +13,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* ---- An archive without compression ----------------------------------------- */
 
 #ifdef FUZZ_PACKAGE
-static void put(struct buf *out, uint64_t value, size_t bytes)
+/* Little-endian; more bytes than a value has are zero. */
+static void put(struct buf *out, uint32_t value, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++)
-        if (!buf_append_char(out, (char)(value >> 8 * i)))
+        if (!buf_append_char(out, i < sizeof value ? (char)(value >> 8 * i) : 0))
             abort();
 }
 

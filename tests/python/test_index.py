@@ -5,6 +5,7 @@ import asyncio
 import datetime
 import json
 import math
+import pathlib
 import sqlite3
 import sys
 import threading
@@ -325,6 +326,24 @@ class Sources(Case):
         self.assertEqual(index.put([("doc:2", "Replaced.")]).updated, 1)
         self.assertEqual(index.documents(["doc:2"], texts=True)[0].text, "Replaced.")
         self.assertEqual(index.verify(), [])
+
+    def test_a_source_may_be_a_file_of_any_format(self):
+        data = (pathlib.Path(__file__).parent.parent / "data/readers/python-docx.docx").read_bytes()
+        index = self.open_index(model=EMBEDDER)
+        self.assertEqual(index.put([rag.Source("report", data, format="file")]).added, 1)
+        hit = index.search("picked in September", mode="lexical", k=1)[0]
+        self.assertEqual((hit.document, hit.metadata["author"]), ("report", "Ada Example"))
+        with self.assertRaises(rag.UsageError):
+            index.put([rag.Source("report", data)])
+        with self.assertRaises(rag.InputError):
+            index.put([rag.Source("broken", data[:2000], format="file")])
+
+    def test_private_addresses_are_not_fetched(self):
+        index = self.open_index(model=EMBEDDER)
+        with self.assertRaises(rag.NetworkError):
+            index.put_url("http://127.0.0.1:9/")
+        with self.assertRaises(rag.UsageError):
+            index.put_url("file:///etc/passwd")
 
     def test_chunks_cut_by_the_caller_are_kept_as_they_are(self):
         index = self.open_index(model=EMBEDDER)
