@@ -91,7 +91,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
     if (!index_has_sources(settings)) {
         error->status = RAG_USAGE;
         snprintf(error->message, sizeof error->message,
-                 "say what to index: files, folders, - for standard input, or --url");
+                 "rag index takes PATH..., -, or --url; see rag index --help");
         return RAG_USAGE;
     }
     progress_start(&indexing.progress, settings);
@@ -131,7 +131,7 @@ const struct command index_command = {
     .arguments = "[PATH... | -]",
     .summary = "Bring the index up to date with files and folders",
     .options = "index collection meta model models chunker max-tokens overlap chunk-context "
-               "precision threads url as dry-run "
+               "precision threads url input-name dry-run "
                "json quiet",
     .help =
         "Folders are read with all below them, but for hidden and .gitignore'd files. Only\n"
@@ -146,7 +146,8 @@ const struct command index_command = {
         "without being embedded again.\n\n"
         "With - a file of any format comes from standard input; a name that ends as files of "
         "its\n"
-        "format do (--as) tells what its bytes do not. --url fetches a page or file, from the\n"
+        "format do (--input-name) tells what its bytes do not. --url fetches a page or file, "
+        "from the\n"
         "public internet alone: addresses of this machine and of private networks are "
         "refused,\n"
         "in redirects too.\n\n"
@@ -155,7 +156,7 @@ const struct command index_command = {
         "  rag index --collection papers --meta field=physics --meta year=2024 papers/\n"
         "  rag index --index books.rag --model BAAI/bge-m3 books/ notes.md\n"
         "  rag index --url https://www.debian.org/social_contract\n"
-        "  man bash | rag index - --as bash.txt\n"
+        "  man bash | rag index - --input-name bash.txt\n"
         "  rag index --dry-run ~/Documents\n"
         "  rag index docs --chunker window --max-tokens 1024 --overlap 256\n",
     .min_arguments = 0,

@@ -57,7 +57,7 @@ static rag_status put_input(rag_index *index, const struct settings *settings,
     rag_status status = read_input(&data, &size, error);
     if (status)
         return status;
-    rag_source source = {.name = settings->as ? settings->as : "stdin",
+    rag_source source = {.name = settings->input_name ? settings->input_name : "stdin",
                          .format = "file",
                          .metadata = options->metadata,
                          .text = {data, size}};

@@ -35,7 +35,7 @@ const struct option_text option_texts[] = {
      "kept with each file, for --where: over what it says of itself; again for more"},
     {"url", 0, VALUES, MEMBER(urls), 0, "URL",
      "a page or file to fetch, by http or https; again for more"},
-    {"as", 0, TEXT, MEMBER(as), 0, "NAME",
+    {"input-name", 0, TEXT, MEMBER(input_name), 0, "NAME",
      "the name of what comes from standard input (default: stdin)"},
     {"chunker", 0, CHUNKER, MEMBER(chunker), 0, "KIND",
      "structure (default): follows headings, paragraphs, code, tables; window: a fixed\n"

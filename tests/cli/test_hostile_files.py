@@ -42,11 +42,11 @@ class HostileFiles(Case):
             self.assertLessEqual(names, found)
 
     def test_standard_input_is_a_file_of_any_format(self):
-        report, = self.objects("index", "-", "--as", "report.docx", "--json", stdin=(GOOD / "pandoc.docx").read_bytes())
+        report, = self.objects("index", "-", "--input-name", "report.docx", "--json", stdin=(GOOD / "pandoc.docx").read_bytes())
         self.assertEqual((report["added"], report["skipped"]), (1, 0))
         hit = self.objects("search", "--mode", "lexical", "irrigation", "--json")[0]
         self.assertEqual(hit["document"], "report.docx")
-        again, = self.objects("index", "-", "--as", "report.docx", "--json", stdin=(GOOD / "pandoc.docx").read_bytes())
+        again, = self.objects("index", "-", "--input-name", "report.docx", "--json", stdin=(GOOD / "pandoc.docx").read_bytes())
         self.assertEqual(again["unchanged"], 1)
         self.run_rag("index", "-", stdin=b"\0\1\2", status=3)
 
