@@ -45,7 +45,6 @@ NOT_RUN = {
     "pip install": "builds a wheel; check_wheel does that and uses it",
     "python3 tools/get-models": "fetches from the package index; tools/run-tests does",
     "python3 bench/": "minutes on an idle machine, with peers from the package index",
-    "rag index --url": "nothing can reach the network; test_fetch has a server",
     "bench/": "minutes on an idle machine, with sets that are not part of the project",
 }
 
