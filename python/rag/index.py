@@ -308,8 +308,9 @@ class Index(Closable):
             on_event=call.on_event,
         )
         report = _native.ReindexReport()
-        borrowed: Optional[Handle] = model.handle if isinstance(model, Model) else None
-        if borrowed is not None:
+        borrowed: Optional[Handle] = None
+        if isinstance(model, Model):
+            borrowed = model.handle
             options.open_model = borrowed.borrow()
         else:
             options.model = encode_name(model, "model")

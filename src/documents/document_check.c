@@ -34,8 +34,8 @@ static bool block_is_sound(const struct buf *text, const struct block *b, size_t
     /* Whole lines, and nothing but blank ones before. */
     return (b->begin == byte_order_mark(text->data, text->size) ||
             text->data[b->begin - 1] == '\n') &&
-           is_blank(text->data, after, b->begin) &&
-           is_blank(text->data, b->end, line_end(text->data, text->size, b->end));
+           is_white(text->data, after, b->begin) &&
+           is_white(text->data, b->end, line_end(text->data, text->size, b->end));
 }
 
 static bool blocks_are_sound(const struct document *d)
@@ -46,7 +46,7 @@ static bool blocks_are_sound(const struct document *d)
             return false;
         after = d->blocks[i].end;
     }
-    return is_blank(d->text.data, after, d->text.size);
+    return is_white(d->text.data, after, d->text.size);
 }
 
 /* UTF-8 in which nothing can steer a terminal. */

@@ -50,6 +50,14 @@ static inline size_t space_length(const char *text, size_t size, size_t at)
     return size - at >= 3 && memcmp(text + at, "\xE3\x80\x80", 3) == 0 ? 3 : 0;
 }
 
+/* The same as is_blank with these spaces. */
+static inline bool is_white(const char *text, size_t begin, size_t end)
+{
+    for (size_t n; (n = space_length(text, end, begin));)
+        begin += n;
+    return begin == end;
+}
+
 /* The bytes of a byte order mark at the front: 3 or 0. */
 static inline size_t byte_order_mark(const char *text, size_t size)
 {

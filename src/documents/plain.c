@@ -54,11 +54,6 @@ static size_t skip_spaces(const char *text, size_t size, size_t at)
     return at;
 }
 
-static bool is_blank_line(const char *text, size_t begin, size_t end)
-{
-    return skip_spaces(text, end, begin) == end;
-}
-
 /* "1.2." or "1.2.3": the number of parts, from 2, and where the title begins; else 0. */
 static unsigned decimal_number(const char *text, size_t size, size_t *title)
 {
@@ -217,12 +212,12 @@ static struct block read_block(const char *text, size_t size, size_t line)
             block.end = next_end;
             return block;
         }
-        if (at == line && is_blank_line(text, next, next_end))
+        if (at == line && is_white(text, next, next_end))
             block.level = plain_counted_level(text + at, name_end - at);
         if (block.level)
             return block;
     }
-    while (next < size && !is_blank_line(text, next, next_end)) {
+    while (next < size && !is_white(text, next, next_end)) {
         block.end = next_end;
         next = next_end < size ? next_end + 1 : size;
         next_end = line_end(text, size, next);
@@ -238,7 +233,7 @@ rag_status plain_read_lines(struct document *document, size_t begin, size_t size
     const char *text = document->text.data;
     for (size_t line = begin; line < size;) {
         size_t end = line_end(text, size, line);
-        if (is_blank_line(text, line, end)) {
+        if (is_white(text, line, end)) {
             line = end + 1;
             continue;
         }

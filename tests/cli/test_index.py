@@ -216,7 +216,7 @@ class Search(Indexed):
 
     def test_each_mode_gives_its_scores(self):
         for mode, given in (("lexical", {"lexical"}), ("dense", {"dense", "rerank"}),
-                            ("hybrid", {"dense", "lexical", "rerank"})):
+                            ("hybrid", {"dense", "lexical", "sparse", "rerank"})):
             hit = self.objects("search", "tomatoes", "--json", "--mode", mode)[0]
             self.assertLessEqual({k for k, v in hit["scores"].items() if v is not None}, given)
         hit = self.objects("search", "tomatoes", "--json", "--rerank", "none")[0]

@@ -61,10 +61,11 @@ DOCUMENTS = {
                     "works so: the dot products of the queries with the keys are divided by the "
                     "square root of their length, and the softmax of that weighs the values.\n\n"
                     "缩放点积注意力把查询和键的点积除以长度的平方根，再用softmax加权求和。\n",
-    "dropout.md": "# Dropout\n\nDropout sets random activations to zero while a network is trained, "
+    "dropout.md": "---\nyear: 2024\nauthor: Ann\n---\n\n# Dropout\n\nDropout sets random activations to zero while a network is trained, "
                   "so that no layer relies on a single neuron.\n",
     "残差网络.md": "# 残差网络\n\n残差连接把输入加到输出上，使很深的网络也容易训练。符号链接和硬链接"
                    "有什么区别？硬链接共用同一个inode号。\n",
+    "papers/entropy.txt": "Entropy counts the states that look alike.\n",
     "old/umask.txt": "The command umask restricts the permissions that a new file is given.\n",
 }
 
@@ -221,7 +222,7 @@ class Commands(Case):
         for folder in ("home/Documents", "work/notes", "work/d2l-zh", "work/data/1"):
             for name, text in DOCUMENTS.items():
                 self.write(f"{folder}/{name}", text)
-        for name in ("xquad-zh",):
+        for name in ("xquad-zh", "mine"):
             self.write(f"work/sets/{name}/passages.jsonl", PASSAGES)
             self.write(f"work/sets/{name}/queries.jsonl", QUERIES)
             self.write(f"work/sets/{name}/qrels.tsv", "q1\tp1\t1\n")

@@ -30,7 +30,7 @@ static void check_blocks(const struct document *d)
         assert_true(line_end(d->text.data, d->text.size, b->end) ==
                     line_end(d->text.data, d->text.size, b->end - 1));
         assert_true(
-            is_blank(d->text.data, b->end, line_end(d->text.data, d->text.size, b->end)));
+            is_white(d->text.data, b->end, line_end(d->text.data, d->text.size, b->end)));
         if (b->kind == BLOCK_HEADING) {
             assert_true(b->level >= 1 && b->level <= 6);
             assert_true(b->begin <= b->name_begin && b->name_begin <= b->name_end &&
@@ -187,6 +187,8 @@ static void plain_text_has_paragraphs_and_counted_headings(void **state)
     check("x.txt", "Chapter 2.\xC2\xA0Packages\n\nx\n",
           "H1|Chapter 2.\xC2\xA0Packages\nP0|x\n");
     check_title("x.txt", "Chapter 2.\xC2\xA0Packages\n", "Chapter 2. Packages");
+    /* A line of such spaces alone is blank, and in no block. */
+    check("x.txt", "a\n\xC2\xA0\xC2\xA0\nb\n\n\xE3\x80\x80\n", "P0|a\nP0|b\n");
     /* A list, a number, a date and a sentence are none. */
     check("x.txt",
           "1. Item\n\n1.5 million\n\n2021.12.24. Day\n\n1.1. It ends.\n\n1.1. A\n1.2. B\n",

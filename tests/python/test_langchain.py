@@ -300,7 +300,7 @@ def test_the_retriever_gives_the_hits_of_the_index_with_their_places(files):
 
 def test_the_retriever_searches_a_store_of_other_vectors_by_words_too(tmp_path, outside):
     with RagVectorStore(outside, tmp_path / "s.rag") as store:
-        retriever = RagRetriever(index=store.index, k=1, embedding=outside)
+        retriever = RagRetriever(index=store.index, k=1, embedding=outside, mode="lexical")
         assert retriever.invoke("oven") == []
         store.add_texts([f"{word} text" for word in WORDS], [{"word": word} for word in WORDS])
         for word in WORDS:
