@@ -18,10 +18,10 @@ void chunk_lengths_release(struct chunk_lengths *lengths)
 rag_status chunk_lengths_begin(struct store *store, struct chunk_lengths *lengths,
                                rag_error *error)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     struct hash words = {0};
-    int64_t schema;
-    bool row;
+    int64_t schema = 0;
+    bool row = false;
     rag_status status = db_integer(store, "PRAGMA schema_version", 0, &schema, error);
     if (!status)
         status = db_prepare(store, &statement, "SELECT words_hash FROM state", error);

@@ -18,9 +18,8 @@ static void check_blocks(const struct document *d)
     for (size_t i = 0; i <= d->block_count; i++) {
         size_t begin = i < d->block_count ? d->blocks[i].begin : d->text.size;
         assert_true(begin >= at);
-        for (size_t k = at; k < begin; k++)
-            if (!is_blank_byte(d->text.data[k]))
-                fail_msg("byte %zu is in no block", k);
+        if (!is_white(d->text.data, at, begin))
+            fail_msg("bytes %zu to %zu are in no block", at, begin);
         if (i == d->block_count)
             break;
         const struct block *b = &d->blocks[i];
