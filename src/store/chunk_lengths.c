@@ -125,7 +125,7 @@ rag_status chunk_lengths_get(struct word_index *index, struct chunk_lengths *len
                              int64_t from, const struct posting *list, size_t count,
                              const uint32_t **out, rag_error *error)
 {
-    uint32_t *block;
+    uint32_t *block = NULL;
     rag_status status = find_block(lengths, from, &block, error);
     size_t missing = 0;
     for (size_t i = 0; i < count && !status; i++)
