@@ -16,7 +16,8 @@ class Together(ManyFiles):
     def test_two_programs_index_the_same_files_while_eight_search(self):
         writers = [self.start("index", "docs", "--threads", "1", "--json",
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
-        wait_until(lambda: self.documents() > 0 or writers[0].poll() is not None, "a document")
+        wait_until(lambda: self.documents() > 0 or
+                   all(writer.poll() is not None for writer in writers), "a document")
         searches = 0
         while any(writer.poll() is None for writer in writers):
             for reader in [self.start_search() for _ in range(8)]:
