@@ -20,8 +20,8 @@
 
 #ifdef RAG_SANITIZED
 /* Looking for leaks at the end takes another process, which a worker may not have; they are
- * found where the fuzz targets run the readers. */
-const char *__asan_default_options(void);
+ * found where the fuzz targets run the readers. Seen by the sanitizer's library, too. */
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
     return "detect_leaks=0";
