@@ -211,7 +211,8 @@ class Rag(Peer):
         base = self.write("base", self.vectors)
         self.put = self.run("make", self.index, base, self.vectors.shape[1])["seconds"]
         base.unlink()
-        self.first = self.batch(self.vectors[:1])[1]
+        self.batch(self.vectors[:1])
+        self.first = self.answer["first"]  # makes the cache
 
     def batch(self, queries):
         file, found = self.write("queries", queries), self.folder / f"{self.stem}.found"
@@ -259,6 +260,9 @@ def compare(shape, arguments):
     ]
     for peer in peers:
         prepare(peer, queries, truth, arguments.recall)
+    if arguments.pause:
+        print("built; a line on standard input begins the rounds", flush=True)
+        input()
     seconds = {peer: [] for peer in peers}
     for _ in range(arguments.rounds):
         for peer in peers:
@@ -296,6 +300,7 @@ def main():
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--pause", action="store_true", help="wait between building and timing")
     parser.add_argument("--recall", type=float, default=0.99)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

@@ -9,7 +9,7 @@ enum {
     FIRST_ROWS = 64,      /* looked at closer at once, but at least ... */
     FIRST_TIMES_K = 3,    /* ... this often k */
     AHEAD = 16,           /* rows that are fetched ahead */
-    PARALLEL_CHUNKS = 16, /* fewer are not worth threads */
+    PARALLEL_CHUNKS = 64, /* fewer rows than 65,536 are not worth waiting for threads */
 };
 
 /* Blocks of one run of rows. */

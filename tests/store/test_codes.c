@@ -310,8 +310,8 @@ static void the_same_is_found_by_any_kernels_and_number_of_threads(void **state)
 {
     (void)state;
     struct table t;
-    table_make(&t, 30000, CLUSTERS, 100);
-    struct row_range ranges[2] = {{5, 14001}, {14002, 29999}};
+    table_make(&t, 75000, CLUSTERS, 100);
+    struct row_range ranges[2] = {{5, 14001}, {14002, 74999}};
     struct scan_room room = {0};
     for (size_t i = 0; i < 10; i++) {
         float *query = clustered_vectors((1 << 20) + i, 1, CLUSTERS, 100);
