@@ -15,7 +15,7 @@
  * at closer:
  *
  *   1. the signs of the first `prefix` components, of all rows. A scan is limited by memory,
- * and 5/8 of the bits let hardly 1 % more rows through than all of them;
+ * and 5/8 of the bits let few more rows through (docs/performance.md);
  *   2. the fine code: 2 bits of every component, in levels -1.5, -0.5, 0.5, 1.5;
  *   3. the residual in int8;
  *   4. the vector itself (dense.c).
