@@ -63,5 +63,6 @@ static int by_rank(const void *a, const void *b)
 
 void scored_list_sort(struct scored_list *list)
 {
-    qsort(list->items, list->count, sizeof *list->items, by_rank);
+    if (list->count) /* of an empty one there may be no items to point to */
+        qsort(list->items, list->count, sizeof *list->items, by_rank);
 }
