@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 const struct store_recipe fixture_recipe = {
@@ -129,4 +130,19 @@ void assert_whole(struct store *store)
 {
     rag_error error;
     assert_ok(store_verify(store, print_problem, NULL, NULL, &error), &error);
+}
+
+bool as_nobody(bool (*act)(struct fixture *), struct fixture *f)
+{
+    enum { NOBODY = 65534 };
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (geteuid() == 0 && setuid(NOBODY) != 0)
+            _exit(2);
+        _exit(act(f) ? 0 : 1);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

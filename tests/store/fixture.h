@@ -40,4 +40,8 @@ void tamper(const struct fixture *fixture, const char *sql);
 struct store_counts counts(struct store *store);
 void assert_whole(struct store *store); /* verify finds nothing */
 
+/* Runs `act` as an ordinary user, in a child, for root has all permissions; true: it returned
+ * true there. */
+bool as_nobody(bool (*act)(struct fixture *), struct fixture *f);
+
 #endif

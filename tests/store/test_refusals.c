@@ -8,10 +8,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/types.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { MAX_FILE = 16 << 20, NOBODY = 65534 };
+enum { MAX_FILE = 16 << 20 };
 
 /* Opens the fixture's file, with `create` or not, expecting a refusal that says `words`, and
  * the file to stay the same to the byte, with nothing new beside it. */
@@ -219,21 +218,6 @@ static void damaged_bytes_never_crash_and_are_found_in_what_is_ours(void **state
 }
 
 /* ---- Permissions: root has all of them, so a child becomes nobody ---- */
-
-/* Runs `act` as an ordinary user; true: it returned true there. */
-static bool as_nobody(bool (*act)(struct fixture *), struct fixture *f)
-{
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        if (geteuid() == 0 && setuid(NOBODY) != 0)
-            _exit(2);
-        _exit(act(f) ? 0 : 1);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
 
 static bool cannot_open(struct fixture *f)
 {
