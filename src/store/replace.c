@@ -107,11 +107,6 @@ static rag_status read_contents(struct store *store, struct store_state *state,
     return status;
 }
 
-static rag_status last_id(struct store *store, const char *sql, int64_t *id, rag_error *error)
-{
-    return db_integer(store, sql, 0, id, error);
-}
-
 static rag_status read_state(struct store *store, struct store_state *state, rag_error *error)
 {
     rag_status status = read_contents(store, state, error);
@@ -121,11 +116,11 @@ static rag_status read_state(struct store *store, struct store_state *state, rag
         status =
             db_integer(store, "SELECT generation FROM state", 0, &state->generation, error);
     if (!status)
-        status = last_id(store, "SELECT seq FROM sqlite_sequence WHERE name='chunks'",
-                         &state->last_chunk, error);
+        status = db_integer(store, "SELECT seq FROM sqlite_sequence WHERE name='chunks'", 0,
+                            &state->last_chunk, error);
     if (!status)
-        status = last_id(store, "SELECT seq FROM sqlite_sequence WHERE name='documents'",
-                         &state->last_document, error);
+        status = db_integer(store, "SELECT seq FROM sqlite_sequence WHERE name='documents'", 0,
+                            &state->last_document, error);
     return status;
 }
 
