@@ -20,7 +20,8 @@ static rag_status judge(rag_text statement, const struct eval_text *passage,
 {
     rag_text text = {passage->text, passage->size};
     struct statements statements = {0};
-    rag_status status = support_check(statement, &text, 1, &statements, error);
+    struct marker marker = {1, statement.size - marker_size(1)};
+    rag_status status = support_check(statement, &marker, 1, &text, 1, &statements, error);
     rag_support worst = RAG_SUPPORTED;
     for (size_t i = 0; i < statements.count; i++)
         if (statements.items[i].support <= RAG_UNSUPPORTED &&

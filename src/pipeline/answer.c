@@ -16,6 +16,7 @@ void rag_answer_free(rag_answer *answer)
     free(answer->text);
     free(answer->llm);
     free(answer->question);
+    free(answer->markers);
     free(answer->citations);
     statements_release(&answer->statements);
     rag_hits_free(answer->hits);
@@ -85,8 +86,8 @@ rag_status answer_check(rag_answer *answer, rag_error *error)
         texts[i] = (rag_text){passages[i].data, passages[i].size};
     }
     if (!status)
-        status = support_check((rag_text){answer->text, answer->text_size}, texts, count,
-                               &answer->statements, error);
+        status = support_check((rag_text){answer->text, answer->text_size}, answer->markers,
+                               answer->marker_count, texts, count, &answer->statements, error);
     for (size_t i = 0; passages && i < count; i++)
         buf_release(&passages[i]);
     free(passages);
@@ -115,8 +116,15 @@ rag_status answer_quote(rag_answer *answer, const rag_chat_options *chat, rag_er
         const rag_citation *citation = &answer->citations[i];
         if (!buf_append_text(&text, i ? "\n\n" : "") ||
             !buf_append(&text, citation->quote.data, citation->quote.size) ||
-            !buf_printf(&text, " [%zu]", citation->number))
+            !buf_append_char(&text, ' ') ||
+            !array_reserve(&answer->markers, &answer->marker_capacity, i + 1,
+                           sizeof *answer->markers) ||
+            !buf_printf(&text, "[%zu]", citation->number)) {
             status = fail_memory(error);
+            break;
+        }
+        answer->markers[answer->marker_count++] =
+            (struct marker){citation->number, text.size - marker_size(citation->number)};
     }
     answer->text_size = text.size;
     answer->text = buf_detach(&text);

@@ -2,12 +2,15 @@
 #ifndef RAG_PIPELINE_ANSWER_H
 #define RAG_PIPELINE_ANSWER_H
 
+#include "pipeline/cite.h"
 #include "pipeline/search.h"
 #include "pipeline/support.h"
 
 struct rag_answer {
     char *text, *llm, *question;
     size_t text_size, question_size, dropped;
+    struct marker *markers; /* in the text, in order */
+    size_t marker_count, marker_capacity;
     rag_citation *citations;
     size_t citation_count, citation_capacity;
     struct statements statements;

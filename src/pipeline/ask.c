@@ -119,6 +119,9 @@ static rag_status cite_markers(rag_answer *answer, struct citer *citer, rag_erro
             return status;
     }
     answer->dropped = citer->dropped;
+    answer->markers = citer->markers;
+    answer->marker_count = citer->marker_count;
+    citer->markers = NULL;
     answer->text_size = citer->text.size;
     answer->text = buf_detach(&citer->text);
     return answer->text ? RAG_OK : fail_memory(error);

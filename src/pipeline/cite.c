@@ -7,6 +7,26 @@ enum { HELD_MAX = 64, ANSWER_MAX = 16 << 20 };
 
 static const char wide_open[] = "\xe3\x80\x90", wide_close[] = "\xe3\x80\x91"; /* 【 】 */
 
+size_t marker_size(size_t number)
+{
+    size_t size = sizeof "[]";
+    while (number /= 10)
+        size++;
+    return size;
+}
+
+static int by_position(const void *a, const void *b)
+{
+    size_t x = ((const struct marker *)a)->position, y = ((const struct marker *)b)->position;
+    return (x > y) - (x < y);
+}
+
+const struct marker *marker_find(const struct marker *markers, size_t count, size_t position)
+{
+    struct marker key = {.position = position};
+    return count ? bsearch(&key, markers, count, sizeof key, by_position) : NULL;
+}
+
 void citer_init(struct citer *citer, size_t passages, rag_text_fn on_text, void *user)
 {
     *citer = (struct citer){.passages = passages,

@@ -16,6 +16,12 @@ struct marker {
     size_t position; /* where in the text its bracket stands */
 };
 
+/* The bytes of a marker as it is written: "[12]". */
+size_t marker_size(size_t number);
+
+/* The marker of an ascending list at a position, NULL if there is none. */
+const struct marker *marker_find(const struct marker *markers, size_t count, size_t position);
+
 struct citer {
     size_t passages;     /* numbers 1..passages are valid */
     rag_text_fn on_text; /* gets the filtered text piece by piece; may be NULL */

@@ -7,11 +7,6 @@
 
 enum { RENDERED_MAX = 1 << 30 };
 
-static rag_text answer_text(const rag_answer *answer)
-{
-    return (rag_text){answer->text, answer->text_size};
-}
-
 static bool is_doubtful(const rag_statement *statement)
 {
     return statement->support == RAG_WEAK || statement->support == RAG_UNSUPPORTED;
@@ -109,48 +104,44 @@ static struct page_note *add_note(struct notes *notes)
     return &notes->items[notes->count++];
 }
 
-/* A marker "[12]" of a passage that is there: its bytes, 0 if there is none. */
-static size_t marker_at(const rag_answer *answer, size_t at, size_t *number)
+static bool add_doubt(struct notes *notes, const rag_statement *statement, size_t position)
 {
-    rag_text text = answer_text(answer);
-    size_t end = at + 1;
-    *number = 0;
-    if (text.data[at] != '[')
-        return 0;
-    while (end < text.size && end - at < 8 && text.data[end] >= '0' && text.data[end] <= '9')
-        *number = *number * 10 + (size_t)(text.data[end++] - '0');
-    bool closed = end < text.size && text.data[end] == ']';
-    return closed && *number >= 1 && *number <= answer->hits->count ? end + 1 - at : 0;
+    struct page_note *note = add_note(notes);
+    struct buf *why = note ? &notes->reasons[notes->count - 1] : NULL;
+    if (!note || !put_reason(why, statement))
+        return false;
+    *note = (struct page_note){.position = position, .why = why->data};
+    return true;
 }
 
+static bool add_marker(struct notes *notes, const struct marker *marker)
+{
+    struct page_note *note = add_note(notes);
+    if (note)
+        *note = (struct page_note){.position = marker->position,
+                                   .size = marker_size(marker->number),
+                                   .number = marker->number};
+    return note;
+}
+
+/* Markers stand where they stand, doubts behind their sentences. */
 static rag_status collect_notes(const rag_answer *answer, struct notes *notes, rag_error *error)
 {
-    size_t next = 0; /* statement */
-    for (size_t at = 0; at <= answer->text_size; at++) {
-        size_t number, size = 0;
-        while (next < answer->statements.count) {
-            const rag_statement *statement = &answer->statements.items[next];
-            size_t end = (size_t)(statement->text.data - answer->text) + statement->text.size;
-            if (end > at)
-                break;
-            next++;
-            if (end < at || !is_doubtful(statement))
-                continue;
-            struct page_note *note = add_note(notes);
-            struct buf *why = note ? &notes->reasons[notes->count - 1] : NULL;
-            if (!note || !put_reason(why, statement))
-                return fail_memory(error);
-            *note = (struct page_note){.position = at, .why = why->data};
-        }
-        if (at < answer->text_size && (size = marker_at(answer, at, &number))) {
-            struct page_note *note = add_note(notes);
-            if (!note)
-                return fail_memory(error);
-            *note = (struct page_note){.position = at, .size = size, .number = number};
-            at += size - 1;
-        }
+    const struct marker *marker = answer->markers;
+    const struct marker *last = marker + answer->marker_count;
+    bool good = true;
+    for (size_t i = 0; good && i < answer->statements.count; i++) {
+        const rag_statement *statement = &answer->statements.items[i];
+        size_t end = (size_t)(statement->text.data - answer->text) + statement->text.size;
+        if (!is_doubtful(statement))
+            continue;
+        while (good && marker < last && marker->position < end)
+            good = add_marker(notes, marker++);
+        good = good && add_doubt(notes, statement, end);
     }
-    return RAG_OK;
+    while (good && marker < last)
+        good = add_marker(notes, marker++);
+    return good ? RAG_OK : fail_memory(error);
 }
 
 /* The first quote from a hit, NULL if it is not cited. */
@@ -201,8 +192,8 @@ static rag_status put_body(struct buf *out, const rag_answer *answer, bool *form
                      buf_append_text(out, "</h1>\n")))
         status = fail_memory(error);
     if (!status)
-        status =
-            page_markdown(out, answer_text(answer), notes.items, notes.count, formulas, error);
+        status = page_markdown(out, rag_answer_text(answer), notes.items, notes.count, formulas,
+                               error);
     bool good = !status;
     if (good && answer->dropped)
         good = buf_printf(out,

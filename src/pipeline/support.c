@@ -21,6 +21,8 @@ struct passage {
 
 struct checking {
     rag_text answer;
+    const struct marker *markers; /* [marker_count], in the order of the text */
+    size_t marker_count;
     const rag_text *texts;
     struct passage *passages; /* [count] */
     size_t count;
@@ -35,41 +37,51 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-/* The bytes of the marker "[12]" at `at`, 0 if there is none; *number is what it says. */
-static size_t marker_size(rag_text text, size_t at, size_t *number)
+/* The bytes of the marker at `at`, 0 if there is none. */
+static size_t marker_at(const struct checking *c, size_t at)
 {
-    size_t end = at + 1;
-    *number = 0;
-    if (at >= text.size || text.data[at] != '[')
-        return 0;
-    while (end < text.size && end - at < 8 && is_digit(text.data[end]))
-        *number = *number * 10 + (size_t)(text.data[end++] - '0');
-    return end > at + 1 && end < text.size && text.data[end] == ']' ? end + 1 - at : 0;
+    const struct marker *marker = marker_find(c->markers, c->marker_count, at);
+    return marker ? marker_size(marker->number) : 0;
 }
 
 /* Behind the blanks and markers at `at`: a marker behind a full stop belongs to what it ends.
  */
-static size_t skip_markers(rag_text text, size_t at)
+static size_t skip_markers(const struct checking *c, size_t at)
 {
     for (;;) {
-        size_t next = at, number;
-        while (next < text.size && (text.data[next] == ' ' || text.data[next] == '\t'))
+        size_t next = at;
+        while (next < c->answer.size && strchr(" \t", c->answer.data[next]))
             next++;
-        size_t size = marker_size(text, next, &number);
+        size_t size = marker_at(c, next);
         if (!size)
             return at;
         at = next + size;
     }
 }
 
-/* A full stop right before a marker ends a sentence too: "Claim.[1] Claim.[2]". */
-static size_t marked_end(rag_text text, size_t begin, size_t end)
+/* The first marker at or behind a position, as an index. */
+static size_t first_marker(const struct checking *c, size_t position)
 {
-    for (size_t at = begin + 1; at < end; at++) {
-        size_t number;
-        if (!marker_size(text, at, &number) || !strchr(".!?", text.data[at - 1]))
+    size_t low = 0, high = c->marker_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (c->markers[middle].position < position)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* A full stop right before a marker ends a sentence too: "Claim.[1] Claim.[2]". */
+static size_t marked_end(const struct checking *c, size_t begin, size_t end)
+{
+    for (size_t i = first_marker(c, begin + 1);
+         i < c->marker_count && c->markers[i].position < end; i++) {
+        size_t at = c->markers[i].position;
+        if (!strchr(".!?", c->answer.data[at - 1]))
             continue;
-        size_t behind = skip_markers(text, at);
+        size_t behind = skip_markers(c, at);
         if (behind < end)
             return behind;
     }
@@ -77,13 +89,13 @@ static size_t marked_end(rag_text text, size_t begin, size_t end)
 }
 
 /* A line is a sentence's limit as well: answers are lists and headings. */
-static size_t statement_end(rag_text text, size_t begin)
+static size_t statement_end(const struct checking *c, size_t begin)
 {
+    rag_text text = c->answer;
     const char *newline = memchr(text.data + begin, '\n', text.size - begin);
     size_t line = newline ? (size_t)(newline - text.data) + 1 : text.size;
-    size_t end = sentence_end(text.data, begin, line);
-    end = marked_end(text, begin, end);
-    size_t behind = skip_markers(text, end);
+    size_t end = marked_end(c, begin, sentence_end(text.data, begin, line));
+    size_t behind = skip_markers(c, end);
     return behind < line ? behind : line;
 }
 
@@ -103,18 +115,14 @@ static bool push(struct checking *c, size_t begin, size_t end)
     return true;
 }
 
-/* Notes what the markers of a text cite; returns how many there are. */
-static size_t note_markers(struct checking *c, rag_text text)
+/* Notes what the markers of a part of the answer cite; returns how many there are. */
+static size_t note_markers(struct checking *c, rag_text part)
 {
-    size_t markers = 0;
-    for (size_t at = 0; at < text.size; at++) {
-        size_t number, size = marker_size(text, at, &number);
-        if (!size || number < 1 || number > c->count)
-            continue;
-        c->cited[number - 1] = true;
-        markers++;
-    }
-    return markers;
+    size_t begin = (size_t)(part.data - c->answer.data), end = begin + part.size;
+    size_t first = first_marker(c, begin), i = first;
+    for (; i < c->marker_count && c->markers[i].position < end; i++)
+        c->cited[c->markers[i].number - 1] = true;
+    return i - first;
 }
 
 /* The paragraph around a statement: lines without an empty one between them. */
@@ -344,15 +352,15 @@ static rag_status judge_words(const struct judgement *j, size_t item, rag_statem
 }
 
 /* A copy of the statement with blanks for its markers. */
-static bool copy_without_markers(rag_text text, struct buf *out)
+static bool copy_without_markers(const struct checking *c, rag_text part, struct buf *out)
 {
-    if (!buf_append(out, text.data, text.size))
+    size_t begin = (size_t)(part.data - c->answer.data), end = begin + part.size;
+    if (!buf_append(out, part.data, part.size))
         return false;
-    for (size_t at = 0; at < text.size; at++) {
-        size_t number, size = marker_size(text, at, &number);
-        if (size)
-            memset(out->data + at, ' ', size);
-    }
+    for (size_t i = first_marker(c, begin); i < c->marker_count && c->markers[i].position < end;
+         i++)
+        memset(out->data + c->markers[i].position - begin, ' ',
+               marker_size(c->markers[i].number));
     return true;
 }
 
@@ -370,6 +378,10 @@ static rag_status read_cited(struct checking *c, rag_error *error)
 static rag_status judge(struct checking *c, rag_statement *statement, rag_error *error)
 {
     struct judgement j = {.checking = c, .text = BUF_INIT(statement->text.size)};
+    if (statement->text.size > SUPPORT_MAX_STATEMENT) {
+        statement->support = RAG_UNCHECKED;
+        return RAG_OK;
+    }
     memset(c->cited, 0, c->count * sizeof *c->cited);
     if (!note_markers(c, statement->text) &&
         !note_markers(c, paragraph_of(c, statement->text))) {
@@ -377,7 +389,7 @@ static rag_status judge(struct checking *c, rag_statement *statement, rag_error 
         return RAG_OK;
     }
     rag_status status = read_cited(c, error);
-    if (!status && !copy_without_markers(statement->text, &j.text))
+    if (!status && !copy_without_markers(c, statement->text, &j.text))
         status = fail_memory(error);
     if (!status)
         status = support_terms_read((rag_text){j.text.data, j.text.size}, &j.terms, error);
@@ -397,16 +409,22 @@ static rag_status judge(struct checking *c, rag_statement *statement, rag_error 
 
 /* ---- The whole ---- */
 
-rag_status support_check(rag_text answer, const rag_text *passages, size_t count,
-                         struct statements *out, rag_error *error)
+rag_status support_check(rag_text answer, const struct marker *markers, size_t marker_count,
+                         const rag_text *passages, size_t count, struct statements *out,
+                         rag_error *error)
 {
-    struct checking c = {.answer = answer, .texts = passages, .count = count, .out = out};
+    struct checking c = {.answer = answer,
+                         .markers = markers,
+                         .marker_count = marker_count,
+                         .texts = passages,
+                         .count = count,
+                         .out = out};
     c.passages = alloc_zeroed(count, sizeof *c.passages);
     c.cited = alloc_zeroed(count, sizeof *c.cited);
     rag_status status = c.passages && c.cited ? RAG_OK : fail_memory(error);
     bool in_code = false;
-    for (size_t at = 0; !status && at < answer.size && out->count < SUPPORT_MAX_STATEMENTS;) {
-        size_t end = statement_end(answer, at);
+    for (size_t at = 0; !status && at < answer.size && at < SUPPORT_MAX_ANSWER;) {
+        size_t end = statement_end(&c, at);
         rag_text line = {answer.data + at, end - at};
         bool fence = line.size >= 3 && memcmp(line.data, "```", 3) == 0;
         if (!fence && !in_code && !push(&c, at, end)) /* code is shown, not claimed */

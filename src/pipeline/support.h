@@ -9,13 +9,12 @@
 #ifndef RAG_PIPELINE_SUPPORT_H
 #define RAG_PIPELINE_SUPPORT_H
 
-#include "rag.h"
-
-#include <stdbool.h>
+#include "pipeline/cite.h"
 
 enum {
-    SUPPORT_MAX_STATEMENTS = 4096, /* of an answer; the rest is not looked at */
-    SUPPORT_LEAST_NUMBER = 10,     /* smaller ones are counted, not quoted */
+    SUPPORT_MAX_ANSWER = 1 << 18,    /* bytes that are looked at; what follows is not */
+    SUPPORT_MAX_STATEMENT = 1 << 12, /* bytes; a longer one is no sentence, and unchecked */
+    SUPPORT_LEAST_NUMBER = 10,       /* smaller ones are counted, not quoted */
 };
 
 /* Shares of the words' weight: from SUPPORT_FULL on a sentence is supported, below
@@ -28,10 +27,11 @@ struct statements {
     size_t count, capacity;
 };
 
-/* Replaces nothing: `out` must be empty. passages[n - 1] is what [n] in the answer stands for.
- * To be freed with statements_release. */
-RAG_CHECKED rag_status support_check(rag_text answer, const rag_text *passages, size_t count,
-                                     struct statements *out, rag_error *error);
+/* Replaces nothing: `out` must be empty. passages[n - 1] is what a marker of number n stands
+ * for, 1 <= n <= count; the markers by position. To be freed with statements_release. */
+RAG_CHECKED rag_status support_check(rag_text answer, const struct marker *markers,
+                                     size_t marker_count, const rag_text *passages,
+                                     size_t count, struct statements *out, rag_error *error);
 void statements_release(struct statements *statements);
 
 #endif

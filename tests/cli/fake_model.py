@@ -11,7 +11,7 @@ import threading
 REWRITTEN = "How is green tea brewed?"
 ANSWER = "With water below boiling [1]."
 DOUBTFUL = ("Tomatoes are planted after the last frost [1]. They need 37 litres of water [1]. "
-            "In summer $x^2 < y$ holds [7].\n\n<script>alert(1)</script>\n\nNobody cites this.\n")
+            "In summer $x^2 < y$ and `a[1]` hold [7].\n\n<script>alert(1)</script>\n\nNobody cites this.\n")
 RAW = "\x1b]0;title\x07\x1b[2J\u009b31m" + ANSWER
 
 

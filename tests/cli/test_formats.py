@@ -82,6 +82,7 @@ class Formats(Case):
         self.assertIn('class="doubt"', text)
         self.assertIn("not there: 37", text)
         self.assertIn('<span class="math">x^2 &lt; y</span>', text)
+        self.assertIn("<code>a[1]</code>", text)
         self.assertIn("<mark>", text)
         self.assertEqual(len(re.findall("<script>", text)), page.tags.count("script"))
 
