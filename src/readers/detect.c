@@ -12,6 +12,7 @@ enum {
     MAIL_LINES = 40,    /* of a header that are looked at */
     MAIL_FIELDS = 3,    /* known ones that make a mail of a file of any name */
     ZIP_TAIL = 1 << 16, /* bytes at the end of a zip that hold the last names */
+    ZIP_END = 22,       /* bytes of its last record, without a comment */
 };
 
 static bool begins(const char *bytes, size_t size, const char *mark)
@@ -51,6 +52,24 @@ static const char *format_of_mimetype(const char *bytes, size_t size)
     return NULL;
 }
 
+/* The last names of a zip's directory. What is before it may be another zip, if the entries are
+ * not compressed. */
+static rag_text last_names(const char *bytes, size_t size)
+{
+    size_t tail = size < ZIP_TAIL ? size : ZIP_TAIL;
+    for (size_t back = ZIP_END; back <= tail; back++) {
+        const unsigned char *end = (const unsigned char *)bytes + size - back;
+        if (memcmp(end, "PK\5\6", 4) != 0)
+            continue;
+        size_t directory = (size_t)end[12] | (size_t)end[13] << 8 | (size_t)end[14] << 16 |
+                           (size_t)end[15] << 24;
+        if (directory <= tail - back)
+            tail = back + directory;
+        break;
+    }
+    return (rag_text){bytes + size - tail, tail};
+}
+
 static const char *format_of_zip(const char *name, const char *bytes, size_t size)
 {
     if (size > 38 && memcmp(bytes + 30, "mimetype", 8) == 0) {
@@ -58,21 +77,20 @@ static const char *format_of_zip(const char *name, const char *bytes, size_t siz
         if (format)
             return format;
     }
-    /* The directory with all names is at the end. */
     static const struct {
         const char *name, *format;
     } names[] = {{"word/document.xml", "docx"},
                  {"ppt/presentation.xml", "pptx"},
                  {"xl/workbook.xml", "xlsx"},
                  {"META-INF/container.xml", "epub"}};
-    size_t tail = size < ZIP_TAIL ? size : ZIP_TAIL;
+    rag_text last = last_names(bytes, size);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (contains(bytes + size - tail, tail, names[i].name))
+        if (contains(last.data, last.size, names[i].name))
             return names[i].format;
     /* An OpenDocument file whose first entry is another one, as some programs write it. */
     const char *named = format_of_name(name);
     bool open_document =
-        named && contains(bytes + size - tail, tail, "content.xml") &&
+        named && contains(last.data, last.size, "content.xml") &&
         (strcmp(named, "odt") == 0 || strcmp(named, "ods") == 0 || strcmp(named, "odp") == 0);
     return open_document ? named : "zip";
 }

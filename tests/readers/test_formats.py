@@ -211,6 +211,10 @@ class Formats(unittest.TestCase):
             self.assertIn("[docs/libreoffice.xlsx, sheet sales, cell A1]", d.output)
             self.assertIn("[docs/pandoc.epub, chapter 2]", d.output)
             self.assertIn((3, "中文说明"), d.headings)
+            with zipfile.ZipFile(folder / "stored.zip", "w", zipfile.ZIP_STORED) as archive:
+                for name in names:
+                    archive.write(DATA / name, f"docs/{name}")
+            self.assertEqual(Document(folder / "stored.zip").text, d.text)
             d = Document(folder / "outer.tar.gz")
             self.assertEqual(d.status, 0, d.output)
             self.assertIn('"format": "tar"', d.head)
