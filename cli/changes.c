@@ -14,6 +14,8 @@ const char *change_name(rag_change_kind kind)
         return "renamed";
     case RAG_REMOVED:
         return "removed";
+    case RAG_PARTIAL:
+        return "partial";
     default:
         return "skipped";
     }
@@ -47,8 +49,8 @@ void change_list_take(struct change_list *list, const rag_change *change)
 {
     if (list->changes)
         append(&list->changes, json_of_change(change), list);
-    if (change->kind == RAG_SKIPPED)
-        append(&list->skipped,
+    if (change->kind == RAG_SKIPPED || change->kind == RAG_PARTIAL)
+        append(change->kind == RAG_SKIPPED ? &list->skipped : &list->partial,
                json_pack("{s:o, s:o}", "path", json_string_of(change->path), "reason",
                          json_string_of(change->reason)),
                list);
@@ -57,6 +59,7 @@ void change_list_take(struct change_list *list, const rag_change *change)
 void change_list_release(struct change_list *list)
 {
     json_decref(list->skipped);
+    json_decref(list->partial);
     json_decref(list->changes);
     *list = (struct change_list){0};
 }
@@ -66,16 +69,19 @@ void print_add_report(const rag_add_report *report)
     printf("%zu added, %zu updated, %zu renamed, %zu unchanged, %zu removed, %zu skipped\n",
            report->added, report->updated, report->renamed, report->unchanged, report->removed,
            report->skipped);
+    if (report->warnings)
+        printf("%zu part%s of documents could not be read\n", report->warnings,
+               report->warnings == 1 ? "" : "s");
 }
 
 json_t *json_of_report(const rag_add_report *report)
 {
     return json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "added",
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f}", "added",
         (json_int_t)report->added, "updated", (json_int_t)report->updated, "renamed",
         (json_int_t)report->renamed, "unchanged", (json_int_t)report->unchanged, "removed",
-        (json_int_t)report->removed, "skipped", (json_int_t)report->skipped, "chunks",
-        (json_int_t)report->chunks, "chunks_embedded", (json_int_t)report->chunks_embedded,
-        "tokens", (json_int_t)report->tokens, "seconds", report->seconds, "tokens_per_second",
-        report->tokens_per_second);
+        (json_int_t)report->removed, "skipped", (json_int_t)report->skipped, "warnings",
+        (json_int_t)report->warnings, "chunks", (json_int_t)report->chunks, "chunks_embedded",
+        (json_int_t)report->chunks_embedded, "tokens", (json_int_t)report->tokens, "seconds",
+        report->seconds, "tokens_per_second", report->tokens_per_second);
 }

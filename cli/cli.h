@@ -157,7 +157,8 @@ const char *display_path(const char *path);
 /* changes.c: what became of documents, for rag index, rag watch and rag reindex. */
 struct change_list {
     json_t *skipped; /* of path and reason */
-    json_t *changes; /* all; NULL: only those that were skipped are gathered */
+    json_t *partial; /* likewise */
+    json_t *changes; /* all; NULL: only those two kinds are gathered */
     bool failed;     /* out of memory */
 };
 const char *change_name(rag_change_kind kind);

@@ -60,6 +60,8 @@ static rag_status print_object(const struct settings *settings, const rag_index_
     json_object_set_new(object, "model", json_string(info->model));
     json_object_set_new(object, "skipped_files",
                         list->skipped ? json_incref(list->skipped) : json_array());
+    json_object_set_new(object, "partial_files",
+                        list->partial ? json_incref(list->partial) : json_array());
     if (list->changes)
         json_object_set(object, "changes", list->changes);
     return print_json(object, error);
@@ -137,7 +139,8 @@ const struct command index_command = {
         "Folders are read with all below them, but for hidden and .gitignore'd files. Only\n"
         "what is new or changed is embedded; what is gone from the folders goes out of the\n"
         "index; a renamed file keeps its vectors. A file that cannot be read is named and\n"
-        "skipped. Ctrl-C finishes what is in hand; the same command then goes on from "
+        "skipped, and so is an attachment or an entry of an archive. Ctrl-C finishes what is "
+        "in hand; the same command then goes on from "
         "there.\n\n"
         "With --dry-run nothing is changed: the counts, with --json each file and why, and an\n"
         "estimate of the time from earlier runs on this machine, or from a sample.\n\n"

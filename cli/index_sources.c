@@ -74,6 +74,7 @@ static void add_report(rag_add_report *sum, const rag_add_report *report)
     sum->removed += report->removed;
     sum->renamed += report->renamed;
     sum->skipped += report->skipped;
+    sum->warnings += report->warnings;
     sum->chunks += report->chunks;
     sum->chunks_embedded += report->chunks_embedded;
     sum->tokens += report->tokens;

@@ -40,7 +40,7 @@ static void print_change(const rag_change *change)
     print_path(change->path);
     if (change->kind == RAG_ADDED || change->kind == RAG_UPDATED)
         printf("  (%zu of %zu chunks embedded)", change->chunks_embedded, change->chunks);
-    else if (change->kind == RAG_SKIPPED) {
+    else if (change->kind == RAG_SKIPPED || change->kind == RAG_PARTIAL) {
         fputs("  (", stdout);
         print_safely(stdout, (rag_text){change->reason, strlen(change->reason)}, " ");
         putchar(')');

@@ -416,7 +416,8 @@ typedef struct rag_chunk {
 typedef int (*rag_chunk_fn)(const rag_chunk *chunk, void *user);
 
 /* Reads files and folders and hands over their chunks, in order of path. A file
- * that can't be read is a warning event and counts in *skipped (NULL allowed). */
+ * that can't be read is a warning event and counts in *skipped (NULL allowed); so is a part of
+ * one that can't be read, which does not count. */
 RAG_CHECKED rag_status rag_chunk_paths(const rag_tokenizer *tokenizer, const char *const *paths,
                                        size_t count, const rag_chunk_options *options,
                                        rag_chunk_fn on_chunk, void *user, size_t *skipped,
@@ -471,6 +472,9 @@ typedef enum rag_change_kind {
     RAG_RENAMED, /* the same bytes at another path: nothing is embedded, its chunks stay */
     RAG_REMOVED,
     RAG_SKIPPED, /* it cannot be read */
+    RAG_PARTIAL, /* of one that was added or updated, a part cannot be read: an attachment, an
+                    entry of an archive. At most eleven for a document, the last of which says
+                    how many more there are */
 } rag_change_kind;
 
 /* What became of a document. */
@@ -517,6 +521,7 @@ typedef struct rag_add_report {
     double estimated_seconds; /* of a dry run: how long it would take without dry_run */
     const char *speed_from; /* of a dry run: where tokens_per_second is from, in words: earlier
                                runs with this model, or a sample; else NULL */
+    size_t warnings;        /* parts of the added and updated documents that cannot be read */
 } rag_add_report;
 
 /* Brings the index up to date with files and folders: new and changed files go in, files that
@@ -524,7 +529,8 @@ typedef struct rag_add_report {
  * size and time is not read, one of unchanged bytes not cut; of a changed one only chunks whose
  * text is new are embedded. Many documents are written in one transaction, but each is in the
  * file whole or not at all, and what *report (NULL allowed, filled also on failure) counts is
- * safe in it. A file that changes while it is read is read again.
+ * safe in it. A file that changes while it is read is read again. A part of a file that cannot
+ * be read is left out, with a warning event: told once, for the file is then unchanged.
  * RAG_INDEX_MISMATCH if the index was made with another model. */
 RAG_CHECKED rag_status rag_index_add(rag_index *index, const char *const *paths, size_t count,
                                      const rag_add_options *options, rag_add_report *report,
@@ -611,9 +617,9 @@ RAG_CHECKED rag_status rag_index_put(rag_index *index, const rag_source *sources
                                      rag_error *error);
 
 /* Fetches a page or file by http or https and puts it in under its address, as a source of the
- * format "file". metadata: a JSON object, over what the page says of itself; NULL: {}. Addresses
- * of this machine and of private networks are refused, redirects to them too; proxies are not
- * used. At most 256 MiB. RAG_NETWORK: it cannot be had. */
+ * format "file". metadata: a JSON object, over what the page says of itself; NULL: {}.
+ * Addresses of this machine and of private networks are refused, redirects to them too; proxies
+ * are not used. At most 256 MiB. RAG_NETWORK: it cannot be had. */
 RAG_CHECKED rag_status rag_index_put_url(rag_index *index, const char *url,
                                          const char *metadata, const rag_add_options *options,
                                          rag_add_report *report, rag_error *error);

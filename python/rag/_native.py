@@ -257,7 +257,7 @@ class IndexOptions(Options):
     ]
 
 
-CHANGE = ("added", "updated", "renamed", "removed", "skipped")
+CHANGE = ("added", "updated", "renamed", "removed", "skipped", "partial")
 
 
 class Change(ctypes.Structure):
@@ -301,6 +301,7 @@ class AddReport(ctypes.Structure):
         ("tokens_per_second", c_double),
         ("estimated_seconds", c_double),
         ("speed_from", c_char_p),
+        ("warnings", c_size_t),
     ]
 
 

@@ -181,8 +181,9 @@ class Source:
 class Change:
     """What became of a document.
 
-    `kind`: "added", "updated", "renamed" (from `before`), "removed" or "skipped"; `reason` in
-    words; `chunks` of it, how many of these had to be embedded, and their tokens.
+    `kind`: "added", "updated", "renamed" (from `before`), "removed", "skipped", or "partial" (a part
+    of it cannot be read); `reason` in words; `chunks` of it, how many of these had to be embedded,
+    and their tokens.
     """
 
     kind: str
@@ -209,7 +210,8 @@ def read_change(item: Any) -> Change:
 @dataclass(frozen=True)
 class AddReport:
     """What was done: documents, `chunks` of the added and updated ones, how many of these had to be
-    embedded, the tokens embedded, seconds, and the speed of embedding. Of a dry run what would be
+    embedded, the tokens embedded, seconds, the speed of embedding, and in `warnings` how many parts
+    of documents (attachments, entries of archives) cannot be read. Of a dry run what would be
     done, how long that would take, and where the speed is from: "earlier runs" or "a sample"."""
 
     added: int
@@ -225,6 +227,7 @@ class AddReport:
     tokens_per_second: float = 0.0
     estimated_seconds: float = 0.0
     speed_from: Optional[str] = None
+    warnings: int = 0
 
 
 @dataclass(frozen=True)

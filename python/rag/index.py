@@ -210,7 +210,8 @@ class Index(Closable):
 
         New and changed files go in, files that are gone from below these paths go out, a renamed
         one keeps its chunks. Only chunks whose text is new are embedded. A file that cannot be read
-        is a RagWarning and counts as skipped. Raises MismatchError if the index was made with
+        is a RagWarning and counts as skipped; a part of one is a RagWarning too, and the rest of the
+        file goes in. Raises MismatchError if the index was made with
         another model. What an interrupted call had done is safe in the file.
 
         `on_change` is called with each Change that is safe in the file; it must not use the index.
@@ -860,7 +861,7 @@ def chunk_paths(
     `chunker`: "structure" or "window"; `max_tokens` of a chunk (None: 400); `overlap` in tokens
     (None: none for structure, a quarter for window). `context`: what is embedded before a chunk's
     text and counts in it, "none", "heading" (the heading path) or "document" (its name too).
-    `on_skip`: a file that cannot be read is a
+    `on_skip`: a file, or a part of one, that cannot be read is a
     RagWarning ("warn"), an InputError ("raise") or nothing ("ignore").
     """
     if on_skip not in ("warn", "raise", "ignore"):

@@ -70,19 +70,16 @@ static bool append_part(struct composition *c, const struct document *part, unsi
            append_marks(&c->made, part, &block, &place, part->text.size, mark, to, level);
 }
 
-static bool warn(struct document *document, const char *name, const char *why)
+/* Those of a part, named; or the source's own, name "". */
+static bool take_warnings(struct document *to, const char *name, const struct document *from)
 {
-    struct buf *warnings = &document->warnings;
-    /* Beyond its maximum no more are kept: the first ones tell enough. */
-    if (!buf_printf(warnings, "%s: %s\n", name, why) && warnings->size < warnings->max / 2)
-        return false;
+    rag_text line;
+    size_t at = 0, kept = 0;
+    for (; document_next_warning(from, &at, &line); kept++)
+        if (!document_push_warning(to, name, line.data, line.size))
+            return false;
+    to->warning_count += from->warning_count - kept;
     return true;
-}
-
-static bool take_warnings(struct document *to, const struct document *part)
-{
-    return part->warnings.size > to->warnings.max - to->warnings.size ||
-           buf_append(&to->warnings, part->warnings.data, part->warnings.size);
 }
 
 static rag_status read_part(struct composition *c, const struct part *part,
@@ -105,11 +102,11 @@ static rag_status read_part(struct composition *c, const struct part *part,
     composing->depth--;
     bool ok;
     if (status == RAG_INPUT) {
-        ok = warn(&c->made, name, trouble.message);
+        ok = document_push_warning(&c->made, name, trouble.message, strlen(trouble.message));
     } else if (status) {
         return fail_with(error, status, "%s: %s", name, trouble.message);
     } else {
-        ok = append_part(c, &read, part->level) && take_warnings(&c->made, &read);
+        ok = append_part(c, &read, part->level) && take_warnings(&c->made, name, &read);
         document_release(&read);
     }
     return ok ? RAG_OK : fail_memory(error);
@@ -127,7 +124,8 @@ rag_status compose_parts(struct document *document, struct composing *composing,
         status = append_own(&c, part->at) ? read_part(&c, part, composing, error)
                                           : fail_memory(error);
     }
-    if (!status && (!append_own(&c, document->text.size) || !take_warnings(&c.made, document)))
+    if (!status &&
+        (!append_own(&c, document->text.size) || !take_warnings(&c.made, "", document)))
         status = fail_memory(error);
     if (status) {
         document_release(&c.made);

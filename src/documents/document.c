@@ -67,6 +67,32 @@ bool document_push_place(struct document *document, size_t begin, enum place_kin
     return true;
 }
 
+bool document_push_warning(struct document *document, const char *name, const char *line,
+                           size_t size)
+{
+    struct buf *warnings = &document->warnings;
+    size_t length = strlen(name), room = warnings->max - warnings->size;
+    const char *between = length ? ": " : "";
+    document->warning_count++;
+    /* Beyond its maximum no more are kept: the first ones tell enough. */
+    if (length > room || size > room || length + size + sizeof ": \n" > room)
+        return true;
+    return buf_printf(warnings, "%s%s%.*s\n", name, between, (int)size, line);
+}
+
+bool document_next_warning(const struct document *document, size_t *at, rag_text *line)
+{
+    const struct buf *warnings = &document->warnings;
+    if (*at >= warnings->size)
+        return false;
+    const char *begin = warnings->data + *at;
+    const char *end = memchr(begin, '\n', warnings->size - *at);
+    line->data = begin;
+    line->size = end ? (size_t)(end - begin) : warnings->size - *at;
+    *at += line->size + 1;
+    return true;
+}
+
 /* ---- Titles and places ------------------------------------------------------ */
 
 static void one_line(struct buf *out, size_t from)

@@ -17,7 +17,7 @@
 enum {
     DOCUMENT_MAX_BYTES = 1 << 30,
     DOCUMENT_MAX_METADATA = 1 << 20, /* bytes of the JSON text */
-    DOCUMENT_MAX_WARNINGS = 1 << 16,
+    DOCUMENT_MAX_WARNINGS = 1 << 16, /* bytes of lines */
 };
 
 enum block_kind {
@@ -88,9 +88,10 @@ struct document {
     size_t block_count, block_capacity;
     struct place *places; /* in the order of the text */
     size_t place_count, place_capacity;
-    struct buf names;    /* of places: NUL-terminated strings, the first of them empty */
-    struct buf metadata; /* a JSON object as text, or empty: title, author, date ... */
-    struct buf warnings; /* lines: parts of it that could not be read, and why */
+    struct buf names;     /* of places: NUL-terminated strings, the first of them empty */
+    struct buf metadata;  /* a JSON object as text, or empty: title, author, date ... */
+    struct buf warnings;  /* lines: parts of it that could not be read, and why */
+    size_t warning_count; /* of these lines, and of those for which there was no room */
     /* While it is put together only (compose.h). */
     struct part *parts;
     size_t part_count, part_capacity;
@@ -113,6 +114,14 @@ CHECKED bool document_push(struct document *document, struct block block);
 /* name: NULL or a string that is copied. */
 CHECKED bool document_push_place(struct document *document, size_t begin, enum place_kind kind,
                                  uint32_t number, const char *name);
+
+/* Notes what could not be read: a line without control characters, after the name ("": none) of
+ * the part that it is about. */
+CHECKED bool document_push_warning(struct document *document, const char *name,
+                                   const char *line, size_t size);
+
+/* The next line of the warnings, without its end; *at begins with 0. false: there is none. */
+bool document_next_warning(const struct document *document, size_t *at, rag_text *line);
 
 /* Reads a file: encoding, then format, then blocks.
  * RAG_INPUT names the file and says why it is not text. */

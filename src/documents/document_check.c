@@ -111,6 +111,15 @@ static bool metadata_is_sound(const struct buf *metadata)
     return sound;
 }
 
+static bool warnings_are_counted(const struct document *d)
+{
+    rag_text line;
+    size_t at = 0, count = 0;
+    while (document_next_warning(d, &at, &line))
+        count++;
+    return count <= d->warning_count;
+}
+
 rag_status document_check(const struct document *d, rag_error *error)
 {
     const char *what = NULL;
@@ -124,7 +133,7 @@ rag_status document_check(const struct document *d, rag_error *error)
         what = "its parts do not fit the text";
     else if (!metadata_is_sound(&d->metadata))
         what = "its metadata are no object of JSON";
-    else if (!is_clean(&d->warnings, "\n"))
+    else if (!is_clean(&d->warnings, "\n") || !warnings_are_counted(d))
         what = "its warnings are no text";
     return what ? fail_with(error, RAG_INTERNAL, "what the reader made is unsound: %s", what)
                 : RAG_OK;

@@ -9,6 +9,7 @@ enum {
     MAX_BLOCKS = 1 << 28,
     MAX_PLACES = 1 << 28,
     MAX_PARTS = 1 << 20,
+    MAX_WARNINGS = 1 << 28,
 };
 
 /* ---- Requests --------------------------------------------------------------- */
@@ -81,6 +82,7 @@ enum channel_result wire_send_answer(const struct channel *channel, rag_status s
     answer.names_size = document->names.size;
     answer.metadata_size = document->metadata.size;
     answer.warnings_size = document->warnings.size;
+    answer.warning_count = document->warning_count;
     answer.part_bytes_size = document->part_bytes.size;
     const struct {
         const void *data;
@@ -170,7 +172,9 @@ static enum channel_result receive_document(const struct channel *channel,
 {
     struct buf format = BUF_INIT(WIRE_MAX_FORMAT);
     *ok = answer->block_count <= MAX_BLOCKS && answer->place_count <= MAX_PLACES &&
-          answer->part_count <= MAX_PARTS;
+          answer->part_count <= MAX_PARTS && answer->warning_count <= MAX_WARNINGS;
+    if (*ok)
+        d->warning_count = answer->warning_count;
     enum channel_result result = CHANNEL_OK;
     if (*ok)
         result = receive_buf(channel, &format, answer->format_size, ok);

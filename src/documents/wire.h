@@ -48,6 +48,7 @@ struct wire_answer {
     uint64_t text_size;
     uint64_t block_count, place_count, part_count;
     uint64_t names_size, metadata_size, warnings_size, part_bytes_size;
+    uint64_t warning_count;
 };
 
 #define WIRE_MARK                                                                              \

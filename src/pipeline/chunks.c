@@ -2,6 +2,7 @@
 #include "documents/chunker.h"
 #include "documents/walk.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/unread.h"
 
 rag_status resolve_chunker(rag_chunker chunker, size_t max_tokens, size_t overlap,
                            rag_context context, size_t model_tokens,
@@ -84,6 +85,7 @@ rag_status rag_chunk_paths(const rag_tokenizer *tokenizer, const char *const *pa
         if (!read)
             read = chunk_document(&document, tokenizer->tokenizer, &chunker, &chunks, &trouble);
         if (!read) {
+            unread_tell(&document, &events, NULL, NULL);
             status = hand_over(&document, &chunks, on_chunk, user, error);
         } else if (read == RAG_INPUT) {
             event_warning(&events, "skipped: %s", trouble.message);

@@ -1,6 +1,7 @@
 #include "pipeline/jobs.h"
 #include "base/memory.h"
 #include "documents/context.h"
+#include "pipeline/unread.h"
 
 #include <string.h>
 
@@ -122,8 +123,10 @@ static void report_job(struct run *run, const struct job *job)
         run->report->chunks_embedded += job->missing_count;
         run->report->tokens += job->missing_tokens;
     }
+    run->report->warnings += job->document.warning_count;
     run->bytes_done += job->size;
     run_tell(run, &change);
+    unread_tell(&job->document, run->events, run->on_change, run->user);
 }
 
 static rag_status flush_jobs(struct run *run, rag_error *error)

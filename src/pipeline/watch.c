@@ -156,6 +156,7 @@ static void add_up(rag_add_report *total, const rag_add_report *report)
     total->unchanged = report->unchanged;
     total->removed += report->removed;
     total->skipped += report->skipped;
+    total->warnings += report->warnings;
     total->chunks += report->chunks;
     total->chunks_embedded += report->chunks_embedded;
     total->tokens += report->tokens;

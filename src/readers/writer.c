@@ -408,11 +408,9 @@ void writer_warn(struct writer *w, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    struct buf line = BUF_INIT(sizeof message), *warnings = &w->document->warnings;
-    bool ok = append_name(&line, message, strlen(message), sizeof message - 1);
-    if (ok && line.size + 1 <= warnings->max - warnings->size)
-        ok = buf_append(warnings, line.data, line.size) && buf_append_char(warnings, '\n');
-    check(w, ok);
+    struct buf line = BUF_INIT(sizeof message);
+    check(w, append_name(&line, message, strlen(message), sizeof message - 1) &&
+                 document_push_warning(w->document, "", line.data ? line.data : "", line.size));
     buf_release(&line);
 }
 

@@ -30,6 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     header.names_size = left / 8;
     header.metadata_size = left / 8;
     header.warnings_size = left / 8;
+    header.warning_count = left;
     header.part_bytes_size = left / 8;
     if (channel_send(&reader, &header, sizeof header) == CHANNEL_OK &&
         channel_send(&reader, "text", 4) == CHANNEL_OK &&

@@ -10,6 +10,7 @@ import sqlite3
 import sys
 import threading
 import unittest
+import zipfile
 
 from support import EMBEDDER, FILES, RERANKER, Case, main
 
@@ -337,6 +338,26 @@ class Sources(Case):
             index.put([rag.Source("report", data)])
         with self.assertRaises(rag.InputError):
             index.put([rag.Source("broken", data[:2000], format="file")])
+
+    def test_a_part_that_cannot_be_read_is_warned_of_and_counted(self):
+        good = (pathlib.Path(__file__).parent.parent / "data/readers/python-docx.docx").read_bytes()
+        path = pathlib.Path(self.folder, "both.zip")
+        with zipfile.ZipFile(path, "w") as made:
+            made.writestr("good.docx", good)
+            made.writestr("bad.docx", good[:2000])
+        changes = []
+        with self.open_index(model=EMBEDDER) as index:
+            with self.assertWarnsRegex(rag.RagWarning, r"both\.zip: bad\.docx: "):
+                report = index.add(path, on_change=changes.append)
+            self.assertEqual((report.added, report.skipped, report.warnings), (1, 0, 1))
+            self.assertEqual([change.kind for change in changes], ["added", "partial"])
+            self.assertTrue(changes[1].reason.startswith("bad.docx: "), changes)
+            self.assertIn("good.docx", index.search("picked in September", mode="lexical")[0].chunk.place)
+            with self.assertWarnsRegex(rag.RagWarning, r"both: bad\.docx: "):
+                report = index.put([rag.Source("both", path.read_bytes(), format="file")])
+            self.assertEqual((report.added, report.warnings), (1, 1))
+        with self.assertRaisesRegex(rag.InputError, "bad.docx"):
+            list(rag.chunk_paths(path, tokenizer=EMBEDDER, on_skip="raise"))
 
     def test_private_addresses_are_not_fetched(self):
         index = self.open_index(model=EMBEDDER)

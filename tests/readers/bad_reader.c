@@ -46,7 +46,9 @@ static void answer(const struct channel *channel, const char *deed, struct buf *
     else if (strcmp(deed, "lie-metadata") == 0)
         ok = buf_append_text(&d.metadata, "[1");
     else if (strcmp(deed, "lie-escape") == 0)
-        ok = buf_append_text(&d.warnings, "\x1B[2J");
+        ok = document_push_warning(&d, "", "\x1B[2J", 4);
+    else if (strcmp(deed, "lie-count") == 0)
+        ok = buf_append_text(&d.warnings, "one\ntwo\n");
     else if (strcmp(deed, "lie-format") == 0)
         d.format = "no-such-format";
     else if (strcmp(deed, "lie-part") == 0) {

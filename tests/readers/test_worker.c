@@ -103,10 +103,10 @@ static void a_reader_that_hangs_is_given_up(void **state)
 static void what_a_reader_answers_is_not_believed(void **state)
 {
     (void)state;
-    static const char *const lies[] = {"lie-utf8",     "lie-end",        "lie-kind",
-                                       "lie-name",     "lie-parent",     "lie-metadata",
-                                       "lie-escape",   "lie-part",       "lie-format",
-                                       "promise-text", "promise-blocks", "promise-mark"};
+    static const char *const lies[] = {
+        "lie-utf8",     "lie-end",        "lie-kind",    "lie-name", "lie-parent",
+        "lie-metadata", "lie-escape",     "lie-count",   "lie-part", "lie-format",
+        "promise-text", "promise-blocks", "promise-mark"};
     use(bad);
     rag_error error;
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
