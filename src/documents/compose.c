@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { HEADING_LEVELS = 6 };
-
 /* The document that is put together: the source's own text in stretches, parts in between. */
 struct composition {
     struct document *source;

@@ -16,8 +16,16 @@ bool document_supported(const char *path)
     return format_of_name(path) != NULL;
 }
 
+void above_release(struct above *above)
+{
+    for (size_t i = 0; i < above->count; i++)
+        free(above->headings[i].title);
+    *above = (struct above){0};
+}
+
 void document_release(struct document *document)
 {
+    above_release(&document->above);
     free(document->path);
     free(document->blocks);
     free(document->places);

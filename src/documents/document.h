@@ -80,6 +80,18 @@ struct part {
     size_t name, begin, end; /* in document.part_bytes: name is NUL-terminated */
 };
 
+/* The headings that a part of a larger text lies under (stretches.h), with rising levels. */
+enum { HEADING_LEVELS = 6 };
+struct above {
+    struct {
+        unsigned level;
+        char *title; /* as a person would say it */
+    } headings[HEADING_LEVELS];
+    size_t count;
+};
+
+void above_release(struct above *above);
+
 struct document {
     char *path;         /* as found */
     const char *format; /* of formats.h: "markdown", "text", "pdf" ... */
@@ -92,6 +104,7 @@ struct document {
     struct buf metadata;  /* a JSON object as text, or empty: title, author, date ... */
     struct buf warnings;  /* lines: parts of it that could not be read, and why */
     size_t warning_count; /* of these lines, and of those for which there was no room */
+    struct above above;   /* of a whole document: none */
     /* While it is put together only (compose.h). */
     struct part *parts;
     size_t part_count, part_capacity;

@@ -26,10 +26,14 @@ void sections_release(struct sections *sections);
 CHECKED rag_status sections_read(const struct document *document, struct sections *out,
                                  rag_error *error);
 
+/* The headings that what follows behind the document lies under. False: out of memory. */
+CHECKED bool above_behind(const struct document *document, struct above *out);
+
 /* The smallest section that holds both. */
 size_t sections_common(const struct sections *sections, size_t a, size_t b);
 
-/* "A > B > C", the titles down to a section; freed with free. NULL: out of memory. */
+/* "A > B > C", the titles down to a section, those above the document first; freed with free.
+ * NULL: out of memory. */
 #define SECTION_SEPARATOR " > "
 CHECKED char *sections_path(const struct sections *sections, size_t section);
 

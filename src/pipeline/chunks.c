@@ -1,5 +1,6 @@
 /* chunks.c - files and folders as a stream of chunks. */
 #include "documents/chunker.h"
+#include "documents/stretches.h"
 #include "documents/walk.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/unread.h"
@@ -30,30 +31,88 @@ rag_status resolve_chunker(rag_chunker chunker, size_t max_tokens, size_t overla
     return RAG_OK;
 }
 
-static rag_status hand_over(const struct document *document, const struct chunk_list *list,
-                            rag_chunk_fn on_chunk, void *user, rag_error *error)
+/* One call of rag_chunk_paths. */
+struct chunking {
+    const struct tokenizer *tokenizer;
+    struct chunker_options chunker;
+    struct events events;
+    rag_chunk_fn on_chunk;
+    void *user;
+    struct chunk_list chunks;
+};
+
+/* number: of the list's first chunk. */
+static rag_status hand_over(struct chunking *chunking, const struct stretch *stretch,
+                            size_t number, rag_error *error)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        const struct chunk *chunk = &list->chunks[i];
+    const struct document *document = &stretch->document;
+    for (size_t i = 0; i < chunking->chunks.count; i++) {
+        const struct chunk *chunk = &chunking->chunks.chunks[i];
         rag_chunk public_chunk = {
             .document = document->path,
             .heading = chunk->heading,
-            .number = i,
-            .begin = chunk->begin,
-            .end = chunk->end,
-            .line = chunk->line,
-            .last_line = chunk->last_line,
+            .number = number + i,
+            .begin = stretch->begin + chunk->begin,
+            .end = stretch->begin + chunk->end,
+            .line = stretch->line - 1 + chunk->line,
+            .last_line = stretch->line - 1 + chunk->last_line,
             .tokens = chunk->tokens,
             .text = {document->text.data + chunk->begin, chunk->end - chunk->begin},
             .header = {document->text.data + chunk->header_begin,
                        chunk->header_end - chunk->header_begin},
             .place = chunk->place ? chunk->place : "",
         };
-        if (on_chunk(&public_chunk, user))
+        if (chunking->on_chunk(&public_chunk, chunking->user))
             return fail_with(error, RAG_INTERRUPTED, "stopped at %s, chunk %zu", document->path,
-                             i);
+                             number + i);
     }
     return RAG_OK;
+}
+
+static rag_status chunk_stretch(struct chunking *chunking, const struct stretch *stretch,
+                                size_t number, rag_error *error)
+{
+    rag_status status = chunk_document(&stretch->document, chunking->tokenizer,
+                                       &chunking->chunker, &chunking->chunks, error);
+    if (status)
+        return status;
+    unread_tell(&stretch->document, &chunking->events, NULL, NULL);
+    return hand_over(chunking, stretch, number, error);
+}
+
+static rag_status chunk_stretches(struct chunking *chunking, struct stretches *stretches,
+                                  rag_error *error)
+{
+    struct stretch *stretch;
+    size_t number = 0;
+    rag_status status;
+    while (!(status = stretches_next(stretches, &stretch, error)) && stretch) {
+        status = chunk_stretch(chunking, stretch, number, error);
+        if (status)
+            break;
+        number += chunking->chunks.count;
+    }
+    return status;
+}
+
+/* RAG_INPUT: the file is to be skipped. */
+static rag_status chunk_file(struct chunking *chunking, const char *path, rag_error *error)
+{
+    struct stretches *stretches = NULL;
+    rag_status status = RAG_OK;
+    if (chunking->chunker.chunker == RAG_CHUNKER_STRUCTURE)
+        status = stretches_open(path, STRETCH_BYTES, &stretches, error);
+    if (!status && stretches) {
+        status = chunk_stretches(chunking, stretches, error);
+        stretches_close(stretches);
+    } else if (!status) {
+        struct stretch whole = {.line = 1};
+        status = document_read(path, &whole.document, error);
+        if (!status)
+            status = chunk_stretch(chunking, &whole, 0, error);
+        document_release(&whole.document);
+    }
+    return status;
 }
 
 rag_status rag_chunk_paths(const rag_tokenizer *tokenizer, const char *const *paths,
@@ -63,41 +122,36 @@ rag_status rag_chunk_paths(const rag_tokenizer *tokenizer, const char *const *pa
     static const rag_chunk_options defaults = RAG_CHUNK_OPTIONS_INIT;
     if (!options)
         options = &defaults;
-    struct events events = {options->on_event, options->user};
+    struct chunking chunking = {.tokenizer = tokenizer->tokenizer,
+                                .events = {options->on_event, options->user},
+                                .on_chunk = on_chunk,
+                                .user = user};
+    struct events *events = &chunking.events;
     struct file_list files = {0};
-    struct chunk_list chunks = {0};
     size_t skips = 0;
-    struct chunker_options chunker;
     rag_status status = CHECK_OPTIONS(options, error);
     if (!status)
         status = resolve_chunker(options->chunker, options->max_tokens, options->overlap,
-                                 options->context, 0, &chunker, error);
+                                 options->context, 0, &chunking.chunker, error);
     if (!status)
-        status = walk_paths(paths, count, &events, &files, &skips, error);
+        status = walk_paths(paths, count, events, &files, &skips, error);
     for (size_t i = 0; !status && i < files.count; i++) {
-        if (event_progress(&events, "chunking", "files", i, files.count, files.paths[i])) {
+        if (event_progress(events, "chunking", "files", i, files.count, files.paths[i])) {
             status = fail_with(error, RAG_INTERRUPTED, "stopped before %s", files.paths[i]);
             break;
         }
-        struct document document = {0};
         rag_error trouble;
-        rag_status read = document_read(files.paths[i], &document, &trouble);
-        if (!read)
-            read = chunk_document(&document, tokenizer->tokenizer, &chunker, &chunks, &trouble);
-        if (!read) {
-            unread_tell(&document, &events, NULL, NULL);
-            status = hand_over(&document, &chunks, on_chunk, user, error);
-        } else if (read == RAG_INPUT) {
-            event_warning(&events, "skipped: %s", trouble.message);
+        rag_status read = chunk_file(&chunking, files.paths[i], &trouble);
+        if (read == RAG_INPUT) {
+            event_warning(events, "skipped: %s", trouble.message);
             skips++;
-        } else {
+        } else if (read) {
             status = fail_with(error, read, "%s", trouble.message);
         }
-        document_release(&document);
     }
     if (skipped)
         *skipped = skips;
     file_list_release(&files);
-    chunk_list_release(&chunks);
+    chunk_list_release(&chunking.chunks);
     return status;
 }

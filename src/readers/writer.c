@@ -10,7 +10,6 @@ enum {
     MAX_NAME = 1 << 10,  /* bytes of a place's or a part's name */
     MAX_VALUE = 1 << 14, /* bytes of a member of the metadata */
     MAX_MEMBERS = 100,
-    HEADING_LEVELS = 6,
     MAX_INDENT = 16, /* levels of lists that are shown */
     MAX_MARK = 12,   /* bytes before an item */
 };
