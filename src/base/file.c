@@ -32,6 +32,11 @@ static rag_status open_regular(const char *path, int *fd, size_t *size, rag_erro
     return RAG_OK;
 }
 
+int64_t file_modified(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
+
 rag_status file_map(const char *path, struct mapped_file *file, rag_error *error)
 {
     *file = (struct mapped_file){0};

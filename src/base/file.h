@@ -20,6 +20,10 @@ void mapped_file_release(struct mapped_file *file);
 /* Appends a whole regular file to `out`; more than out->max bytes is RAG_INPUT. */
 CHECKED rag_status file_read(const char *path, struct buf *out, rag_error *error);
 
+/* When a file was modified: nanoseconds since 1970. */
+struct stat;
+int64_t file_modified(const struct stat *st);
+
 /* Writes a file whole or not at all: a temporary file beside it, fsync, rename. */
 CHECKED rag_status file_write(const char *path, const void *data, size_t size,
                               rag_error *error);

@@ -235,19 +235,22 @@ rag_status document_of_text(const char *name, const char *format, rag_text text,
     return finish(worker_read(name, format, text, NULL, out, error), name, out, error);
 }
 
+rag_status document_take(const char *name, struct buf *bytes, struct document *out,
+                         rag_error *error)
+{
+    struct composing composing = {0};
+    rag_text text = {bytes->data ? bytes->data : "", bytes->size};
+    struct buf *owner = bytes->data ? bytes : NULL;
+    return finish(compose_read(name, text, owner, &composing, out, error), name, out, error);
+}
+
 rag_status document_read(const char *path, struct document *out, rag_error *error)
 {
     struct buf bytes = BUF_INIT(DOCUMENT_MAX_BYTES);
     *out = (struct document){0};
     rag_status status = file_read(path, &bytes, error);
-    if (!status) {
-        struct composing composing = {0};
-        rag_text text = {bytes.data ? bytes.data : "", bytes.size};
-        /* The bytes become the text where they are it: a second copy of 1 GB is not needed. */
-        status =
-            finish(compose_read(path, text, bytes.data ? &bytes : NULL, &composing, out, error),
-                   path, out, error);
-    }
+    if (!status)
+        status = document_take(path, &bytes, out, error);
     buf_release(&bytes);
     return status;
 }

@@ -145,6 +145,11 @@ CHECKED rag_status document_read(const char *path, struct document *out, rag_err
 CHECKED rag_status document_parse(const char *name, const void *bytes, size_t size,
                                   struct document *out, rag_error *error);
 
+/* The same, which may take the bytes over: they are the document's text then, and `bytes` is
+ * empty. */
+CHECKED rag_status document_take(const char *name, struct buf *bytes, struct document *out,
+                                 rag_error *error);
+
 /* A document of a text, valid UTF-8, that is no file. format: "text" or "markdown".
  * RAG_INPUT: no reader has this format. */
 CHECKED rag_status document_of_text(const char *name, const char *format, rag_text text,

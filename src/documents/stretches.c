@@ -202,16 +202,11 @@ const struct survey *stretches_survey(const struct stretches *stretches)
     return &stretches->survey;
 }
 
-static int64_t modified(const struct stat *st)
-{
-    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
-}
-
 static rag_status check_same(const struct stretches *stretches, rag_error *error)
 {
     struct stat st;
     return fstat(stretches->fd, &st) == 0 && (uint64_t)st.st_size == stretches->survey.size &&
-                   modified(&st) == stretches->survey.modified
+                   file_modified(&st) == stretches->survey.modified
                ? RAG_OK
                : fail_with(error, RAG_INPUT, "%s: it is being changed", stretches->path);
 }
@@ -313,7 +308,7 @@ rag_status stretches_open(const char *path, size_t bytes, struct stretches **out
     stretches->fd = fd;
     stretches->bytes = bytes;
     stretches->survey.size = (uint64_t)st.st_size;
-    stretches->survey.modified = modified(&st);
+    stretches->survey.modified = file_modified(&st);
     stretches->path = strdup(path);
     stretches->block = alloc_array(bytes, 1);
     bool suited = false;

@@ -1,9 +1,11 @@
-/* add.c - bringing an index up to date with files, read and cut one after the other. */
+/* add.c - bringing an index up to date with files: what each of them means for it. Most are
+ * read and cut ahead of their turn (ahead.h), while those before are embedded. */
 #define _XOPEN_SOURCE 700
 #include "pipeline/add.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "pipeline/ahead.h"
 #include "pipeline/jobs.h"
 #include "pipeline/known.h"
 #include "pipeline/speed.h"
@@ -11,80 +13,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
-
-enum {
-    READ_ATTEMPTS = 3,                 /* of a file that changes meanwhile */
-    CLOCK_TICK_NANOSECONDS = 20000000, /* file systems tell times apart that are this far */
-};
-
-/* ---- Reading ---- */
-
-static int64_t nanoseconds(struct timespec time)
-{
-    return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
-}
-
-static bool same_state(const struct stat *a, const struct stat *b)
-{
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-           nanoseconds(a->st_mtim) == nanoseconds(b->st_mtim);
-}
-
-/* Whoever writes twice within a tick of the clock leaves one and the same time: a file that was
- * written just now is looked at when the tick is over. */
-static void wait_for_tick(const struct stat *st)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    int64_t age = nanoseconds(now) - nanoseconds(st->st_mtim);
-    if (age < 0 || age >= CLOCK_TICK_NANOSECONDS)
-        return;
-    struct timespec rest = {.tv_nsec = CLOCK_TICK_NANOSECONDS - (long)age};
-    nanosleep(&rest, NULL);
-}
-
-/* Reads a file as it was at one moment; *st is of that moment. */
-static rag_status read_steadily(const char *path, struct stat *st, struct buf *bytes,
-                                rag_error *error)
-{
-    for (int attempt = 0; attempt < READ_ATTEMPTS; attempt++) {
-        struct stat after;
-        wait_for_tick(st);
-        if (stat(path, st) != 0)
-            return fail_errno(error, RAG_INPUT, "%s", path);
-        buf_clear(bytes);
-        rag_status status = file_read(path, bytes, error);
-        if (status)
-            return status;
-        if (stat(path, &after) == 0 && same_state(st, &after) &&
-            (uint64_t)st->st_size == bytes->size)
-            return RAG_OK;
-        *st = after;
-    }
-    return fail_with(error, RAG_INPUT, "%s: it is being changed", path);
-}
-
-/* Cuts a file. RAG_INPUT: it is to be skipped. The recipe comes after that, so that a file that
- * is no text leaves no index behind. */
-static rag_status prepare(struct run *run, const char *path, const struct buf *bytes,
-                          struct job *job, rag_error *error)
-{
-    rag_status status = index_need_model(run->index, error);
-    if (!status)
-        status = document_parse(path, bytes->data, bytes->size, &job->document, error);
-    if (!status)
-        status =
-            metadata_merge(job->document.metadata.data, run->metadata, &job->metadata, error);
-    if (!status)
-        status = chunk_document(&job->document, run->index->model->tokenizer, &run->chunker,
-                                &job->chunks, error);
-    if (!status && !run->dry)
-        status = index_need_recipe(run->index, &run->chunker, error);
-    if (!status)
-        status = job_fill_vectors(run, job, NULL, error);
-    return status;
-}
 
 static void tell_skipped(const char *path, const char *reason, void *user)
 {
@@ -110,145 +38,182 @@ struct adding {
     struct run run;
     struct file_list files;
     struct known known;
+    struct reading_rules rules;
 };
 
-static rag_status take_unchanged(struct run *run, uint64_t size)
+static void take_unchanged(struct run *run, uint64_t size)
 {
     run->report->unchanged++;
     run->bytes_done += size;
-    return RAG_OK;
 }
 
 /* The metadata that the caller gives now, where they make a difference to a document whose
  * bytes are the same: *changed. What cannot be read any more keeps what it has. */
 static rag_status take_label(struct run *run, const struct known_document *known,
-                             const char *path, const struct buf *bytes, bool *changed,
-                             rag_error *error)
+                             const struct reading *reading, bool *changed, rag_error *error)
 {
-    struct document document;
     struct hash hash;
-    rag_error trouble;
     char *metadata = NULL;
     *changed = false;
-    rag_status status = document_parse(path, bytes->data, bytes->size, &document, &trouble);
-    if (status)
-        return status == RAG_INPUT ? RAG_OK : fail_with(error, status, "%s", trouble.message);
-    status = metadata_merge(document.metadata.data, run->metadata, &metadata, error);
+    if (!run->metadata || reading->status == RAG_INPUT)
+        return RAG_OK;
+    if (reading->status)
+        return fail_with(error, reading->status, "%s", reading->error.message);
+    rag_status status =
+        metadata_merge(reading->document.metadata.data, run->metadata, &metadata, error);
     if (!status)
         status = hash_bytes(metadata, strlen(metadata), &hash, error);
-    document_release(&document);
     *changed = !status && memcmp(&hash, &known->file.metadata_hash, sizeof hash) != 0;
     if (*changed)
-        return run_push_label(run, path, metadata, error);
+        return run_push_label(run, reading->path, metadata, error);
     free(metadata);
     return status;
 }
 
 /* A document whose bytes are the same. */
-static rag_status take_same(struct run *run, const struct known_document *known,
-                            const struct buf *bytes, uint64_t size, rag_error *error)
+static rag_status take_same(struct run *run, const struct reading *reading, rag_error *error)
 {
+    struct store_stamp stamp = {reading->known->path, reading->size, reading->modified};
     bool changed = false;
-    rag_status status = RAG_OK;
-    if (run->metadata)
-        status = take_label(run, known, known->path, bytes, &changed, error);
-    if (status || !changed)
-        return status ? status : take_unchanged(run, size);
-    run->bytes_done += size;
+    rag_status status = run_push_stamp(run, &stamp, error);
+    if (!status)
+        status = take_label(run, reading->known, reading, &changed, error);
+    if (status)
+        return status;
+    if (changed)
+        run->bytes_done += reading->size;
+    else
+        take_unchanged(run, reading->size);
     return RAG_OK;
 }
 
 /* A file that was there when files were looked for, and cannot be read. */
-static rag_status take_unreadable(struct run *run, struct known_document *known,
-                                  const char *path, const rag_error *why, uint64_t size)
+static void take_unreadable(struct run *run, struct known_document *known, const char *path,
+                            const rag_error *why, uint64_t size)
 {
     struct stat st;
     if (known && lstat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR))
         known->fate = KNOWN_GONE;
     else
         skip(run, path, why, size);
-    return RAG_OK;
 }
 
 static rag_status take_moved(struct run *run, const struct known_document *from,
-                             const char *path, const struct job *job, rag_error *error)
+                             const struct reading *reading, rag_error *error)
 {
-    struct store_move move = {
-        .from = from->path, .to = path, .hash = job->hash, .modified = job->modified};
-    run->bytes_done += job->size;
-    return run_push_move(run, &move, error);
+    struct store_move move = {.from = from->path,
+                              .to = reading->path,
+                              .hash = reading->hash,
+                              .modified = reading->modified};
+    bool changed;
+    run->bytes_done += reading->size;
+    rag_status status = run_push_move(run, &move, error);
+    return status ? status : take_label(run, from, reading, &changed, error);
 }
 
-static rag_status take_bytes(struct adding *adding, const char *path,
-                             struct known_document *known, const struct buf *bytes,
-                             struct job *job, rag_error *error)
+/* Fills a job from what was read of a file. The recipe comes after that, so that a file that is
+ * no text leaves no index behind. */
+static rag_status fill_job(struct run *run, struct reading *reading, struct job *job,
+                           rag_error *error)
+{
+    job->hash = reading->hash;
+    job->size = reading->size;
+    job->modified = reading->modified;
+    job->update = reading->known != NULL;
+    job->document = reading->document;
+    job->chunks = reading->chunks;
+    reading->document = (struct document){0};
+    reading->chunks = (struct chunk_list){0};
+    rag_status status =
+        metadata_merge(job->document.metadata.data, run->metadata, &job->metadata, error);
+    if (!status && !run->dry)
+        status = index_need_recipe(run->index, &run->chunker, error);
+    return status ? status : job_fill_vectors(run, job, NULL, error);
+}
+
+static rag_status take_cut(struct run *run, struct reading *reading, rag_error *error)
+{
+    struct job job = {0};
+    rag_error trouble = reading->error;
+    rag_status status = reading->status;
+    if (!status)
+        status = fill_job(run, reading, &job, &trouble);
+    if (status == RAG_INPUT)
+        skip(run, reading->path, &trouble, reading->size);
+    else if (status)
+        fail_with(error, status, "%s", trouble.message);
+    else
+        status = run_push(run, &job, error);
+    job_release(&job);
+    return status == RAG_INPUT ? RAG_OK : status;
+}
+
+static rag_status take_gone(struct adding *adding, struct reading *reading, rag_error *error)
+{
+    const struct known_document *from =
+        known_take_moved(&adding->known, &reading->hash, reading->path);
+    if (from)
+        return take_moved(&adding->run, from, reading, error);
+    reading_cut(&adding->rules, reading);
+    return take_cut(&adding->run, reading, error);
+}
+
+static rag_status take_reading(struct adding *adding, struct reading *reading, rag_error *error)
 {
     struct run *run = &adding->run;
-    rag_error trouble;
-    rag_status status = hash_bytes(bytes->data, bytes->size, &job->hash, error);
-    if (status)
-        return status;
-    if (known && memcmp(&known->file.hash, &job->hash, sizeof job->hash) == 0) {
-        struct store_stamp stamp = {known->path, job->size, job->modified};
-        status = run_push_stamp(run, &stamp, error);
-        return status ? status : take_same(run, known, bytes, job->size, error);
-    }
-    const struct known_document *from =
-        known ? NULL : known_take_moved(&adding->known, &job->hash, path);
-    if (from) {
-        bool changed;
-        status = take_moved(run, from, path, job, error);
-        return status || !run->metadata ? status
-                                        : take_label(run, from, path, bytes, &changed, error);
-    }
-    job->update = known != NULL;
-    status = prepare(run, path, bytes, job, &trouble);
-    if (status == RAG_INPUT) {
-        skip(run, path, &trouble, job->size);
+    run->file = reading->path;
+    switch (reading->fate) {
+    case READING_UNREADABLE:
+        if (reading->status != RAG_INPUT)
+            return fail_with(error, reading->status, "%s", reading->error.message);
+        take_unreadable(run, known_find(&adding->known, reading->path), reading->path,
+                        &reading->error, reading->size);
         return RAG_OK;
+    case READING_LARGE:
+        reading_run_whole(&adding->rules, reading);
+        return take_reading(adding, reading, error);
+    case READING_SAME:
+        return take_same(run, reading, error);
+    case READING_GONE:
+        return take_gone(adding, reading, error);
+    case READING_CUT:
+        return take_cut(run, reading, error);
     }
-    return status ? fail_with(error, status, "%s", trouble.message) : run_push(run, job, error);
+    return RAG_OK;
 }
 
-static rag_status take_file(struct adding *adding, const char *path, rag_error *error)
+/* Has a file read, if its time or size are not those that are known. */
+static void push_file(struct adding *adding, struct ahead *ahead, const char *path)
 {
     struct run *run = &adding->run;
     struct known_document *known = known_find(&adding->known, path);
     struct stat st;
     rag_error trouble;
-    run->file = path;
     if (stat(path, &st) != 0) {
         fail_errno(&trouble, RAG_INPUT, "%s", path);
-        return take_unreadable(run, known, path, &trouble, 0);
+        take_unreadable(run, known, path, &trouble, 0);
+    } else if (!run->metadata && known && known->file.size == (uint64_t)st.st_size &&
+               known->file.modified == file_modified(&st)) {
+        take_unchanged(run, (uint64_t)st.st_size);
+    } else {
+        ahead_push(ahead, path, known, (uint64_t)st.st_size);
     }
-    if (!run->metadata && known && known->file.size == (uint64_t)st.st_size &&
-        known->file.modified == nanoseconds(st.st_mtim))
-        return take_unchanged(run, (uint64_t)st.st_size);
-
-    struct job job = {0};
-    struct buf bytes = BUF_INIT((size_t)DOCUMENT_MAX_BYTES);
-    rag_status status = read_steadily(path, &st, &bytes, &trouble);
-    job.size = (uint64_t)st.st_size;
-    job.modified = nanoseconds(st.st_mtim);
-    if (!status)
-        status = take_bytes(adding, path, known, &bytes, &job, error);
-    else if (status == RAG_INPUT)
-        status = take_unreadable(run, known, path, &trouble, job.size);
-    else
-        status = fail_with(error, status, "%s", trouble.message);
-    buf_release(&bytes);
-    job_release(&job);
-    return status;
 }
 
-static rag_status take_all(struct adding *adding, const struct file_list *files,
-                           rag_error *error)
+static rag_status take_ahead(struct adding *adding, struct ahead *ahead,
+                             const struct file_list *files, rag_error *error)
 {
     struct run *run = &adding->run;
     rag_status status = RAG_OK;
-    size_t taken = 0;
-    while (!status && !run->stop && taken < files->count) {
-        status = take_file(adding, files->paths[taken++], error);
+    size_t next = 0;
+    while (!status && !run->stop && (next < files->count || ahead_has_more(ahead))) {
+        if (next < files->count && ahead_has_room(ahead)) {
+            push_file(adding, ahead, files->paths[next++]);
+        } else {
+            struct reading *reading = ahead_take(ahead);
+            status = take_reading(adding, reading, error);
+            reading_release(reading);
+        }
         if (!status)
             run_progress(run, run->bytes_done);
         if (!status && (run_is_full(run) || run->stop))
@@ -256,8 +221,20 @@ static rag_status take_all(struct adding *adding, const struct file_list *files,
     }
     if (!status)
         status = run_flush(run, error);
-    if (!status && taken < files->count)
+    if (!status && (next < files->count || ahead_has_more(ahead)))
         status = run_fail_stopped(error);
+    return status;
+}
+
+static rag_status take_all(struct adding *adding, const struct file_list *files,
+                           rag_error *error)
+{
+    struct ahead *ahead;
+    adding->rules.chunker = adding->run.chunker;
+    rag_status status = ahead_start(&adding->rules, &ahead, error);
+    if (!status)
+        status = take_ahead(adding, ahead, files, error);
+    ahead_stop(ahead);
     return status;
 }
 
@@ -378,6 +355,9 @@ rag_status add_files(struct run *run, const struct file_list *paths,
                      const struct walk_hooks *hooks, rag_error *error)
 {
     struct adding adding = {.run = *run};
+    adding.rules = (struct reading_rules){
+        .index = run->index, .known = &adding.known, .metadata = run->metadata != NULL};
+    pthread_mutex_init(&adding.rules.loading, NULL);
     double start = clock_seconds();
     rag_status status = add(&adding, paths, hooks, error);
     rag_add_report *report = run->report;
@@ -390,6 +370,7 @@ rag_status add_files(struct run *run, const struct file_list *paths,
         speed_note(run->index->model, run->index->options.models.threads, report->tokens,
                    report->seconds);
     }
+    pthread_mutex_destroy(&adding.rules.loading);
     file_list_release(&adding.files);
     known_release(&adding.known);
     run_release(&adding.run);

@@ -133,8 +133,8 @@ static bool same_ending(const char *a, const char *b)
     return strcmp(x ? x : "", y ? y : "") == 0;
 }
 
-struct known_document *known_take_moved(struct known *known, const struct hash *hash,
-                                        const char *path)
+/* The first of known->gone that is not before the hash. */
+static size_t first_gone(const struct known *known, const struct hash *hash)
 {
     size_t low = 0, high = known->gone_count;
     while (low < high) {
@@ -144,8 +144,21 @@ struct known_document *known_take_moved(struct known *known, const struct hash *
         else
             high = middle;
     }
-    for (; low < known->gone_count; low++) {
-        struct known_document *document = known->gone[low];
+    return low;
+}
+
+bool known_has_gone(const struct known *known, const struct hash *hash)
+{
+    size_t first = first_gone(known, hash);
+    return first < known->gone_count &&
+           memcmp(&known->gone[first]->file.hash, hash, sizeof *hash) == 0;
+}
+
+struct known_document *known_take_moved(struct known *known, const struct hash *hash,
+                                        const char *path)
+{
+    for (size_t i = first_gone(known, hash); i < known->gone_count; i++) {
+        struct known_document *document = known->gone[i];
         if (memcmp(&document->file.hash, hash, sizeof *hash) != 0)
             return NULL;
         if (document->fate == KNOWN_GONE && same_ending(document->path, path)) {

@@ -44,6 +44,10 @@ struct known_document *known_find(const struct known *known, const char *path);
 CHECKED rag_status known_find_gone(struct known *known, const struct file_list *files,
                                    bool all_read, rag_error *error);
 
+/* Whether there is, or was, something for known_take_moved to find. May be called while others
+ * are. */
+bool known_has_gone(const struct known *known, const struct hash *hash);
+
 /* A document that was read from a file of these bytes, which is not there any more, and whose
  * name has the same ending, so that it would be read in the same way; it is KNOWN_MOVED from
  * now on. NULL: there is none. */

@@ -1,0 +1,150 @@
+#define _XOPEN_SOURCE 700
+#include "pipeline/reading.h"
+#include "base/file.h"
+#include "documents/stretches.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum {
+    ATTEMPTS = 3,                      /* of a file that changes meanwhile */
+    CLOCK_TICK_NANOSECONDS = 20000000, /* file systems tell times apart that are this far */
+};
+
+void reading_release(struct reading *reading)
+{
+    buf_release(&reading->bytes);
+    document_release(&reading->document);
+    chunk_list_release(&reading->chunks);
+    *reading = (struct reading){0};
+}
+
+/* ---- Bytes ------------------------------------------------------------------- */
+
+static bool same_state(const struct stat *a, const struct stat *b)
+{
+    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
+           file_modified(a) == file_modified(b);
+}
+
+/* Whoever writes twice within a tick of the clock leaves one and the same time: a file that was
+ * written just now is looked at when the tick is over. */
+static void wait_for_tick(const struct stat *st)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t age = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - file_modified(st);
+    if (age < 0 || age >= CLOCK_TICK_NANOSECONDS)
+        return;
+    struct timespec rest = {.tv_nsec = CLOCK_TICK_NANOSECONDS - (long)age};
+    nanosleep(&rest, NULL);
+}
+
+static void note_state(struct reading *reading, const struct stat *st)
+{
+    reading->size = (uint64_t)st->st_size;
+    reading->modified = file_modified(st);
+}
+
+/* Reads a file as it was at one moment; *st is of that moment. */
+static rag_status read_steadily(struct reading *reading, struct stat *st)
+{
+    const char *path = reading->path;
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        struct stat after;
+        wait_for_tick(st);
+        if (stat(path, st) != 0)
+            return fail_errno(&reading->error, RAG_INPUT, "%s", path);
+        note_state(reading, st);
+        buf_clear(&reading->bytes);
+        rag_status status = file_read(path, &reading->bytes, &reading->error);
+        if (status)
+            return status;
+        if (stat(path, &after) == 0 && same_state(st, &after) &&
+            reading->size == reading->bytes.size)
+            return RAG_OK;
+        *st = after;
+    }
+    return fail_with(&reading->error, RAG_INPUT, "%s: it is being changed", path);
+}
+
+/* ---- Document and chunks ----------------------------------------------------- */
+
+static rag_status need_tokenizer(struct reading_rules *rules,
+                                 const struct tokenizer **tokenizer, rag_error *error)
+{
+    pthread_mutex_lock(&rules->loading);
+    rag_status status = index_need_model(rules->index, error);
+    *tokenizer = status ? NULL : rules->index->model->tokenizer;
+    pthread_mutex_unlock(&rules->loading);
+    return status;
+}
+
+void reading_cut(struct reading_rules *rules, struct reading *reading)
+{
+    const struct tokenizer *tokenizer;
+    reading->fate = READING_CUT;
+    if (!reading->status)
+        reading->status = need_tokenizer(rules, &tokenizer, &reading->error);
+    if (!reading->status && !reading->document.path)
+        reading->status =
+            document_take(reading->path, &reading->bytes, &reading->document, &reading->error);
+    if (!reading->status)
+        reading->status = chunk_document(&reading->document, tokenizer, &rules->chunker,
+                                         &reading->chunks, &reading->error);
+    buf_release(&reading->bytes);
+}
+
+/* What is not to be cut, but may have other metadata. */
+static void read_metadata(const struct reading_rules *rules, struct reading *reading)
+{
+    if (rules->metadata)
+        reading->status =
+            document_take(reading->path, &reading->bytes, &reading->document, &reading->error);
+}
+
+static void read_file(struct reading_rules *rules, struct reading *reading, struct stat *st)
+{
+    const struct known_document *known = reading->known;
+    reading->bytes = BUF_INIT((size_t)DOCUMENT_MAX_BYTES);
+    reading->status = read_steadily(reading, st);
+    if (!reading->status)
+        reading->status = hash_bytes(reading->bytes.data, reading->bytes.size, &reading->hash,
+                                     &reading->error);
+    if (reading->status)
+        return;
+    if (known && memcmp(&known->file.hash, &reading->hash, sizeof reading->hash) == 0)
+        reading->fate = READING_SAME;
+    else if (!known && known_has_gone(rules->known, &reading->hash))
+        reading->fate = READING_GONE;
+    if (reading->fate)
+        read_metadata(rules, reading);
+    else
+        reading_cut(rules, reading);
+}
+
+static void run(struct reading_rules *rules, struct reading *reading, bool whole)
+{
+    struct stat st;
+    uint64_t large = (uint64_t)STRETCH_BYTES * STRETCHES_FROM;
+    if (stat(reading->path, &st) != 0) {
+        reading->status = fail_errno(&reading->error, RAG_INPUT, "%s", reading->path);
+        return;
+    }
+    note_state(reading, &st);
+    if (!whole && rules->chunker.chunker == RAG_CHUNKER_STRUCTURE && reading->size >= large)
+        reading->fate = READING_LARGE;
+    else
+        read_file(rules, reading, &st);
+}
+
+void reading_run(struct reading_rules *rules, struct reading *reading)
+{
+    run(rules, reading, false);
+}
+
+void reading_run_whole(struct reading_rules *rules, struct reading *reading)
+{
+    run(rules, reading, true);
+}
