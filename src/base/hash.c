@@ -24,6 +24,20 @@ rag_status hasher_new(struct hasher **out, rag_error *error)
     return RAG_OK;
 }
 
+rag_status hasher_copy(const struct hasher *h, struct hasher **out, rag_error *error)
+{
+    struct hasher *copy = NULL;
+    rag_status status = hasher_new(&copy, error);
+    if (status)
+        return status;
+    if (!EVP_MD_CTX_copy_ex(copy->context, h->context)) {
+        hasher_finish(copy, NULL);
+        return fail_memory(error);
+    }
+    *out = copy;
+    return RAG_OK;
+}
+
 void hasher_update(struct hasher *h, const void *data, size_t size)
 {
     EVP_DigestUpdate(h->context, data, size);

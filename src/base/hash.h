@@ -15,6 +15,9 @@ struct hash {
 struct hasher;
 
 CHECKED rag_status hasher_new(struct hasher **hasher, rag_error *error);
+/* Another one that goes on from where this one is. */
+CHECKED rag_status hasher_copy(const struct hasher *hasher, struct hasher **out,
+                               rag_error *error);
 void hasher_update(struct hasher *hasher, const void *data, size_t size);
 /* Gives the hash and frees the hasher; out may be NULL to only free it. */
 void hasher_finish(struct hasher *hasher, struct hash *out);

@@ -1,6 +1,6 @@
 /* The names under which documents are kept apart. */
 #include "base/memory.h"
-#include "store/sqlite.h"
+#include "store/hidden.h"
 #include "text/utf8.h"
 
 #include <string.h>
@@ -85,11 +85,12 @@ void store_collections_release(struct store_collections *collections)
 static rag_status list(struct store *store, struct store_collections *out, rag_error *error)
 {
     sqlite3_stmt *statement;
-    rag_status status = db_prepare(store, &statement,
-                                   "SELECT name, count(*), sum(chunks) FROM documents JOIN "
-                                   "collections ON collections.id=collection "
-                                   "GROUP BY name ORDER BY name",
-                                   error);
+    rag_status status =
+        db_prepare(store, &statement,
+                   "SELECT name, count(*), sum(chunks) FROM documents JOIN "
+                   "collections ON collections.id=collection WHERE " DOCUMENT_IS_FOUND
+                   " GROUP BY name ORDER BY name",
+                   error);
     while (!status) {
         bool row;
         status = db_step(store, statement, &row, error);

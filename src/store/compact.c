@@ -1,5 +1,5 @@
 /* Giving back what removals and updates left. */
-#include "store/sqlite.h"
+#include "store/hidden.h"
 
 struct compaction {
     const struct events *events;
@@ -45,6 +45,21 @@ static rag_status merge_words(struct store *store, rag_error *error)
     return RAG_OK;
 }
 
+/* What was left unfinished, and nobody has gone on with for a day. */
+static rag_status give_up_old(struct store *store, rag_error *error)
+{
+    static const char sql[] = "UPDATE unfinished SET collection=NULL, path=NULL WHERE "
+                              "touched<unixepoch()-86400";
+    store_lock(store);
+    rag_status status = db_begin(store, DB_WRITE, error);
+    if (!status)
+        status = db_end(store, db_execute(store, sql, error), error);
+    store_unlock(store);
+    if (!status)
+        hidden_sweep(store);
+    return status;
+}
+
 /* Writes the file anew, in one transaction: SQLite makes a copy among the temporary files and
  * copies it back. That needs one attached file; and pages must leave memory in the middle of it
  * here, whatever the size of the index, so that readers are kept out meanwhile. */
@@ -70,9 +85,12 @@ rag_status store_compact(struct store *store, const struct events *events,
     enum { STEPS = 1 << 10 }; /* less than a millisecond */
     struct compaction compaction = {.events = events};
     *out = (struct store_compaction){0};
+    rag_status status = give_up_old(store, error);
+    if (status)
+        return status;
     store_lock(store);
     sqlite3_progress_handler(store->db, STEPS, report_progress, &compaction);
-    rag_status status = file_bytes(store, &out->bytes_before, error);
+    status = file_bytes(store, &out->bytes_before, error);
     if (!status)
         status = merge_words(store, error);
     if (!status)

@@ -1,14 +1,15 @@
 /* Handing over what was put in: documents, and their chunks with their vectors. */
 #include "base/memory.h"
-#include "store/sqlite.h"
+#include "store/hidden.h"
+#include "store/pieces.h"
 
 #include <string.h>
 
 /* ---- Documents ---- */
 
-enum { COLLECTION, PATH, FORMAT, METADATA, SIZE, MODIFIED, CHUNKS, TEXT };
+enum { COLLECTION, PATH, FORMAT, METADATA, SIZE, MODIFIED, CHUNKS, ID };
 
-static rag_status fill_document(sqlite3_stmt *row, bool with_text, struct stored_document *out,
+static rag_status fill_document(sqlite3_stmt *row, struct stored_document *out,
                                 rag_error *error)
 {
     out->collection = copy_column(row, COLLECTION);
@@ -18,14 +19,8 @@ static rag_status fill_document(sqlite3_stmt *row, bool with_text, struct stored
     out->size = (uint64_t)sqlite3_column_int64(row, SIZE);
     out->modified = sqlite3_column_int64(row, MODIFIED);
     out->chunks = (size_t)sqlite3_column_int64(row, CHUNKS);
-    if (with_text) {
-        out->text_size = db_column(row, TEXT).size;
-        out->text = copy_column(row, TEXT);
-    }
-    return out->collection && out->path && out->format && out->metadata &&
-                   (out->text || !with_text)
-               ? RAG_OK
-               : fail_memory(error);
+    return out->collection && out->path && out->format && out->metadata ? RAG_OK
+                                                                        : fail_memory(error);
 }
 
 static rag_status fail_unknown(struct store *store, const char *path, rag_error *error)
@@ -38,13 +33,11 @@ static rag_status get_document(struct store *store, const char *collection, cons
 {
     sqlite3_stmt *statement;
     bool row;
-    char sql[256];
-    sqlite3_snprintf(
-        sizeof sql, sql,
-        "SELECT name, path, format, metadata, size, modified, chunks, %s FROM collections "
-        "JOIN documents ON collection=collections.id WHERE name=? AND path=?",
-        with_text ? "(SELECT text FROM texts WHERE document=documents.id)" : "NULL");
-    rag_status status = db_prepare(store, &statement, sql, error);
+    rag_status status = db_prepare(
+        store, &statement,
+        "SELECT name, path, format, metadata, size, modified, chunks, documents.id FROM "
+        "collections JOIN documents ON collection=collections.id WHERE name=? AND path=?",
+        error);
     if (!status)
         status = db_bind(store, statement, error, "tt", collection_name(collection), path);
     if (!status)
@@ -52,7 +45,13 @@ static rag_status get_document(struct store *store, const char *collection, cons
     if (!status && !row)
         status = fail_unknown(store, path, error);
     if (!status)
-        status = fill_document(statement, with_text, out, error);
+        status = fill_document(statement, out, error);
+    if (!status && with_text) {
+        status = pieces_copy_all(store, sqlite3_column_int64(statement, ID), &out->text,
+                                 &out->text_size, error);
+        if (status == RAG_INPUT)
+            status = fail_within(error, status, "%s", path);
+    }
     sqlite3_finalize(statement);
     return status;
 }
@@ -84,12 +83,12 @@ void stored_document_release(struct stored_document *document)
 
 /* ---- Chunks ---- */
 
-/* A document's chunks in memory, so that no lock is held while the caller looks at them. Of a
- * stored_chunk, collection, path and text belong to the document. */
+enum { BATCH = 1 << 12 /* chunks that are in memory at once */ };
+
+/* Chunks of a document in memory, so that no lock is held while the caller looks at them. Of a
+ * stored_chunk, collection and path belong to all of them. */
 struct contents {
     char *collection, *path;
-    char *text;
-    size_t text_size;
     struct stored_chunk *chunks;
     float *vectors; /* [count x dimension] */
     size_t count, capacity, vector_capacity, dimension;
@@ -98,12 +97,11 @@ struct contents {
 static void contents_release(struct contents *contents)
 {
     for (size_t i = 0; i < contents->count; i++) {
-        free(contents->chunks[i].heading);
-        free(contents->chunks[i].place);
+        contents->chunks[i].collection = contents->chunks[i].path = NULL;
+        stored_chunk_release(&contents->chunks[i]);
     }
     free(contents->collection);
     free(contents->path);
-    free(contents->text);
     free(contents->chunks);
     free(contents->vectors);
     *contents = (struct contents){0};
@@ -124,83 +122,106 @@ enum {
     PLACE,
 };
 
-static bool lies_within(const struct contents *contents, int64_t begin, int64_t end)
+static rag_status fail_chunk(struct store *store, const struct contents *contents, int64_t id,
+                             rag_error *error)
 {
-    return begin >= 0 && begin <= end && (uint64_t)end <= contents->text_size;
+    return fail_with(error, RAG_INDEX,
+                     "%s: chunk %lld of %s is damaged; `rag verify` lists what is wrong",
+                     store->path, (long long)id, contents->path);
 }
 
-static rag_status add_chunk(struct store *store, struct contents *contents, sqlite3_stmt *row,
-                            rag_error *error)
+/* A row's texts, from the piece in which it begins and that with its header. */
+static rag_status copy_texts(struct store *store, struct pieces *pieces, sqlite3_stmt *row,
+                             struct stored_chunk *chunk, bool *good, rag_error *error)
 {
-    int64_t id = sqlite3_column_int64(row, CHUNK_ID);
-    int64_t begin = sqlite3_column_int64(row, BEGIN), end = sqlite3_column_int64(row, END);
-    int64_t header = sqlite3_column_int64(row, HEADER_BEGIN);
-    int64_t header_end = sqlite3_column_int64(row, HEADER_END);
+    rag_text part;
+    rag_status status =
+        pieces_part(pieces, (int64_t)chunk->begin, (int64_t)chunk->end, &part, good, error);
+    if (!status && *good) {
+        chunk->text_size = part.size;
+        chunk->text = text_copy(part);
+    }
+    if (!status && *good)
+        status = pieces_copy(store, pieces->document, sqlite3_column_int64(row, HEADER_BEGIN),
+                             sqlite3_column_int64(row, HEADER_END), &chunk->header,
+                             &chunk->header_size, error);
+    *good &= chunk->header != NULL;
+    return status;
+}
+
+static rag_status fill_chunk(struct store *store, const struct contents *contents,
+                             struct pieces *pieces, sqlite3_stmt *row,
+                             struct stored_chunk *chunk, rag_error *error)
+{
+    bool good = false;
+    *chunk = (struct stored_chunk){
+        .chunk_id = sqlite3_column_int64(row, CHUNK_ID),
+        .collection = contents->collection,
+        .path = contents->path,
+        .heading = copy_column(row, HEADING),
+        .place = copy_column(row, PLACE),
+        .number = (size_t)sqlite3_column_int64(row, NUMBER),
+        .begin = (uint64_t)sqlite3_column_int64(row, BEGIN),
+        .end = (uint64_t)sqlite3_column_int64(row, END),
+        .line = (uint32_t)sqlite3_column_int64(row, LINE),
+        .last_line = (uint32_t)sqlite3_column_int64(row, LAST_LINE),
+        .tokens = (size_t)sqlite3_column_int64(row, TOKENS),
+    };
+    rag_status status = copy_texts(store, pieces, row, chunk, &good, error);
+    if (!status && !good)
+        status = fail_chunk(store, contents, chunk->chunk_id, error);
+    if (!status && (!chunk->heading || !chunk->place || !chunk->text))
+        status = fail_memory(error);
+    return status;
+}
+
+static rag_status add_chunk(struct store *store, struct contents *contents,
+                            struct pieces *pieces, sqlite3_stmt *row, rag_error *error)
+{
     rag_text vector = db_column(row, VECTOR);
     size_t dimension = contents->dimension, needed = contents->count + 1;
-    if (!lies_within(contents, begin, end) || !lies_within(contents, header, header_end) ||
-        vector.size != dimension * sizeof(float))
-        return fail_with(error, RAG_INDEX,
-                         "%s: chunk %lld of %s is damaged; `rag verify` lists what is wrong",
-                         store->path, (long long)id, contents->path);
+    if (vector.size != dimension * sizeof(float))
+        return fail_chunk(store, contents, sqlite3_column_int64(row, CHUNK_ID), error);
     if (!array_reserve(&contents->chunks, &contents->capacity, needed,
                        sizeof *contents->chunks) ||
         !array_reserve(&contents->vectors, &contents->vector_capacity, needed,
                        dimension * sizeof(float)))
         return fail_memory(error);
-    char *heading = copy_column(row, HEADING), *place = copy_column(row, PLACE);
-    if (!heading || !place) {
-        free(heading);
-        free(place);
-        return fail_memory(error);
-    }
     vector_from_file(vector.data, dimension, contents->vectors + contents->count * dimension);
-    contents->chunks[contents->count++] = (struct stored_chunk){
-        .chunk_id = id,
-        .collection = contents->collection,
-        .path = contents->path,
-        .heading = heading,
-        .text = contents->text + begin,
-        .text_size = (size_t)(end - begin),
-        .number = (size_t)sqlite3_column_int64(row, NUMBER),
-        .begin = (uint64_t)begin,
-        .end = (uint64_t)end,
-        .line = (uint32_t)sqlite3_column_int64(row, LINE),
-        .last_line = (uint32_t)sqlite3_column_int64(row, LAST_LINE),
-        .tokens = (size_t)sqlite3_column_int64(row, TOKENS),
-        .header = contents->text + header,
-        .header_size = (size_t)(header_end - header),
-        .place = place,
-    };
-    return RAG_OK;
+    return fill_chunk(store, contents, pieces, row, &contents->chunks[contents->count++],
+                      error);
 }
 
-static rag_status read_chunks(struct store *store, int64_t document, struct contents *contents,
-                              rag_error *error)
+static rag_status read_chunks(struct store *store, int64_t document, size_t first,
+                              struct contents *contents, rag_error *error)
 {
-    sqlite3_stmt *statement;
-    rag_status status =
-        db_prepare(store, &statement,
-                   "SELECT id, number, begin_byte, end_byte, line, last_line, "
-                   "tokens, heading, vector, " PLACE_COLUMNS
-                   " FROM chunks LEFT JOIN vectors ON vectors.chunk=id " PLACE_JOIN
-                   "WHERE document=? ORDER BY number",
-                   error);
+    sqlite3_stmt *statement = NULL;
+    struct pieces pieces;
+    rag_status status = pieces_open(store, document, &pieces, error);
     if (!status)
-        status = db_bind(store, statement, error, "i", document);
+        status = db_prepare(store, &statement,
+                            "SELECT id, number, begin_byte, end_byte, line, last_line, "
+                            "tokens, heading, vector, " PLACE_COLUMNS
+                            " FROM chunks LEFT JOIN vectors ON vectors.chunk=id " PLACE_JOIN
+                            "WHERE document=? AND number>=? ORDER BY number LIMIT ?",
+                            error);
+    if (!status)
+        status =
+            db_bind(store, statement, error, "iii", document, (int64_t)first, (int64_t)BATCH);
     while (!status) {
         bool row;
         status = db_step(store, statement, &row, error);
         if (status || !row)
             break;
-        status = add_chunk(store, contents, statement, error);
+        status = add_chunk(store, contents, &pieces, statement, error);
     }
     sqlite3_finalize(statement);
+    pieces_close(&pieces);
     return status;
 }
 
 /* A document that is gone has no contents. */
-static rag_status read_contents(struct store *store, int64_t document,
+static rag_status read_contents(struct store *store, int64_t document, size_t first,
                                 struct contents *contents, rag_error *error)
 {
     struct store_recipe recipe;
@@ -211,9 +232,8 @@ static rag_status read_contents(struct store *store, int64_t document,
         return status;
     contents->dimension = recipe.dimension;
     status = db_prepare(store, &statement,
-                        "SELECT path, text, name FROM documents "
-                        "JOIN texts ON texts.document=documents.id "
-                        "JOIN collections ON collections.id=collection WHERE documents.id=?",
+                        "SELECT path, name FROM documents JOIN collections ON "
+                        "collections.id=collection WHERE documents.id=? AND " DOCUMENT_IS_FOUND,
                         error);
     if (!status)
         status = db_bind(store, statement, error, "i", document);
@@ -221,14 +241,12 @@ static rag_status read_contents(struct store *store, int64_t document,
         status = db_step(store, statement, &row, error);
     if (!status && row) {
         contents->path = copy_column(statement, 0);
-        contents->text_size = db_column(statement, 1).size;
-        contents->text = copy_column(statement, 1);
-        contents->collection = copy_column(statement, 2);
-        if (!contents->collection || !contents->path || !contents->text)
+        contents->collection = copy_column(statement, 1);
+        if (!contents->collection || !contents->path)
             status = fail_memory(error);
     }
     sqlite3_finalize(statement);
-    return status || !row ? status : read_chunks(store, document, contents, error);
+    return status || !row ? status : read_chunks(store, document, first, contents, error);
 }
 
 struct ids {
@@ -264,6 +282,28 @@ static rag_status list_documents(struct store *store, const char *collection, co
     return status;
 }
 
+/* A document's rows never change, so that its batches are of one moment all the same. */
+static rag_status each_chunk(struct store *store, int64_t document, store_chunk_fn each,
+                             void *user, bool *stop, rag_error *error)
+{
+    rag_status status = RAG_OK;
+    bool more = true;
+    for (size_t first = 0; more && !status && !*stop; first += BATCH) {
+        struct contents contents = {0};
+        store_lock(store);
+        status = db_begin(store, DB_READ, error);
+        if (!status)
+            status =
+                db_end(store, read_contents(store, document, first, &contents, error), error);
+        store_unlock(store);
+        for (size_t i = 0; !status && !*stop && i < contents.count; i++)
+            *stop = each(&contents.chunks[i], contents.vectors + i * contents.dimension, user);
+        more = contents.count == BATCH;
+        contents_release(&contents);
+    }
+    return status;
+}
+
 rag_status store_each_chunk(struct store *store, const char *collection, const char *path,
                             store_chunk_fn each, void *user, rag_error *error)
 {
@@ -274,17 +314,8 @@ rag_status store_each_chunk(struct store *store, const char *collection, const c
     if (!status)
         status = db_end(store, list_documents(store, collection, path, &ids, error), error);
     store_unlock(store);
-    for (size_t i = 0; !status && !stop && i < ids.count; i++) {
-        struct contents contents = {0};
-        store_lock(store);
-        status = db_begin(store, DB_READ, error);
-        if (!status)
-            status = db_end(store, read_contents(store, ids.items[i], &contents, error), error);
-        store_unlock(store);
-        for (size_t j = 0; !status && !stop && j < contents.count; j++)
-            stop = each(&contents.chunks[j], contents.vectors + j * contents.dimension, user);
-        contents_release(&contents);
-    }
+    for (size_t i = 0; !status && !stop && i < ids.count; i++)
+        status = each_chunk(store, ids.items[i], each, user, &stop, error);
     free(ids.items);
     return status;
 }

@@ -1,4 +1,5 @@
 /* Reading what can be read of a damaged document. */
+#include "base/buf.h"
 #include "base/memory.h"
 #include "store/damaged_rows.h"
 #include "text/utf8.h"
@@ -161,28 +162,74 @@ static rag_status read_collection(struct store *store, int64_t id, struct damage
     return status || memory ? status : fail_memory(error);
 }
 
+/* Puts the pieces together whose rows a query lists; *size 0: they are not all there, or are
+ * too much. */
+static rag_status join_pieces(struct store *store, const char *sql, int64_t id,
+                              struct buf *text, rag_error *error)
+{
+    sqlite3_stmt *ids = NULL;
+    bool found, good = true;
+    rag_status status = find_damaged(store, sql, id, &ids, &found, error);
+    buf_clear(text);
+    while (!status && found && good) {
+        sqlite3_stmt *row = NULL;
+        bool there;
+        status = find_damaged(store, "SELECT begin_byte, text FROM texts WHERE id=?",
+                              sqlite3_column_int64(ids, 0), &row, &there, error);
+        int64_t begin = there ? sqlite3_column_int64(row, 0) : -1;
+        good = !status && begin >= 0 && (uint64_t)begin <= text->size;
+        if (good) {
+            rag_text piece = db_column(row, 1);
+            text->size = (size_t)begin;
+            good = buf_append(text, piece.size ? piece.data : "", piece.size);
+        }
+        sqlite3_finalize(row);
+        if (good)
+            status = db_step(store, ids, &found, error);
+        good &= !status;
+        if (is_damage(store, status))
+            status = RAG_OK;
+    }
+    sqlite3_finalize(ids);
+    if (!good)
+        buf_clear(text);
+    return status;
+}
+
 /* The text is whole if it has the hash that was noted; or, of a file whose text is its bytes,
  * the file's hash: then the note is what was damaged. */
+static rag_status judge_text(const struct claims *claims, struct buf *text,
+                             struct damaged_document *out, rag_error *error)
+{
+    struct hash hash;
+    rag_status status = hash_bytes(text->size ? text->data : "", text->size, &hash, error);
+    if (status)
+        return status;
+    out->noted = same_hash(&hash, &claims->text_hash);
+    bool whole = out->noted || same_hash(&hash, &out->hash);
+    if (!whole || utf8_valid_prefix(text->data, text->size) != text->size)
+        return RAG_OK;
+    out->text_size = text->size;
+    out->text = buf_detach(text);
+    return out->text ? RAG_OK : fail_memory(error);
+}
+
+/* The rows of a text are found by an index, which may be what is broken. */
 static rag_status read_text(struct store *store, int64_t id, const struct claims *claims,
                             struct damaged_document *out, rag_error *error)
 {
-    sqlite3_stmt *row = NULL;
-    bool found;
-    struct hash hash;
-    rag_status status =
-        find_damaged(store, "SELECT text FROM texts WHERE document=?", id, &row, &found, error);
-    if (!status && found) {
-        rag_text text = db_column(row, 0);
-        status = hash_bytes(text.size ? text.data : "", text.size, &hash, error);
-        out->noted = same_hash(&hash, &claims->text_hash);
-        bool whole = out->noted || same_hash(&hash, &out->hash);
-        if (!status && whole && utf8_valid_prefix(text.data, text.size) == text.size) {
-            out->text = copy_column(row, 0);
-            out->text_size = text.size;
-            status = out->text ? RAG_OK : fail_memory(error);
-        }
+    static const char *const queries[] = {
+        "SELECT id FROM texts WHERE document=? ORDER BY begin_byte",
+        "SELECT id FROM texts NOT INDEXED WHERE document=? ORDER BY begin_byte",
+    };
+    struct buf text = BUF_INIT((size_t)STORE_MAX_TEXT + 1);
+    rag_status status = RAG_OK;
+    for (size_t i = 0; i < 2 && !status && !out->text; i++) {
+        status = join_pieces(store, queries[i], id, &text, error);
+        if (!status)
+            status = judge_text(claims, &text, out, error);
     }
-    sqlite3_finalize(row);
+    buf_release(&text);
     return status;
 }
 

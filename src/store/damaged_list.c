@@ -79,7 +79,7 @@ static rag_status list_traces(struct store *store, struct ids *ids, rag_error *e
 {
     static const char *const traces[] = {
         "SELECT id FROM documents INDEXED BY sqlite_autoindex_documents_1",
-        "SELECT document FROM texts",
+        "SELECT DISTINCT document FROM texts",
         "SELECT DISTINCT document FROM chunks",
     };
     rag_status status = RAG_OK;
@@ -107,6 +107,25 @@ static void sort_unique(struct ids *ids)
     ids->count = kept;
 }
 
+/* What is unfinished, or on its way out, is no document that anybody misses. */
+static rag_status leave_hidden_out(struct store *store, struct ids *ids, rag_error *error)
+{
+    struct ids hidden = {0};
+    bool all;
+    rag_status status = collect(store, "SELECT document FROM unfinished", &hidden, &all, error);
+    size_t kept = 0;
+    sort_unique(&hidden);
+    for (size_t i = 0, j = 0; i < ids->count; i++) {
+        while (j < hidden.count && hidden.items[j] < ids->items[i])
+            j++;
+        if (j == hidden.count || hidden.items[j] != ids->items[i])
+            ids->items[kept++] = ids->items[i];
+    }
+    ids->count = kept;
+    free(hidden.items);
+    return status;
+}
+
 rag_status store_list_damaged(struct store *store, int64_t **ids, size_t *count,
                               rag_error *error)
 {
@@ -117,9 +136,11 @@ rag_status store_list_damaged(struct store *store, int64_t **ids, size_t *count,
         status = list(store, &found, error);
     if (!status)
         status = list_traces(store, &found, error);
+    sort_unique(&found);
+    if (!status)
+        status = leave_hidden_out(store, &found, error);
     status = end_reading(store, status);
     store_unlock(store);
-    sort_unique(&found);
     if (status) {
         free(found.items);
         found = (struct ids){0};

@@ -2,7 +2,7 @@
  */
 #include "base/buf.h"
 #include "base/memory.h"
-#include "store/sqlite.h"
+#include "store/hidden.h"
 
 #include <string.h>
 
@@ -280,5 +280,7 @@ rag_status store_move(struct store *store, const char *collection, struct store_
     if (!status)
         status = db_end(store, move_all(store, collection, moves, count, error), error);
     store_unlock(store);
+    if (!status)
+        hidden_sweep(store);
     return status;
 }

@@ -1,7 +1,7 @@
 #include "store/filter.h"
 #include "base/buf.h"
 #include "base/memory.h"
-#include "store/sqlite.h"
+#include "store/hidden.h"
 
 #include <string.h>
 
@@ -125,7 +125,8 @@ static rag_status evaluate(struct store *store, const struct store_filter *filte
         db_prepare(store, &statement,
                    "SELECT name, format, path, metadata, first_chunk, chunks FROM documents "
                    "JOIN collections ON collections.id=collection "
-                   "WHERE chunks>0 AND modified BETWEEN ? AND ? ORDER BY first_chunk",
+                   "WHERE chunks>0 AND modified BETWEEN ? AND ? AND " DOCUMENT_IS_FOUND
+                   " ORDER BY first_chunk",
                    error);
     if (!status)
         status = db_bind(store, statement, error, "ii", filter->since, filter->until);

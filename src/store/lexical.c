@@ -1,5 +1,6 @@
 #include "store/lexical.h"
 #include "base/memory.h"
+#include "store/hidden.h"
 #include "store/question.h"
 #include "store/scored.h"
 #include "store/word_counts.h"
@@ -290,7 +291,10 @@ static rag_status rank(struct store *store, const struct question *question,
                        struct scored_list *out, rag_error *error)
 {
     struct lexical *lexical = store->lexical;
+    struct id_ranges visible = {0};
     rag_status status = chunk_lengths_begin(store, &lexical->lengths, error);
+    if (!status && !within)
+        status = visible_chunks(store, &visible, &within, error);
     if (!status)
         status = word_counts_begin(store, &lexical->counts, error);
     if (!status)
@@ -305,6 +309,7 @@ static rag_status rank(struct store *store, const struct question *question,
     for (size_t i = 0; i < asked->count; i++)
         unit_release(&asked->units[i]);
     word_index_close(&asked->index);
+    id_ranges_release(&visible);
     for (size_t i = 0; i < out->count && !status; i++)
         out->items[i].share /= asked->ceiling;
     if (!status)

@@ -1,7 +1,7 @@
 #include "store/matrix.h"
 #include "base/memory.h"
 #include "store/dot.h"
-#include "store/sqlite.h"
+#include "store/hidden.h"
 
 #include <string.h>
 
@@ -34,23 +34,22 @@ static bool reserve(struct matrix *matrix, size_t count, size_t dimension)
 static rag_status read_rows(struct store *store, struct matrix *matrix, size_t count,
                             rag_error *error)
 {
-    sqlite3_stmt *statement;
+    struct vector_walk walk;
     size_t padding = (matrix->stride - matrix->dimension) * sizeof(float);
-    rag_status status = db_prepare(store, &statement,
-                                   "SELECT chunk, vector FROM vectors ORDER BY chunk", error);
+    rag_status status = vector_walk_begin(store, 0, &walk, error);
     while (!status && matrix->count < count) {
         bool more;
-        status = db_step(store, statement, &more, error);
+        status = vector_walk_step(&walk, &more, error);
         if (status || !more)
             break;
         float *row = matrix->rows + matrix->count * matrix->stride;
-        int64_t id = sqlite3_column_int64(statement, 0);
+        int64_t id = sqlite3_column_int64(walk.statement, 0);
         memset(row + matrix->dimension, 0, padding);
         matrix->ids[matrix->count] = id;
-        status = vector_read(store, statement, 1, id, matrix->dimension, row, error);
+        status = vector_read(store, walk.statement, 1, id, matrix->dimension, row, error);
         matrix->count += !status;
     }
-    sqlite3_finalize(statement);
+    vector_walk_end(&walk);
     return status;
 }
 

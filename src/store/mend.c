@@ -1,6 +1,7 @@
 /* Mending a damaged file: what follows from other rows, and a whole file in its place. */
 #include "store/damaged.h"
 #include "store/header.h"
+#include "store/hidden.h"
 #include "store/sparse.h"
 
 #include <stdio.h>
@@ -8,11 +9,27 @@
 
 /* ---- Tables ---- */
 
-/* In the order in which they can be done with references checked. Of a chunk that does not lie
+#define HIDDEN                                                                                 \
+    "(SELECT id FROM documents WHERE collection=(SELECT id FROM collections WHERE "            \
+    "name='" COLLECTION_HIDDEN "'))"
+#define HIDDEN_CHUNKS "(SELECT id FROM chunks WHERE document IN " HIDDEN ")"
+
+/* In the order in which they can be done with references checked. What is unfinished goes
+ * first. Of a chunk that does not lie
  * within its text the place is made empty: it is on a document that must be put in anew, and
  * the lexical index must give back what it was filled with. */
 static const char *const steps[] = {
     "REINDEX",
+    "INSERT OR IGNORE INTO collections SELECT collection, '" COLLECTION_HIDDEN "' FROM "
+    "documents WHERE id IN (SELECT document FROM unfinished) AND collection NOT IN "
+    "(SELECT id FROM collections)",
+    "DELETE FROM vectors WHERE chunk IN " HIDDEN_CHUNKS,
+    "DELETE FROM places WHERE chunk IN " HIDDEN_CHUNKS,
+    "DELETE FROM token_weights WHERE chunk IN " HIDDEN_CHUNKS,
+    "DELETE FROM chunks WHERE document IN " HIDDEN,
+    "DELETE FROM texts WHERE document IN " HIDDEN,
+    "DELETE FROM unfinished",
+    "DELETE FROM documents WHERE id IN " HIDDEN,
     "DELETE FROM vectors WHERE chunk NOT IN (SELECT id FROM chunks WHERE document IN "
     "(SELECT id FROM documents))",
     "DELETE FROM places WHERE chunk NOT IN (SELECT id FROM chunks WHERE document IN "
@@ -21,15 +38,20 @@ static const char *const steps[] = {
     "(SELECT id FROM documents))",
     "DELETE FROM chunks WHERE document NOT IN (SELECT id FROM documents)",
     "DELETE FROM texts WHERE document NOT IN (SELECT id FROM documents)",
-    "INSERT INTO texts SELECT id, x'' FROM documents WHERE id NOT IN "
-    "(SELECT document FROM texts)",
+    "INSERT INTO texts(document, begin_byte, text) SELECT id, 0, x'' FROM documents WHERE id "
+    "NOT IN (SELECT document FROM texts)",
+    "UPDATE OR IGNORE texts SET begin_byte=0 WHERE begin_byte<>0 AND NOT EXISTS(SELECT 1 FROM "
+    "texts AS pieces WHERE pieces.document=texts.document AND "
+    "pieces.begin_byte<texts.begin_byte)",
     "INSERT OR IGNORE INTO collections SELECT DISTINCT collection, iif(collection=1 AND "
     "'" COLLECTION_DEFAULT "' NOT IN (SELECT name FROM collections), '" COLLECTION_DEFAULT
     "', '" COLLECTION_RECOVERED " ' || collection) FROM documents WHERE collection NOT IN "
     "(SELECT id FROM collections)",
     "DELETE FROM collections WHERE id NOT IN (SELECT collection FROM documents)",
     "UPDATE chunks SET begin_byte=0, end_byte=0 WHERE begin_byte<0 OR end_byte<begin_byte OR "
-    "end_byte>(SELECT length(text) FROM texts WHERE texts.document=chunks.document)",
+    "end_byte>(SELECT texts.begin_byte+length(text) FROM texts WHERE "
+    "texts.document=chunks.document AND texts.begin_byte<=chunks.begin_byte ORDER BY "
+    "texts.begin_byte DESC LIMIT 1)",
     "UPDATE documents SET first_chunk=coalesce((SELECT min(chunks.id) FROM chunks WHERE "
     "document=documents.id), 0)",
     "DELETE FROM state WHERE id<>1",

@@ -1,42 +1,9 @@
 /* Documents and chunks: finding and reading. */
-#include "base/buf.h"
 #include "base/memory.h"
-#include "store/sqlite.h"
+#include "store/hidden.h"
+#include "store/pieces.h"
 
 #include <string.h>
-
-rag_status document_text_open(struct store *store, int64_t document, struct document_text *out,
-                              rag_error *error)
-{
-    *out = (struct document_text){0};
-    bool row = false;
-    rag_status status =
-        db_prepare(store, &out->statement, "SELECT text FROM texts WHERE document=?", error);
-    if (!status)
-        status = db_bind(store, out->statement, error, "i", document);
-    if (!status)
-        status = db_step(store, out->statement, &row, error);
-    if (!status && row)
-        out->text = db_column(out->statement, 0);
-    return status;
-}
-
-void document_text_close(struct document_text *text)
-{
-    sqlite3_finalize(text->statement);
-    *text = (struct document_text){0};
-}
-
-bool document_text_part(const struct document_text *text, int64_t begin, int64_t end,
-                        rag_text *part)
-{
-    if (begin < 0 || begin > end || (uint64_t)end > text->text.size)
-        return false;
-    *part = (rag_text){text->text.size ? text->text.data + begin : "", (size_t)(end - begin)};
-    return true;
-}
-
-/* ---- Chunks ---- */
 
 static rag_status read_vector(struct store *store, sqlite3_stmt *statement, float *vector,
                               bool *found, rag_error *error)
@@ -81,7 +48,11 @@ rag_status store_find_vector(struct store *store, const struct hash *hash, float
 
 char *copy_column(sqlite3_stmt *statement, int column)
 {
-    rag_text text = db_column(statement, column);
+    return text_copy(db_column(statement, column));
+}
+
+char *text_copy(rag_text text)
+{
     char *copy = malloc(text.size + 1);
     if (copy) {
         if (text.size)
@@ -91,40 +62,20 @@ char *copy_column(sqlite3_stmt *statement, int column)
     return copy;
 }
 
-/* A part of a text, NUL-terminated. Reads what is needed: substr() in SQL would read the whole
- * document. */
-static rag_status read_part(struct store *store, sqlite3_blob *blob, int64_t begin, int64_t end,
-                            int64_t chunk, char **out, size_t *size, rag_error *error)
-{
-    if (begin < 0 || begin > end || end > sqlite3_blob_bytes(blob))
-        return fail_with(error, RAG_INDEX,
-                         "%s: chunk %lld does not lie within its document; `rag verify` "
-                         "lists what is wrong",
-                         store->path, (long long)chunk);
-    *size = (size_t)(end - begin);
-    *out = malloc(*size + 1);
-    if (!*out)
-        return fail_memory(error);
-    (*out)[*size] = 0;
-    if (*size && sqlite3_blob_read(blob, *out, (int)*size, (int)begin) != SQLITE_OK)
-        return db_fail(store, error);
-    return RAG_OK;
-}
-
 /* The chunk's own text, and that of the header before it. */
 static rag_status read_texts(struct store *store, int64_t document, int64_t header_begin,
                              int64_t header_end, struct stored_chunk *chunk, rag_error *error)
 {
-    sqlite3_blob *blob;
-    const char *table = store->version < 3 ? "documents" : "texts";
-    if (sqlite3_blob_open(store->db, "main", table, "text", document, 0, &blob) != SQLITE_OK)
-        return db_fail(store, error);
-    rag_status status = read_part(store, blob, (int64_t)chunk->begin, (int64_t)chunk->end,
-                                  chunk->chunk_id, &chunk->text, &chunk->text_size, error);
+    rag_status status = pieces_copy(store, document, (int64_t)chunk->begin, (int64_t)chunk->end,
+                                    &chunk->text, &chunk->text_size, error);
     if (!status)
-        status = read_part(store, blob, header_begin, header_end, chunk->chunk_id,
-                           &chunk->header, &chunk->header_size, error);
-    sqlite3_blob_close(blob);
+        status = pieces_copy(store, document, header_begin, header_end, &chunk->header,
+                             &chunk->header_size, error);
+    if (!status && (!chunk->text || !chunk->header))
+        status = fail_with(error, RAG_INDEX,
+                           "%s: chunk %lld does not lie within its document; `rag verify` "
+                           "lists what is wrong",
+                           store->path, (long long)chunk->chunk_id);
     return status;
 }
 
@@ -158,7 +109,8 @@ static rag_status get_chunk(struct store *store, struct stored_chunk *out, rag_e
                    "SELECT documents.id, path, heading, number, begin_byte, end_byte, line, "
                    "last_line, tokens, metadata, name, " PLACE_COLUMNS
                    " FROM chunks " PLACE_JOIN "JOIN documents ON documents.id=document "
-                   "JOIN collections ON collections.id=collection WHERE chunks.id=?",
+                   "JOIN collections ON collections.id=collection WHERE chunks.id=? "
+                   "AND " DOCUMENT_IS_FOUND,
                    error);
     if (!status)
         status = db_bind(store, statement, error, "i", out->chunk_id);
@@ -218,16 +170,20 @@ static rag_status next_chunk(struct store *store, int64_t id, int64_t *found, ra
 static rag_status sample_chunks(struct store *store, size_t most, int64_t *ids, size_t *count,
                                 rag_error *error)
 {
-    int64_t first, last;
-    rag_status status = db_integer(store, "SELECT min(id) FROM chunks", 0, &first, error);
+    int64_t first, last = 0;
+    struct id_ranges hidden;
+    rag_status status = hidden_chunks(store, &hidden, error);
+    if (!status)
+        status = db_integer(store, "SELECT min(id) FROM chunks", 0, &first, error);
     if (!status)
         status = db_integer(store, "SELECT max(id) FROM chunks", 0, &last, error);
     for (size_t i = 0; !status && last && i < most; i++) {
         int64_t id, at = first + (int64_t)((double)(last - first) * (double)i / (double)most);
         status = next_chunk(store, at, &id, error);
-        if (!status && id && (!*count || ids[*count - 1] < id))
+        if (!status && id && !id_ranges_have(&hidden, id) && (!*count || ids[*count - 1] < id))
             ids[(*count)++] = id;
     }
+    id_ranges_release(&hidden);
     return status;
 }
 
@@ -249,9 +205,11 @@ static rag_status count(struct store *store, struct store_counts *out, rag_error
 {
     int64_t value[6] = {0};
     static const char *const queries[6] = {
-        "SELECT count(*) FROM documents",
-        "SELECT count(*) FROM chunks",
-        "SELECT sum(tokens) FROM chunks",
+        "SELECT count(*) FROM documents WHERE " DOCUMENT_IS_FOUND,
+        "SELECT (SELECT count(*) FROM chunks) - (SELECT count(*) FROM unfinished JOIN chunks "
+        "USING(document))",
+        "SELECT (SELECT sum(tokens) FROM chunks) - (SELECT coalesce(sum(tokens), 0) FROM "
+        "unfinished JOIN chunks USING(document))",
         "PRAGMA page_count",
         "PRAGMA page_size",
         "PRAGMA user_version",

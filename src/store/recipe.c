@@ -1,5 +1,5 @@
 /* What an index was made with. */
-#include "store/sqlite.h"
+#include "store/hidden.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -152,21 +152,24 @@ bool store_same_recipe(const struct store_recipe *a, const struct store_recipe *
            strcmp(context_suffix(a->context), context_suffix(b->context)) == 0;
 }
 
-/* RAG_OK: the recipe that is there, if any, may be written over. */
-static rag_status judge(struct store *store, const struct store_recipe *recipe, bool *equal,
-                        rag_error *error)
+/* RAG_OK: the recipe that is there, if any, may be written over. *stays: it is the same. */
+static rag_status judge(struct store *store, const struct store_recipe *recipe, bool *stays,
+                        int64_t *hidden, rag_error *error)
 {
     struct store_recipe old;
     bool present;
     int64_t documents = 0;
-    *equal = false;
+    *stays = false;
+    *hidden = 0;
     rag_status status = recipe_read(store, &old, &present, error);
     if (!status)
         status = db_integer(store, "SELECT count(*) FROM documents", 0, &documents, error);
+    if (!status)
+        status = db_integer(store, "SELECT count(*) FROM unfinished", 0, hidden, error);
     if (status || !present || !documents)
         return status;
-    *equal = store_same_recipe(&old, recipe);
-    if (*equal)
+    *stays = store_same_recipe(&old, recipe);
+    if (*stays || documents == *hidden)
         return RAG_OK;
     if (strcmp(old.model_identity, recipe->model_identity) != 0)
         return fail_with(error, RAG_INDEX_MISMATCH,
@@ -199,23 +202,43 @@ static rag_status write(struct store *store, const struct store_recipe *recipe,
     return status;
 }
 
+/* Vectors of what is unfinished are of the recipe that is there: another one has to wait until
+ * they are taken out. *waits: they were given up. */
+static rag_status set_recipe(struct store *store, const struct store_recipe *recipe,
+                             bool *waits, rag_error *error)
+{
+    bool stays;
+    int64_t hidden;
+    rag_status status = judge(store, recipe, &stays, &hidden, error);
+    *waits = !status && !stays && hidden;
+    if (status || stays)
+        return status;
+    return *waits ? db_execute(store, "UPDATE unfinished SET collection=NULL, path=NULL", error)
+                  : write(store, recipe, error);
+}
+
 rag_status store_set_recipe(struct store *store, const struct store_recipe *recipe,
                             rag_error *error)
 {
+    enum { ATTEMPTS = 2 };
     if (recipe->dimension == 0 || recipe->dimension > STORE_MAX_DIMENSION ||
         recipe->max_tokens > STORE_MAX_TEXT || recipe->overlap > STORE_MAX_TEXT)
         return fail_with(error, RAG_INTERNAL,
                          "a recipe with dimension %zu, max_tokens %zu, overlap %zu",
                          recipe->dimension, recipe->max_tokens, recipe->overlap);
-    store_lock(store);
-    bool equal = false;
-    rag_status status = db_begin(store, DB_WRITE, error);
-    if (!status) {
-        status = judge(store, recipe, &equal, error);
-        if (!status && !equal)
-            status = write(store, recipe, error);
-        status = db_end(store, status, error);
+    for (int i = 0; i < ATTEMPTS; i++) {
+        bool waits = false;
+        store_lock(store);
+        rag_status status = db_begin(store, DB_WRITE, error);
+        if (!status)
+            status = db_end(store, set_recipe(store, recipe, &waits, error), error);
+        store_unlock(store);
+        if (status || !waits)
+            return status;
+        hidden_sweep(store);
     }
-    store_unlock(store);
-    return status;
+    return fail_with(error, RAG_INDEX_BUSY,
+                     "%s: unfinished documents of another model cannot be taken out now; try "
+                     "again, or make a new index with --index",
+                     store->path);
 }

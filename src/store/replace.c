@@ -4,7 +4,7 @@
  * whole. */
 #include "base/file.h"
 #include "base/memory.h"
-#include "store/sqlite.h"
+#include "store/hidden.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -89,13 +89,13 @@ static rag_status read_contents(struct store *store, struct store_state *state,
                                 rag_error *error)
 {
     sqlite3_stmt *statement;
-    rag_status status =
-        db_prepare(store, &statement,
-                   "SELECT name, path, size, modified, length(text), hash, format, text_hash, "
-                   "metadata_hash FROM documents JOIN collections ON "
-                   "collections.id=documents.collection JOIN texts ON "
-                   "texts.document=documents.id ORDER BY name, path",
-                   error);
+    rag_status status = db_prepare(
+        store, &statement,
+        "SELECT name, path, size, modified, (SELECT begin_byte+length(text) FROM texts "
+        "WHERE document=documents.id ORDER BY begin_byte DESC LIMIT 1), hash, "
+        "format, text_hash, metadata_hash FROM documents JOIN collections ON "
+        "collections.id=documents.collection WHERE " DOCUMENT_IS_FOUND " ORDER BY name, path",
+        error);
     while (!status) {
         bool row;
         status = db_step(store, statement, &row, error);

@@ -19,18 +19,18 @@ static const struct {
     unsigned first, last;
     const char *name, *sql;
 } objects[] = {
-    {1, 3, "recipe",
+    {1, 4, "recipe",
      "CREATE TABLE recipe(id INTEGER PRIMARY KEY CHECK(id=1), model TEXT NOT NULL, "
      "model_identity TEXT NOT NULL, dimension INTEGER NOT NULL, chunker TEXT NOT NULL, "
      "max_tokens INTEGER NOT NULL, overlap INTEGER NOT NULL) STRICT"},
     {1, 2, "state", STATE_1 ") STRICT"},
-    {3, 3, "state", STATE_1 ", removals_from INTEGER NOT NULL) STRICT"},
+    {3, 4, "state", STATE_1 ", removals_from INTEGER NOT NULL) STRICT"},
     {1, 1, "documents", DOCUMENTS_1 ") STRICT"},
     {2, 2, "documents", DOCUMENTS_1 ", " SCHEMA_METADATA ", " SCHEMA_METADATA_HASH ") STRICT"},
-    {3, 3, "collections",
+    {3, 4, "collections",
      "CREATE TABLE collections(id INTEGER PRIMARY KEY AUTOINCREMENT, "
      "name TEXT NOT NULL UNIQUE) STRICT"},
-    {3, 3, "documents",
+    {3, 4, "documents",
      "CREATE TABLE documents(id INTEGER PRIMARY KEY AUTOINCREMENT, "
      "collection INTEGER NOT NULL REFERENCES collections(id), path TEXT NOT NULL, "
      "format TEXT NOT NULL, hash BLOB NOT NULL, size INTEGER NOT NULL, "
@@ -40,29 +40,36 @@ static const struct {
     {3, 3, "texts",
      "CREATE TABLE texts(document INTEGER PRIMARY KEY REFERENCES documents(id), "
      "text BLOB NOT NULL) STRICT"},
-    {1, 3, "chunks",
+    {4, 4, "texts",
+     "CREATE TABLE texts(id INTEGER PRIMARY KEY, document INTEGER NOT NULL "
+     "REFERENCES documents(id), begin_byte INTEGER NOT NULL, text BLOB NOT NULL, "
+     "UNIQUE(document, begin_byte)) STRICT"},
+    {4, 4, "unfinished",
+     "CREATE TABLE unfinished(document INTEGER PRIMARY KEY REFERENCES documents(id), "
+     "collection TEXT, path TEXT, touched INTEGER NOT NULL) STRICT"},
+    {1, 4, "chunks",
      "CREATE TABLE chunks(id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL "
      "REFERENCES documents(id), number INTEGER NOT NULL, begin_byte INTEGER NOT NULL, "
      "end_byte INTEGER NOT NULL, line INTEGER NOT NULL, last_line INTEGER NOT NULL, "
      "tokens INTEGER NOT NULL, hash BLOB NOT NULL, heading TEXT NOT NULL, "
      "UNIQUE(document, number)) STRICT"},
-    {1, 3, "chunks_by_hash", "CREATE INDEX chunks_by_hash ON chunks(hash)"},
-    {1, 3, "vectors",
+    {1, 4, "chunks_by_hash", "CREATE INDEX chunks_by_hash ON chunks(hash)"},
+    {1, 4, "vectors",
      "CREATE TABLE vectors(chunk INTEGER PRIMARY KEY REFERENCES chunks(id), "
      "vector BLOB NOT NULL) STRICT"},
-    {3, 3, "places",
+    {3, 4, "places",
      "CREATE TABLE places(chunk INTEGER PRIMARY KEY REFERENCES chunks(id), "
      "header_begin INTEGER NOT NULL, header_end INTEGER NOT NULL, place TEXT NOT NULL) STRICT"},
-    {3, 3, "token_weights",
+    {3, 4, "token_weights",
      "CREATE TABLE token_weights(chunk INTEGER PRIMARY KEY REFERENCES chunks(id), "
      "weights BLOB NOT NULL) STRICT"},
-    {3, 3, "postings",
+    {3, 4, "postings",
      "CREATE TABLE postings(token INTEGER NOT NULL, chunk INTEGER NOT NULL, "
      "weight REAL NOT NULL, PRIMARY KEY(token, chunk)) STRICT, WITHOUT ROWID"},
-    {3, 3, "removals",
+    {3, 4, "removals",
      "CREATE TABLE removals(generation INTEGER NOT NULL, first_chunk INTEGER NOT NULL, "
      "last_chunk INTEGER NOT NULL) STRICT"},
-    {3, 3, "generations",
+    {3, 4, "generations",
      "CREATE TABLE generations(generation INTEGER PRIMARY KEY, mark INTEGER NOT NULL) STRICT"},
     {1, 2, "passages",
      "CREATE VIEW passages AS SELECT chunks.id AS id, heading, CAST(substr(text, begin_byte+1, "
@@ -72,7 +79,13 @@ static const struct {
      "CREATE VIEW passages AS SELECT chunks.id AS id, heading, CAST(substr(text, begin_byte+1, "
      "end_byte-begin_byte) AS TEXT) AS text FROM chunks JOIN texts ON "
      "texts.document=chunks.document"},
-    {1, 3, "words",
+    {4, 4, "passages",
+     "CREATE VIEW passages AS SELECT chunks.id AS id, heading, CAST(substr(text, "
+     "chunks.begin_byte-texts.begin_byte+1, end_byte-chunks.begin_byte) AS TEXT) AS text "
+     "FROM chunks JOIN texts ON texts.id=(SELECT pieces.id FROM texts AS pieces WHERE "
+     "pieces.document=chunks.document AND pieces.begin_byte<=chunks.begin_byte "
+     "ORDER BY pieces.begin_byte DESC LIMIT 1)"},
+    {1, 4, "words",
      "CREATE VIRTUAL TABLE words USING fts5(heading, text, content='passages', "
      "content_rowid='id', tokenize='rag_words')"},
 };

@@ -6,7 +6,7 @@
 
 enum {
     SCHEMA_APPLICATION_ID = 0x52414769, /* "RAGi", in the file's header at byte 68 */
-    SCHEMA_VERSION = 3,                 /* user_version, in the file's header at byte 60 */
+    SCHEMA_VERSION = 4,                 /* user_version, in the file's header at byte 60 */
     SCHEMA_HEADER_SIZE = 100,           /* of an SQLite file */
 };
 

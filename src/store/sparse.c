@@ -2,6 +2,7 @@
  * FlagEmbedding's lexical matching score. */
 #include "store/sparse.h"
 #include "base/memory.h"
+#include "store/hidden.h"
 #include "store/scored.h"
 
 #include <math.h>
@@ -106,7 +107,8 @@ static rag_status remove_postings(struct store *store, sqlite3_stmt *change, int
     return status;
 }
 
-rag_status weights_remove(struct store *store, int64_t document, rag_error *error)
+rag_status weights_remove(struct store *store, int64_t document, int64_t first,
+                          rag_error *error)
 {
     sqlite3_stmt *change = NULL, *weights = NULL;
     rag_status status =
@@ -114,10 +116,10 @@ rag_status weights_remove(struct store *store, int64_t document, rag_error *erro
     if (!status)
         status = db_prepare(store, &weights,
                             "SELECT chunk, weights FROM chunks JOIN token_weights ON "
-                            "chunk=chunks.id WHERE document=?",
+                            "chunk=chunks.id WHERE document=? AND number>=?",
                             error);
     if (!status)
-        status = db_bind(store, weights, error, "i", document);
+        status = db_bind(store, weights, error, "ii", document, first);
     while (!status) {
         bool row;
         status = db_step(store, weights, &row, error);
@@ -132,10 +134,10 @@ rag_status weights_remove(struct store *store, int64_t document, rag_error *erro
         return status;
     status = db_prepare(store, &change,
                         "DELETE FROM token_weights WHERE chunk IN "
-                        "(SELECT id FROM chunks WHERE document=?)",
+                        "(SELECT id FROM chunks WHERE document=? AND number>=?)",
                         error);
     if (!status)
-        status = db_run(store, change, error, "i", document);
+        status = db_run(store, change, error, "ii", document, first);
     sqlite3_finalize(change);
     return status;
 }
@@ -258,8 +260,11 @@ static rag_status merge(struct store *store, struct lane *lanes, size_t count,
                         rag_error *error)
 {
     int64_t chunks;
+    struct id_ranges visible = {0};
     rag_status status =
         db_integer(store, "SELECT count(*) FROM token_weights", 0, &chunks, error);
+    if (!status && !within)
+        status = visible_chunks(store, &visible, &within, error);
     for (size_t i = 0; i < count && !status; i++)
         status = lane_open(store, &lanes[i], within, error);
     if (!status && !scored_list_reserve(out, k, (size_t)chunks))
@@ -274,6 +279,7 @@ static rag_status merge(struct store *store, struct lane *lanes, size_t count,
     }
     for (size_t i = 0; i < count; i++)
         sqlite3_finalize(lanes[i].postings);
+    id_ranges_release(&visible);
     if (!status)
         scored_list_sort(out);
     return status;

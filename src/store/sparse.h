@@ -23,8 +23,9 @@ void weight_inserts_finalize(struct weight_inserts *inserts);
 CHECKED rag_status weights_insert(struct store *store, struct weight_inserts *inserts,
                                   int64_t chunk, rag_text weights, rag_error *error);
 
-/* Takes those of a document's chunks out of both. */
-CHECKED rag_status weights_remove(struct store *store, int64_t document, rag_error *error);
+/* Takes those of a document's chunks from a number on out of both. */
+CHECKED rag_status weights_remove(struct store *store, int64_t document, int64_t first,
+                                  rag_error *error);
 
 /* Fills `postings` anew from what is whole of `token_weights`, within a writing transaction. */
 CHECKED rag_status postings_rebuild(struct store *store, rag_error *error);

@@ -82,6 +82,7 @@ rag_text db_column(sqlite3_stmt *statement, int column);
 
 /* A copy of a column's bytes with a NUL behind them; NULL: out of memory. */
 char *copy_column(sqlite3_stmt *statement, int column);
+char *text_copy(rag_text text);
 
 void store_lock(struct store *store);
 void store_unlock(struct store *store);
@@ -101,18 +102,6 @@ CHECKED rag_status lexical_is_current(struct store *store, struct hash *now, boo
 /* Vectors in the file are IEEE 754 singles, little-endian, on every machine. */
 void vector_from_file(const void *bytes, size_t dimension, float *vector);
 void vector_to_file(const float *vector, size_t dimension, unsigned char *bytes);
-
-/* A document's text, kept as long as its statement stands on the row. */
-struct document_text {
-    sqlite3_stmt *statement;
-    rag_text text;
-};
-CHECKED rag_status document_text_open(struct store *store, int64_t document,
-                                      struct document_text *out, rag_error *error);
-void document_text_close(struct document_text *text);
-/* False: the range does not lie within the text. */
-CHECKED bool document_text_part(const struct document_text *text, int64_t begin, int64_t end,
-                                rag_text *part);
 
 /* NULL means the default one. */
 const char *collection_name(const char *collection);
@@ -134,10 +123,11 @@ CHECKED rag_status log_removal(struct store *store, int64_t document, rag_error 
 CHECKED rag_status log_generation(struct store *store, rag_error *error);
 
 /* FTS5 takes a row back by tokenizing its old text again: before any is, the lexical index is
- * filled anew if it holds other terms than words_each gives now (write.c). */
+ * filled anew if it holds other terms than words_each gives now (remove.c). */
 CHECKED rag_status words_up_to_date(struct store *store, rag_error *error);
 
-/* Removes the document of this path, if there is one (write.c). */
+/* Removes the document of this path, if there is one (remove.c). A large one is only hidden:
+ * hidden_sweep, after the transaction, takes it out. */
 CHECKED rag_status remove_path(struct store *store, int64_t collection, const char *path,
                                bool *found, rag_error *error);
 

@@ -17,7 +17,8 @@
 struct store;
 
 enum {
-    STORE_MAX_TEXT = 512 << 20,    /* bytes of one document's text */
+    STORE_MAX_TEXT = 512 << 20,    /* bytes of a text that is put in, or handed over, at once */
+    STORE_MAX_STRETCH = 64 << 20,  /* bytes of one stretch of a document that grows */
     STORE_MAX_DIMENSION = 1 << 16, /* of a vector */
     STORE_BUSY_MILLISECONDS = 10000,
 };
@@ -122,6 +123,35 @@ struct store_entry {
 };
 CHECKED rag_status store_put_all(struct store *store, const struct store_entry *entries,
                                  size_t count, rag_error *error);
+
+/* A document that is too large for memory: its text and chunks come stretch by stretch, each in
+ * a transaction of its own, so that readers and other writers go on meanwhile, and no search
+ * finds it before it is finished. What was added stays in the file if it is not finished:
+ * store_find_vector finds its chunks by their hashes, so that a later run embeds nothing twice.
+ * The store must stay open as long as there is one. */
+struct store_growing;
+
+/* `text` of the document is ignored; all else is that of the whole. `chunks`: how many there
+ * will be: their ids are given now, for they have no gaps. Of older attempts at this document
+ * the one with most chunks stays until it is finished; the others are given up. */
+CHECKED rag_status store_grow_begin(struct store *store, const struct store_document *document,
+                                    uint64_t chunks, struct store_growing **out,
+                                    rag_error *error);
+
+/* The next stretch, some megabytes: `text` begins where the one before it ended. Its last
+ * `beyond` bytes, which its chunks need, belong to the next stretch, which begins with them;
+ * its chunks begin before them. begin, end and header_* are bytes of the whole; a header may
+ * lie in an earlier stretch. Nothing is added on failure, and it may be tried again.
+ * RAG_INDEX_BUSY: another process is using the index, or (the message says so) has put in or
+ * taken out this document meanwhile, which is for good. */
+CHECKED rag_status store_grow_add(struct store_growing *growing, rag_text text, size_t beyond,
+                                  const struct store_chunk *chunks, size_t count,
+                                  rag_error *error);
+
+/* Takes the place of an older document of this collection and path, in one transaction; it is
+ * found from now on. RAG_INTERNAL: fewer chunks than were promised, or a stretch is missing. */
+CHECKED rag_status store_grow_finish(struct store_growing *growing, rag_error *error);
+void store_grow_free(struct store_growing *growing);
 
 struct store_file {
     bool present;

@@ -1,6 +1,6 @@
 #include "store/vector_cache.h"
 #include "base/memory.h"
-#include "store/sqlite.h"
+#include "store/hidden.h"
 #include "store/vector_rows.h"
 
 #include <stdio.h>
@@ -73,7 +73,8 @@ rag_status vector_state_measure(struct store *store, struct vector_state *state,
     int64_t chunks = 0;
     rag_status status = recipe_read(store, &recipe, &present, error);
     if (!status)
-        status = db_integer(store, "SELECT sum(chunks) FROM documents", 0, &chunks, error);
+        status = db_integer(store, "SELECT sum(chunks) FROM documents WHERE " DOCUMENT_IS_FOUND,
+                            0, &chunks, error);
     state->dimension = present ? recipe.dimension : 0;
     state->chunks = chunks > 0 ? (size_t)chunks : 0;
     return status;
@@ -312,22 +313,21 @@ static rag_status compare_all(struct store *store, const struct vector_cache *ca
 {
     const int64_t *ids = cache_file_ids(&cache->file);
     const struct coder *coder = &cache->coder;
-    sqlite3_stmt *statement;
+    struct vector_walk walk;
     bool more = true;
     uint64_t chunks = 0;
-    rag_status status = db_prepare(store, &statement,
-                                   "SELECT chunk, vector FROM vectors ORDER BY chunk", error);
-    while (!status && !(status = db_step(store, statement, &more, error)) && more) {
-        int64_t id = sqlite3_column_int64(statement, 0);
+    rag_status status = vector_walk_begin(store, 0, &walk, error);
+    while (!status && !(status = vector_walk_step(&walk, &more, error)) && more) {
+        int64_t id = sqlite3_column_int64(walk.statement, 0);
         size_t row = vector_rows_find(cache, id);
-        status = vector_read(store, statement, 1, id, coder->dimension, c->vector, error);
+        status = vector_read(store, walk.statement, 1, id, coder->dimension, c->vector, error);
         if (status)
             break;
         code_row(coder, c->vector, c->room, c->block, 0, c->fine, c->residual);
         *wrong += row >= c->table.rows || ids[row] != id || !is_equal(c, row);
         chunks++;
     }
-    sqlite3_finalize(statement);
+    vector_walk_end(&walk);
     uint64_t live = cache->file.state.live;
     *wrong += live > chunks ? live - chunks : 0; /* rows of chunks that are not there */
     return status;

@@ -1,6 +1,6 @@
 #include "store/vector_rows.h"
 #include "base/memory.h"
-#include "store/sqlite.h"
+#include "store/hidden.h"
 
 #include <string.h>
 
@@ -115,29 +115,29 @@ static rag_status write_batch(struct appending *a, size_t held, size_t count, ra
 }
 
 /* Reads up to `most` rows. */
-static rag_status read_batch(struct appending *a, sqlite3_stmt *statement, size_t most,
+static rag_status read_batch(struct appending *a, struct vector_walk *walk, size_t most,
                              size_t *count, bool *more, rag_error *error)
 {
     size_t dimension = a->cache->coder.dimension;
     rag_status status = RAG_OK;
     for (*count = 0; *count < most && !status; ++*count) {
-        status = db_step(a->store, statement, more, error);
+        status = vector_walk_step(walk, more, error);
         if (status || !*more)
             return status;
-        a->ids[*count] = sqlite3_column_int64(statement, 0);
-        status = vector_read(a->store, statement, 1, a->ids[*count], dimension,
+        a->ids[*count] = sqlite3_column_int64(walk->statement, 0);
+        status = vector_read(a->store, walk->statement, 1, a->ids[*count], dimension,
                              a->vectors + *count * dimension, error);
     }
     return status;
 }
 
-static rag_status append_batch(struct appending *a, sqlite3_stmt *statement, bool *more,
+static rag_status append_batch(struct appending *a, struct vector_walk *walk, bool *more,
                                rag_error *error)
 {
     struct scan_table table;
     const struct coder *coder = &a->cache->coder;
     size_t count, row = (size_t)a->state.rows, held = row % CODE_ROWS;
-    rag_status status = read_batch(a, statement, BATCH - row % BATCH, &count, more, error);
+    rag_status status = read_batch(a, walk, BATCH - row % BATCH, &count, more, error);
     if (status || !count)
         return status;
     if (count > a->cache->file.capacity - row)
@@ -158,21 +158,17 @@ rag_status vector_rows_append(struct store *store, struct vector_cache *cache,
                               struct cache_state *state, rag_error *error)
 {
     struct appending a;
-    sqlite3_stmt *statement = NULL;
+    struct vector_walk walk = {0};
     bool more = true;
     rag_status status = RAG_OK;
     if (!appending_init(&a, store, cache))
         status = fail_memory(error);
     a.state = *state;
     if (!status)
-        status =
-            db_prepare(store, &statement,
-                       "SELECT chunk, vector FROM vectors WHERE chunk>? ORDER BY chunk", error);
-    if (!status)
-        status = db_bind(store, statement, error, "i", state->last_chunk);
+        status = vector_walk_begin(store, state->last_chunk, &walk, error);
     while (!status && more)
-        status = append_batch(&a, statement, &more, error);
-    sqlite3_finalize(statement);
+        status = append_batch(&a, &walk, &more, error);
+    vector_walk_end(&walk);
     appending_release(&a);
     *state = a.state;
     return status;

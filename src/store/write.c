@@ -1,5 +1,7 @@
-/* Documents and chunks: putting in, taking out. One transaction each. */
+/* Documents and chunks: putting in. */
+#include "store/write.h"
 #include "base/memory.h"
+#include "store/hidden.h"
 #include "store/sparse.h"
 #include "text/utf8.h"
 
@@ -27,7 +29,7 @@ uint32_t count_lines(rag_text text)
     return lines;
 }
 
-static bool on_characters(rag_text text, size_t begin, size_t end)
+bool lies_on_characters(rag_text text, size_t begin, size_t end)
 {
     return begin <= end && end <= text.size &&
            utf8_floor(text.data, text.size, begin) == begin &&
@@ -36,9 +38,9 @@ static bool on_characters(rag_text text, size_t begin, size_t end)
 
 bool chunk_fits(const struct store_chunk *chunk, rag_text text)
 {
-    return on_characters(text, chunk->begin, chunk->end) &&
-           on_characters(text, chunk->header_begin, chunk->header_end) && chunk->line >= 1 &&
-           chunk->line <= chunk->last_line;
+    return lies_on_characters(text, chunk->begin, chunk->end) &&
+           lies_on_characters(text, chunk->header_begin, chunk->header_end) &&
+           chunk->line >= 1 && chunk->line <= chunk->last_line;
 }
 
 static const char *document_metadata(const struct store_document *document)
@@ -46,47 +48,65 @@ static const char *document_metadata(const struct store_document *document)
     return document->metadata ? document->metadata : METADATA_NONE;
 }
 
+rag_status check_text(const char *path, rag_text text, size_t begin, rag_error *error)
+{
+    if (text.size > STORE_MAX_TEXT)
+        return fail_with(error, RAG_INPUT,
+                         "%s: %zu bytes of text; a document holds at most %d, split the file",
+                         path, text.size, STORE_MAX_TEXT);
+    size_t valid = utf8_valid_prefix(text.data, text.size);
+    if (valid != text.size)
+        return fail_with(error, RAG_INPUT, "%s: byte %zu of its text is not UTF-8", path,
+                         begin + valid);
+    return RAG_OK;
+}
+
+rag_status fail_place(const char *path, const struct store_chunk *chunk, size_t number,
+                      rag_error *error)
+{
+    return fail_with(error, RAG_INTERNAL,
+                     "%s: chunk %zu (bytes %zu to %zu, lines %u to %u) does not lie on "
+                     "the characters of the text",
+                     path, number, chunk->begin, chunk->end, chunk->line, chunk->last_line);
+}
+
+rag_status check_chunk(const char *path, const struct store_chunk *chunk, size_t number,
+                       size_t dimension, rag_error *error)
+{
+    size_t heading = strlen(chunk->heading);
+    if (utf8_valid_prefix(chunk->heading, heading) != heading)
+        return fail_with(error, RAG_INPUT, "%s: the heading of chunk %zu is not UTF-8", path,
+                         number);
+    const char *place = chunk->place ? chunk->place : "";
+    if (utf8_valid_prefix(place, strlen(place)) != strlen(place))
+        return fail_with(error, RAG_INTERNAL, "%s: the place of chunk %zu is not UTF-8", path,
+                         number);
+    if (!vector_is_unit(chunk->vector, dimension))
+        return fail_with(error, RAG_INTERNAL,
+                         "%s: the vector of chunk %zu is not finite with norm 1", path, number);
+    if (!token_weights_fit(chunk->weights))
+        return fail_with(error, RAG_INTERNAL,
+                         "%s: the token weights of chunk %zu are not above 0, in the order "
+                         "of their tokens",
+                         path, number);
+    return RAG_OK;
+}
+
 static rag_status check_input(const struct store_document *document,
                               const struct store_chunk *chunks, size_t count, size_t dimension,
                               rag_error *error)
 {
-    if (document->text.size > STORE_MAX_TEXT)
-        return fail_with(error, RAG_INPUT,
-                         "%s: %zu bytes of text; a document holds at most %d, split the file",
-                         document->path, document->text.size, STORE_MAX_TEXT);
-    size_t valid = utf8_valid_prefix(document->text.data, document->text.size);
-    if (valid != document->text.size)
-        return fail_with(error, RAG_INPUT, "%s: byte %zu of its text is not UTF-8",
-                         document->path, valid);
-    rag_status status = metadata_check(document_metadata(document), error);
+    rag_status status = check_text(document->path, document->text, 0, error);
+    if (status)
+        return status;
+    status = metadata_check(document_metadata(document), error);
     if (status)
         return fail_within(error, status, "%s", document->path);
-    for (size_t i = 0; i < count; i++) {
-        size_t heading = strlen(chunks[i].heading);
-        if (utf8_valid_prefix(chunks[i].heading, heading) != heading)
-            return fail_with(error, RAG_INPUT, "%s: the heading of chunk %zu is not UTF-8",
-                             document->path, i);
-        const char *place = chunks[i].place ? chunks[i].place : "";
-        if (utf8_valid_prefix(place, strlen(place)) != strlen(place))
-            return fail_with(error, RAG_INTERNAL, "%s: the place of chunk %zu is not UTF-8",
-                             document->path, i);
-        if (!chunk_fits(&chunks[i], document->text))
-            return fail_with(error, RAG_INTERNAL,
-                             "%s: chunk %zu (bytes %zu to %zu, lines %u to %u) does not lie on "
-                             "the characters of the text",
-                             document->path, i, chunks[i].begin, chunks[i].end, chunks[i].line,
-                             chunks[i].last_line);
-        if (!vector_is_unit(chunks[i].vector, dimension))
-            return fail_with(error, RAG_INTERNAL,
-                             "%s: the vector of chunk %zu is not finite with norm 1",
-                             document->path, i);
-        if (!token_weights_fit(chunks[i].weights))
-            return fail_with(error, RAG_INTERNAL,
-                             "%s: the token weights of chunk %zu are not above 0, in the order "
-                             "of their tokens",
-                             document->path, i);
-    }
-    return RAG_OK;
+    for (size_t i = 0; i < count && !status; i++)
+        status = chunk_fits(&chunks[i], document->text)
+                     ? check_chunk(document->path, &chunks[i], i, dimension, error)
+                     : fail_place(document->path, &chunks[i], i, error);
+    return status;
 }
 
 bool chunk_has_place(const struct store_chunk *chunk)
@@ -126,168 +146,30 @@ void chunk_hash_update(struct hasher *hasher, const struct store_chunk *chunk,
     }
 }
 
-/* ---- The lexical index ---- */
-
-/* FTS5 takes a row back by tokenizing its old text again; so what was filled with other terms
- * than words_each gives now is filled anew first. */
-rag_status words_up_to_date(struct store *store, rag_error *error)
-{
-    struct hash now;
-    bool same;
-    sqlite3_stmt *statement;
-    rag_status status = lexical_is_current(store, &now, &same, error);
-    if (status || same)
-        return status;
-    status = db_execute(store, "INSERT INTO words(words) VALUES('rebuild')", error);
-    if (status)
-        return status;
-    status = db_prepare(store, &statement, "UPDATE state SET words_hash=?", error);
-    if (!status)
-        status =
-            db_run(store, statement, error, "b", (const void *)now.bytes, sizeof now.bytes);
-    sqlite3_finalize(statement);
-    return status;
-}
-
 /* ---- Writing ---- */
 
-static rag_status find_id(struct store *store, int64_t collection, const char *path,
-                          int64_t *id, bool *found, rag_error *error)
+rag_status hash_chunks(struct hasher *hasher, const struct store_chunk *chunks, size_t count,
+                       size_t dimension, rag_error *error)
 {
-    sqlite3_stmt *statement;
-    *found = false;
-    rag_status status = db_prepare(
-        store, &statement, "SELECT id FROM documents WHERE collection=? AND path=?", error);
-    if (!status)
-        status = db_bind(store, statement, error, "it", collection, path);
-    if (!status)
-        status = db_step(store, statement, found, error);
-    if (!status && *found)
-        *id = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    return status;
-}
-
-static rag_status run_with_id(struct store *store, const char *sql, int64_t id,
-                              rag_error *error)
-{
-    sqlite3_stmt *statement;
-    rag_status status = db_prepare(store, &statement, sql, error);
-    if (!status)
-        status = db_run(store, statement, error, "i", id);
-    sqlite3_finalize(statement);
-    return status;
-}
-
-/* Takes a document's terms out of the lexical index, from the text that is stored. */
-static rag_status remove_words(struct store *store, int64_t document, rag_error *error)
-{
-    struct document_text text;
-    sqlite3_stmt *change = NULL, *chunks = NULL;
-    rag_status status = document_text_open(store, document, &text, error);
-    if (!status)
-        status = db_prepare(store, &change,
-                            "INSERT INTO words(words, rowid, heading, text) "
-                            "VALUES('delete', ?, ?, ?)",
-                            error);
-    if (!status)
-        status = db_prepare(store, &chunks,
-                            "SELECT id, heading, begin_byte, end_byte FROM chunks "
-                            "WHERE document=?",
-                            error);
-    if (!status)
-        status = db_bind(store, chunks, error, "i", document);
-    while (!status) {
-        bool row;
-        status = db_step(store, chunks, &row, error);
-        if (status || !row)
-            break;
-        int64_t id = sqlite3_column_int64(chunks, 0);
-        rag_text heading = db_column(chunks, 1), part;
-        if (document_text_part(&text, sqlite3_column_int64(chunks, 2),
-                               sqlite3_column_int64(chunks, 3), &part))
-            status = db_run(store, change, error, "iss", id, (const void *)heading.data,
-                            heading.size, (const void *)part.data, part.size);
-        else
-            status = fail_with(error, RAG_INDEX,
-                               "%s: chunk %lld does not lie within its document; `rag verify` "
-                               "lists what is wrong",
-                               store->path, (long long)id);
-    }
-    sqlite3_finalize(chunks);
-    sqlite3_finalize(change);
-    document_text_close(&text);
-    return status;
-}
-
-static rag_status remove_document(struct store *store, int64_t id, rag_error *error)
-{
-    static const char *const steps[] = {
-        "DELETE FROM vectors WHERE chunk IN (SELECT id FROM chunks WHERE document=?)",
-        "DELETE FROM places WHERE chunk IN (SELECT id FROM chunks WHERE document=?)",
-        "DELETE FROM chunks WHERE document=?",
-        "DELETE FROM texts WHERE document=?",
-        "DELETE FROM documents WHERE id=?",
-    };
-    rag_status status = remove_words(store, id, error);
-    if (!status)
-        status = weights_remove(store, id, error);
-    if (!status)
-        status = log_removal(store, id, error);
-    for (size_t i = 0; i < sizeof steps / sizeof *steps && !status; i++)
-        status = run_with_id(store, steps[i], id, error);
-    return status;
-}
-
-/* Removes the document of this path, if there is one. */
-rag_status remove_path(struct store *store, int64_t collection, const char *path, bool *found,
-                       rag_error *error)
-{
-    int64_t id = 0;
-    rag_status status = find_id(store, collection, path, &id, found, error);
-    if (!status && *found)
-        status = remove_document(store, id, error);
-    return status;
-}
-
-static rag_status hash_chunks(const struct store_chunk *chunks, size_t count,
-                              unsigned char *bytes, size_t dimension, struct hash *out,
-                              rag_error *error)
-{
-    struct hasher *hasher;
-    rag_status status = hasher_new(&hasher, error);
-    if (status)
-        return status;
+    unsigned char *bytes = alloc_array(dimension, sizeof(float));
+    if (!bytes)
+        return fail_memory(error);
     for (size_t i = 0; i < count; i++) {
         vector_to_file(chunks[i].vector, dimension, bytes);
         chunk_hash_update(hasher, &chunks[i], bytes, dimension * sizeof(float));
     }
-    hasher_finish(hasher, out);
+    free(bytes);
     return RAG_OK;
 }
 
-static rag_status insert_text(struct store *store, int64_t document, rag_text text,
-                              rag_error *error)
+rag_status insert_document(struct store *store, int64_t collection,
+                           const struct store_document *document,
+                           const struct document_hashes *hashes, size_t count, int64_t *id,
+                           rag_error *error)
 {
-    sqlite3_stmt *statement;
-    rag_status status = db_prepare(store, &statement, "INSERT INTO texts VALUES(?, ?)", error);
-    if (!status)
-        status =
-            db_run(store, statement, error, "ib", document, (const void *)text.data, text.size);
-    sqlite3_finalize(statement);
-    return status;
-}
-
-static rag_status insert_document(struct store *store, int64_t collection,
-                                  const struct store_document *document,
-                                  const struct hash *chunks_hash, size_t count, int64_t *id,
-                                  rag_error *error)
-{
-    struct hash text_hash, metadata_hash;
+    struct hash metadata_hash;
     const char *metadata = document_metadata(document);
-    rag_status status = hash_bytes(document->text.data, document->text.size, &text_hash, error);
-    if (!status)
-        status = hash_bytes(metadata, strlen(metadata), &metadata_hash, error);
+    rag_status status = hash_bytes(metadata, strlen(metadata), &metadata_hash, error);
     if (status)
         return status;
     sqlite3_stmt *statement;
@@ -297,16 +179,16 @@ static rag_status insert_document(struct store *store, int64_t collection,
                         "metadata_hash) VALUES(?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)",
                         error);
     if (!status)
-        status =
-            db_run(store, statement, error, "ittbiiibbtb", collection, document->path,
-                   document->format, (const void *)document->hash.bytes,
-                   sizeof document->hash.bytes, (int64_t)document->size, document->modified,
-                   (int64_t)count, (const void *)chunks_hash->bytes, sizeof chunks_hash->bytes,
-                   (const void *)text_hash.bytes, sizeof text_hash.bytes, metadata,
-                   (const void *)metadata_hash.bytes, sizeof metadata_hash.bytes);
+        status = db_run(store, statement, error, "ittbiiibbtb", collection, document->path,
+                        document->format, (const void *)document->hash.bytes,
+                        sizeof document->hash.bytes, (int64_t)document->size,
+                        document->modified, (int64_t)count, (const void *)hashes->chunks.bytes,
+                        sizeof hashes->chunks.bytes, (const void *)hashes->text.bytes,
+                        sizeof hashes->text.bytes, metadata, (const void *)metadata_hash.bytes,
+                        sizeof metadata_hash.bytes);
     sqlite3_finalize(statement);
     *id = sqlite3_last_insert_rowid(store->db);
-    return status ? status : insert_text(store, *id, document->text, error);
+    return status;
 }
 
 /* A document's chunks have ids without gaps, for they are given within one transaction. */
@@ -329,9 +211,7 @@ static rag_status inserts_prepare(struct store *store, struct inserts *inserts,
 {
     rag_status status =
         db_prepare(store, &inserts->chunk,
-                   "INSERT INTO chunks(document, number, begin_byte, end_byte, line, "
-                   "last_line, tokens, hash, heading) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                   error);
+                   "INSERT INTO chunks VALUES(nullif(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?)", error);
     if (!status)
         status = db_prepare(store, &inserts->vector, "INSERT INTO vectors VALUES(?, ?)", error);
     if (!status)
@@ -345,15 +225,25 @@ static rag_status inserts_prepare(struct store *store, struct inserts *inserts,
     return status;
 }
 
-static rag_status insert_chunk(struct store *store, struct inserts *inserts, int64_t document,
-                               size_t number, const struct store_chunk *chunk, rag_text text,
+static void inserts_finalize(struct inserts *inserts)
+{
+    sqlite3_finalize(inserts->chunk);
+    sqlite3_finalize(inserts->vector);
+    sqlite3_finalize(inserts->place);
+    weight_inserts_finalize(&inserts->weights);
+    sqlite3_finalize(inserts->words);
+}
+
+static rag_status insert_chunk(struct store *store, struct inserts *inserts,
+                               const struct chunk_numbers *numbers,
+                               const struct store_chunk *chunk, rag_text text,
                                const unsigned char *vector, size_t vector_size,
                                rag_error *error)
 {
     rag_status status =
-        db_run(store, inserts->chunk, error, "iiiiiiibt", document, (int64_t)number,
-               (int64_t)chunk->begin, (int64_t)chunk->end, (int64_t)chunk->line,
-               (int64_t)chunk->last_line, (int64_t)chunk->tokens,
+        db_run(store, inserts->chunk, error, "iiiiiiiibt", numbers->id, numbers->document,
+               (int64_t)numbers->number, (int64_t)chunk->begin, (int64_t)chunk->end,
+               (int64_t)chunk->line, (int64_t)chunk->last_line, (int64_t)chunk->tokens,
                (const void *)chunk->hash.bytes, sizeof chunk->hash.bytes, chunk->heading);
     int64_t id = sqlite3_last_insert_rowid(store->db);
     if (!status)
@@ -364,43 +254,69 @@ static rag_status insert_chunk(struct store *store, struct inserts *inserts, int
     if (!status && chunk_has_place(chunk))
         status = db_run(store, inserts->place, error, "iiit", id, (int64_t)chunk->header_begin,
                         (int64_t)chunk->header_end, chunk->place ? chunk->place : "");
-    const char *begin = text.size ? text.data + chunk->begin : "";
     if (!status)
         status = db_run(store, inserts->words, error, "its", id, chunk->heading,
-                        (const void *)begin, chunk->end - chunk->begin);
+                        (const void *)text.data, text.size);
+    return status;
+}
+
+rag_status insert_chunks(struct store *store, const struct chunk_numbers *first,
+                         const struct stretch *stretch, const struct store_chunk *chunks,
+                         size_t count, size_t dimension, rag_error *error)
+{
+    struct inserts inserts = {0};
+    struct chunk_numbers numbers = *first;
+    unsigned char *vector = alloc_array(dimension, sizeof(float));
+    if (!vector)
+        return fail_memory(error);
+    rag_status status = inserts_prepare(store, &inserts, error);
+    for (size_t i = 0; i < count && !status; i++) {
+        const char *text =
+            stretch->text.size ? stretch->text.data + (chunks[i].begin - stretch->begin) : "";
+        vector_to_file(chunks[i].vector, dimension, vector);
+        status = insert_chunk(store, &inserts, &numbers, &chunks[i],
+                              (rag_text){text, chunks[i].end - chunks[i].begin}, vector,
+                              dimension * sizeof(float), error);
+        numbers.number++;
+        numbers.id += numbers.id != 0;
+    }
+    inserts_finalize(&inserts);
+    free(vector);
+    return status;
+}
+
+static rag_status hash_document(const struct store_entry *entry, size_t dimension,
+                                struct document_hashes *out, rag_error *error)
+{
+    rag_text text = entry->document.text;
+    struct hasher *hasher;
+    rag_status status = hash_bytes(text.data, text.size, &out->text, error);
+    if (!status)
+        status = hasher_new(&hasher, error);
+    if (status)
+        return status;
+    status = hash_chunks(hasher, entry->chunks, entry->count, dimension, error);
+    hasher_finish(hasher, &out->chunks);
     return status;
 }
 
 static rag_status insert(struct store *store, int64_t collection,
-                         const struct store_document *document,
-                         const struct store_chunk *chunks, size_t count, size_t dimension,
-                         rag_error *error)
+                         const struct store_entry *entry, size_t dimension, rag_error *error)
 {
-    struct inserts inserts = {0};
-    struct hash chunks_hash;
-    int64_t id = 0;
-    unsigned char *vector = alloc_array(dimension, sizeof(float));
-    if (!vector)
-        return fail_memory(error);
-    rag_status status = hash_chunks(chunks, count, vector, dimension, &chunks_hash, error);
+    struct document_hashes hashes;
+    struct chunk_numbers numbers = {0};
+    struct stretch stretch = {.text = entry->document.text};
+    size_t count = entry->count;
+    rag_status status = hash_document(entry, dimension, &hashes, error);
     if (!status)
-        status = insert_document(store, collection, document, &chunks_hash, count, &id, error);
+        status = insert_document(store, collection, &entry->document, &hashes, count,
+                                 &numbers.document, error);
     if (!status)
-        status = inserts_prepare(store, &inserts, error);
-    for (size_t i = 0; i < count && !status; i++) {
-        vector_to_file(chunks[i].vector, dimension, vector);
-        status = insert_chunk(store, &inserts, id, i, &chunks[i], document->text, vector,
-                              dimension * sizeof(float), error);
-    }
-    if (!status && count)
-        status = note_first_chunk(store, id, error);
-    sqlite3_finalize(inserts.chunk);
-    sqlite3_finalize(inserts.vector);
-    sqlite3_finalize(inserts.place);
-    weight_inserts_finalize(&inserts.weights);
-    sqlite3_finalize(inserts.words);
-    free(vector);
-    return status;
+        status = pieces_insert(store, numbers.document, &stretch, entry->chunks, count, error);
+    if (!status)
+        status =
+            insert_chunks(store, &numbers, &stretch, entry->chunks, count, dimension, error);
+    return status || !count ? status : note_first_chunk(store, numbers.document, error);
 }
 
 static rag_status put(struct store *store, const struct store_entry *entry, size_t dimension,
@@ -415,20 +331,24 @@ static rag_status put(struct store *store, const struct store_entry *entry, size
     if (!status)
         status = remove_path(store, collection, document->path, &replaced, error);
     if (!status)
-        status =
-            insert(store, collection, document, entry->chunks, entry->count, dimension, error);
-    return status;
+        status = hidden_give_up(store, document->collection, document->path, 0, error);
+    return status ? status : insert(store, collection, entry, dimension, error);
+}
+
+rag_status need_recipe(struct store *store, struct store_recipe *out, rag_error *error)
+{
+    bool present;
+    rag_status status = recipe_read(store, out, &present, error);
+    return status || present ? status
+                             : fail_with(error, RAG_INTERNAL,
+                                         "%s: a document before the recipe", store->path);
 }
 
 static rag_status put_all(struct store *store, const struct store_entry *entries, size_t count,
                           rag_error *error)
 {
     struct store_recipe recipe;
-    bool present;
-    rag_status status = recipe_read(store, &recipe, &present, error);
-    if (!status && !present)
-        status =
-            fail_with(error, RAG_INTERNAL, "%s: a document before the recipe", store->path);
+    rag_status status = need_recipe(store, &recipe, error);
     if (!status)
         status = words_up_to_date(store, error);
     for (size_t i = 0; i < count && !status; i++)
@@ -448,6 +368,8 @@ rag_status store_put_all(struct store *store, const struct store_entry *entries,
     if (!status)
         status = db_end(store, put_all(store, entries, count, error), error);
     store_unlock(store);
+    if (!status)
+        hidden_sweep(store);
     return status;
 }
 
@@ -456,40 +378,4 @@ rag_status store_put(struct store *store, const struct store_document *document,
 {
     struct store_entry entry = {*document, chunks, count};
     return store_put_all(store, &entry, 1, error);
-}
-
-static rag_status remove_paths(struct store *store, const char *collection,
-                               const char *const *paths, size_t count, size_t *removed,
-                               rag_error *error)
-{
-    int64_t id = 0;
-    rag_status status = collection_find(store, collection, false, &id, error);
-    if (!status)
-        status = words_up_to_date(store, error);
-    for (size_t i = 0; i < count && !status; i++) {
-        bool found;
-        status = remove_path(store, id, paths[i], &found, error);
-        if (!status && found)
-            ++*removed;
-    }
-    if (!status && *removed)
-        status = collection_tidy(store, id, error);
-    if (!status && *removed)
-        status = log_generation(store, error);
-    return status;
-}
-
-rag_status store_remove(struct store *store, const char *collection, const char *const *paths,
-                        size_t count, size_t *removed, rag_error *error)
-{
-    size_t done = 0;
-    store_lock(store);
-    rag_status status = db_begin(store, DB_WRITE, error);
-    if (!status)
-        status =
-            db_end(store, remove_paths(store, collection, paths, count, &done, error), error);
-    store_unlock(store);
-    if (removed)
-        *removed = status ? 0 : done;
-    return status;
 }

@@ -139,7 +139,7 @@ static const struct {
     {"DELETE FROM vectors", 3, 0},
     {"DELETE FROM vectors WHERE chunk=1; DELETE FROM chunks WHERE id=1", 1, 0},
     {"PRAGMA foreign_keys=OFF; INSERT INTO vectors VALUES(77, zeroblob(128))", 0, 0},
-    {"PRAGMA foreign_keys=OFF; INSERT INTO texts VALUES(77, x'41')", 0, 0},
+    {"PRAGMA foreign_keys=OFF; INSERT INTO texts VALUES(77, 77, 0, x'41')", 0, 0},
     {"DELETE FROM state", 0, 0},
     {"UPDATE state SET removals_from=generation+5", 0, 0},
     {"INSERT INTO removals VALUES(9999, 1, 2)", 0, 0},

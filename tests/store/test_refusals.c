@@ -113,7 +113,7 @@ static void a_newer_format_is_refused(void **state)
 {
     struct fixture *f = *state;
     close_store(f);
-    tamper(f, "PRAGMA user_version=4");
+    tamper(f, "PRAGMA user_version=5");
     assert_refused(f, "newer rag");
     tamper(f, "PRAGMA user_version=0");
     assert_refused(f, "damaged");

@@ -46,7 +46,7 @@ static void an_empty_store_answers_everything(void **state)
     assert_true(ceiling == 0);
     struct store_counts c = counts(f->store);
     assert_int_equal(c.documents + c.chunks + c.tokens, 0);
-    assert_int_equal(c.format, 3);
+    assert_int_equal(c.format, 4);
     size_t removed;
     assert_ok(store_remove(f->store, NULL, (const char *const[]){"/a"}, 1, &removed, &f->error),
               &f->error);

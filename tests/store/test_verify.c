@@ -29,7 +29,7 @@ static const struct {
     {"UPDATE documents SET first_chunk=2", "has the id 1 instead of 2"},
     {"DELETE FROM texts", "its text is missing"},
     {"PRAGMA foreign_keys=OFF; UPDATE documents SET collection=7", "not there"},
-    {"PRAGMA foreign_keys=OFF; INSERT INTO texts VALUES(7, x'')", "not there"},
+    {"PRAGMA foreign_keys=OFF; INSERT INTO texts VALUES(7, 7, 0, x'')", "not there"},
     {"INSERT INTO places VALUES(1, 0, 0, 'page 7')", "not what was put in"},
     {"INSERT INTO places VALUES(1, 0, 1000, '')", "place of chunk 1"},
     {"PRAGMA foreign_keys=OFF; INSERT INTO places VALUES(77, 0, 0, '')", "not there"},

@@ -18,7 +18,7 @@ enum { MAX_FILE = 16 << 20 };
     "max_tokens INTEGER NOT NULL, overlap INTEGER NOT NULL) STRICT;"
 #define STATE                                                                                  \
     "CREATE TABLE state(id INTEGER PRIMARY KEY CHECK(id=1), generation INTEGER NOT NULL, "     \
-    "words_hash BLOB NOT NULL) STRICT;"
+    "words_hash BLOB NOT NULL"
 #define DOCUMENTS                                                                              \
     "CREATE TABLE documents(id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, " \
     "format TEXT NOT NULL, hash BLOB NOT NULL, size INTEGER NOT NULL, "                        \
@@ -27,8 +27,27 @@ enum { MAX_FILE = 16 << 20 };
 #define METADATA                                                                               \
     ", metadata TEXT NOT NULL DEFAULT '{}', metadata_hash BLOB NOT NULL DEFAULT "              \
     "x'44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a'"
-#define OTHERS                                                                                 \
-    ") STRICT; "                                                                               \
+#define DOCUMENTS_3                                                                            \
+    "CREATE TABLE collections(id INTEGER PRIMARY KEY AUTOINCREMENT, "                          \
+    "name TEXT NOT NULL UNIQUE) STRICT;"                                                       \
+    "CREATE TABLE documents(id INTEGER PRIMARY KEY AUTOINCREMENT, "                            \
+    "collection INTEGER NOT NULL REFERENCES collections(id), path TEXT NOT NULL, "             \
+    "format TEXT NOT NULL, hash BLOB NOT NULL, size INTEGER NOT NULL, "                        \
+    "modified INTEGER NOT NULL, first_chunk INTEGER NOT NULL, chunks INTEGER NOT NULL, "       \
+    "chunks_hash BLOB NOT NULL, text_hash BLOB NOT NULL, metadata TEXT NOT NULL, "             \
+    "metadata_hash BLOB NOT NULL, UNIQUE(collection, path)) STRICT;"                           \
+    "CREATE TABLE texts(document INTEGER PRIMARY KEY REFERENCES documents(id), "               \
+    "text BLOB NOT NULL) STRICT;"                                                              \
+    "CREATE TABLE places(chunk INTEGER PRIMARY KEY REFERENCES chunks(id), "                    \
+    "header_begin INTEGER NOT NULL, header_end INTEGER NOT NULL, place TEXT NOT NULL) STRICT;" \
+    "CREATE TABLE token_weights(chunk INTEGER PRIMARY KEY REFERENCES chunks(id), "             \
+    "weights BLOB NOT NULL) STRICT;"                                                           \
+    "CREATE TABLE postings(token INTEGER NOT NULL, chunk INTEGER NOT NULL, "                   \
+    "weight REAL NOT NULL, PRIMARY KEY(token, chunk)) STRICT, WITHOUT ROWID;"                  \
+    "CREATE TABLE removals(generation INTEGER NOT NULL, first_chunk INTEGER NOT NULL, "        \
+    "last_chunk INTEGER NOT NULL) STRICT;"                                                     \
+    "CREATE TABLE generations(generation INTEGER PRIMARY KEY, mark INTEGER NOT NULL) STRICT;"
+#define CHUNKS                                                                                 \
     "CREATE TABLE chunks(id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL "     \
     "REFERENCES documents(id), number INTEGER NOT NULL, begin_byte INTEGER NOT NULL, "         \
     "end_byte INTEGER NOT NULL, line INTEGER NOT NULL, last_line INTEGER NOT NULL, "           \
@@ -36,26 +55,43 @@ enum { MAX_FILE = 16 << 20 };
     "UNIQUE(document, number)) STRICT;"                                                        \
     "CREATE INDEX chunks_by_hash ON chunks(hash);"                                             \
     "CREATE TABLE vectors(chunk INTEGER PRIMARY KEY REFERENCES chunks(id), "                   \
-    "vector BLOB NOT NULL) STRICT;"                                                            \
+    "vector BLOB NOT NULL) STRICT;"
+#define PASSAGES(texts)                                                                        \
     "CREATE VIEW passages AS SELECT chunks.id AS id, heading, CAST(substr(text, "              \
-    "begin_byte+1, end_byte-begin_byte) AS TEXT) AS text FROM chunks JOIN documents ON "       \
-    "documents.id=chunks.document;"                                                            \
+    "begin_byte+1, end_byte-begin_byte) AS TEXT) AS text FROM chunks JOIN " texts              \
+    "=chunks.document;"
+#define WORDS                                                                                  \
     "CREATE VIRTUAL TABLE words USING fts5(heading, text, content='passages', "                \
     "content_rowid='id', tokenize='rag_words');"
 static const char *const layouts[] = {
     NULL,
-    RECIPE STATE DOCUMENTS OTHERS "PRAGMA application_id=1380009833; PRAGMA user_version=1;",
-    RECIPE STATE DOCUMENTS METADATA OTHERS
+    RECIPE STATE ") STRICT;" DOCUMENTS ") STRICT;" CHUNKS PASSAGES("documents ON documents.id")
+        WORDS "PRAGMA application_id=1380009833; PRAGMA user_version=1;",
+    RECIPE STATE ") STRICT;" DOCUMENTS METADATA
+                 ") STRICT;" CHUNKS PASSAGES("documents ON documents.id") WORDS
     "PRAGMA application_id=1380009833; PRAGMA user_version=2;",
+    RECIPE STATE ", removals_from INTEGER NOT NULL) STRICT;" DOCUMENTS_3 CHUNKS PASSAGES(
+        "texts ON texts.document") WORDS
+    "PRAGMA application_id=1380009833; PRAGMA user_version=3;",
 };
-enum { NEWEST = 3 };
+enum { NEWEST = 4 };
 
 /* How a document's row of the newest version becomes one of an older. */
-static const char *const columns[] = {
+#define FROM_DOCUMENTS " FROM newer.documents JOIN newer.texts ON document=documents.id;"
+static const char *const copies[] = {
     NULL,
-    "id, path, format, hash, size, modified, chunks, chunks_hash, text_hash, text",
-    "id, path, format, hash, size, modified, chunks, chunks_hash, text_hash, text, metadata, "
-    "metadata_hash",
+    "INSERT INTO state SELECT id, generation, words_hash FROM newer.state; "
+    "INSERT INTO documents SELECT documents.id, path, format, hash, size, modified, chunks, "
+    "chunks_hash, text_hash, text" FROM_DOCUMENTS,
+    "INSERT INTO state SELECT id, generation, words_hash FROM newer.state; "
+    "INSERT INTO documents SELECT documents.id, path, format, hash, size, modified, chunks, "
+    "chunks_hash, text_hash, text, metadata, metadata_hash" FROM_DOCUMENTS,
+    "INSERT INTO state SELECT * FROM newer.state; "
+    "INSERT INTO collections SELECT * FROM newer.collections; "
+    "INSERT INTO documents SELECT * FROM newer.documents; "
+    "INSERT INTO texts SELECT document, text FROM newer.texts; "
+    "INSERT INTO removals SELECT * FROM newer.removals; "
+    "INSERT INTO generations SELECT * FROM newer.generations;",
 };
 
 /* Makes the fixture's file one of an older version with the documents /a and /b, where /gone
@@ -73,22 +109,20 @@ static void make_older(struct fixture *f, unsigned version)
               &f->error);
     store_close(f->store);
     f->store = NULL;
-    char newer[160], sql[1024];
+    char newer[160], sql[2048];
     snprintf(newer, sizeof newer, "%s/newer.rag", f->folder);
     assert_int_equal(rename(f->path, newer), 0);
     tamper(f, layouts[version]);
     snprintf(sql, sizeof sql,
              "ATTACH '%s' AS newer; INSERT INTO recipe SELECT * FROM newer.recipe; "
-             "INSERT INTO state SELECT id, generation, words_hash FROM newer.state; "
-             "INSERT INTO documents SELECT %s FROM newer.documents JOIN newer.texts ON "
-             "document=id; "
+             "%s "
              "INSERT INTO chunks SELECT * FROM newer.chunks; "
              "INSERT INTO vectors SELECT * FROM newer.vectors; "
              "DELETE FROM sqlite_sequence; "
              "INSERT INTO sqlite_sequence SELECT * FROM newer.sqlite_sequence "
-             "WHERE name<>'collections'; "
+             "WHERE name<>'collections' OR %u>2; "
              "INSERT INTO words(words) VALUES('rebuild')",
-             newer, columns[version]);
+             newer, copies[version], version);
     tamper(f, sql);
     assert_ok(store_open(f->path, false, &f->store, &f->error), &f->error);
     assert_int_equal(counts(f->store).format, version);
@@ -204,7 +238,7 @@ static void the_first_document_put_in_brings_it_up_to_date(void **state)
         /* Ids of documents and chunks that were taken out before are not given again. */
         assert_int_equal(integer(f, "SELECT id FROM documents WHERE path='/c'"), 4);
         assert_int_equal(integer(f, "SELECT first_chunk FROM documents WHERE path='/c'"), 6);
-        assert_int_equal(integer(f, "SELECT removals_from FROM state"), 4);
+        assert_int_equal(integer(f, "SELECT removals_from FROM state"), version < 3 ? 4 : 0);
     }
 }
 
@@ -308,6 +342,8 @@ static void the_layout_must_be_that_of_the_version(void **state)
     assert_status(RAG_INDEX, store_open(f->path, false, &f->store, &f->error), &f->error);
     assert_says(&f->error, "\"documents\"");
     tamper(f, "PRAGMA user_version=3");
+    assert_status(RAG_INDEX, store_open(f->path, false, &f->store, &f->error), &f->error);
+    tamper(f, "PRAGMA user_version=4");
     assert_status(RAG_INDEX, store_open(f->path, false, &f->store, &f->error), &f->error);
     tamper(f, "PRAGMA user_version=1; "
               "ALTER TABLE documents ADD COLUMN metadata TEXT NOT NULL DEFAULT '{}'");
