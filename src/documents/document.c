@@ -130,6 +130,7 @@ bool document_title(const struct document *document, const struct block *heading
     size_t size = heading->name_end - heading->name_begin, before = out->size;
     bool ok = heading->markup == TITLE_MARKDOWN ? markdown_title(name, size, out)
               : heading->markup == TITLE_LATEX  ? latex_title(name, size, out)
+              : heading->markup == TITLE_ORG    ? org_title(name, size, out)
                                                 : plain_title(name, size, out);
     if (!ok)
         return false;

@@ -34,7 +34,7 @@ enum block_kind {
 };
 
 /* Whose markup stands in a heading's name. */
-enum title_markup { TITLE_PLAIN, TITLE_MARKDOWN, TITLE_LATEX, TITLE_MARKUPS };
+enum title_markup { TITLE_PLAIN, TITLE_MARKDOWN, TITLE_LATEX, TITLE_ORG, TITLE_MARKUPS };
 
 /* A stretch of whole lines. Blocks are in order, do not overlap, and only blank lines
  * lie outside them. */

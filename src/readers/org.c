@@ -31,7 +31,7 @@ static size_t push_heading(struct blocks *b, size_t at)
     size_t end = line_end(b->text, b->size, at), name = at;
     while (name < end && b->text[name] == '*')
         name++;
-    blocks_push_heading(b, level, at, end, name, title_end(b, name, end), TITLE_PLAIN);
+    blocks_push_heading(b, level, at, end, name, title_end(b, name, end), TITLE_ORG);
     return blocks_next_line(b, at);
 }
 
@@ -85,10 +85,45 @@ static size_t push_table(struct blocks *b, size_t at)
     return end;
 }
 
+/* "#+KEYWORD: x", "# comment": what Org, and no reader, wants to know. */
+static bool is_keyword(const struct blocks *b, size_t at)
+{
+    size_t end = line_end(b->text, b->size, at);
+    at = skip_blanks(b->text, at, end);
+    return at < end && b->text[at] == '#' &&
+           (at + 1 == end || b->text[at + 1] == '+' || is_blank_byte(b->text[at + 1]));
+}
+
+/* ": as it is": what a program put out, or an example. */
+static bool is_fixed_width(const struct blocks *b, size_t at)
+{
+    size_t end = line_end(b->text, b->size, at);
+    at = skip_blanks(b->text, at, end);
+    return at < end && b->text[at] == ':' && (at + 1 == end || is_blank_byte(b->text[at + 1]));
+}
+
+static size_t push_fixed_width(struct blocks *b, size_t at)
+{
+    size_t end = at;
+    while (end < b->size && is_fixed_width(b, end))
+        end = blocks_next_line(b, end);
+    blocks_push(b, BLOCK_CODE, 0, at, end);
+    return end;
+}
+
+/* Alone: what follows may be a block, or a paragraph that it is about. */
+static size_t push_keyword(struct blocks *b, size_t at)
+{
+    size_t end = blocks_next_line(b, at);
+    blocks_push(b, BLOCK_OTHER, 0, at, end);
+    return end;
+}
+
 static bool begins_something(const struct blocks *b, size_t at)
 {
-    return stars(b, at) || blocks_line_begins(b, at, "|") || blocks_line_begins(b, at, "#+") ||
-           blocks_is_item(b, at) || blocks_line_begins_any_case(b, at, ":properties:") ||
+    return stars(b, at) || blocks_line_begins(b, at, "|") || is_keyword(b, at) ||
+           is_fixed_width(b, at) || blocks_is_item(b, at) ||
+           blocks_line_begins_any_case(b, at, ":properties:") ||
            blocks_line_begins(b, at, "\\[") || blocks_line_begins(b, at, "\\begin{");
 }
 
@@ -100,11 +135,7 @@ static size_t push_text(struct blocks *b, size_t at)
     while (end < b->size && !blocks_line_is_blank(b, end) && !begins_something(b, end) &&
            (!item || blocks_indent(b, end) > indent))
         end = blocks_next_line(b, end);
-    bool comment = blocks_line_begins(b, at, "#");
-    blocks_push(b,
-                item      ? BLOCK_LIST_ITEM
-                : comment ? BLOCK_OTHER
-                          : BLOCK_PARAGRAPH,
+    blocks_push(b, item ? BLOCK_LIST_ITEM : BLOCK_PARAGRAPH,
                 item ? 1 + (unsigned)(indent < 60 ? indent / 2 : 30) : 0, at, end);
     return end;
 }
@@ -138,6 +169,10 @@ static rag_status read_org(const struct input *input, struct document *document,
         size_t next = stars(&b, at)                     ? push_heading(&b, at)
                       : blocks_line_begins(&b, at, "|") ? push_table(&b, at)
                                                         : push_environment(&b, at);
+        if (next == at && is_fixed_width(&b, at))
+            next = push_fixed_width(&b, at);
+        if (next == at && is_keyword(&b, at))
+            next = push_keyword(&b, at);
         at = next > at ? next : push_text(&b, at);
     }
     struct writer w;

@@ -175,6 +175,49 @@ static void titles_lose_their_markup(void **state)
     buf_release(&title);
 }
 
+static void titles_of_latex_are_what_is_printed(void **state)
+{
+    (void)state;
+    check_title("x.tex", "\\section{A \\emph{b} \\LaTeX{} and $x_1$}\n", "A b LaTeX and $x_1$");
+    check_title("x.tex", "\\section{Orchard%\n  \\label{sec:o}%\n}\n", "Orchard");
+    check_title("x.tex", "\\section[short]{Long\\footnote{Not {deep}.} \\& so~on}\n",
+                "Long & so on");
+    check_title("x.tex", "\\section*{\\texorpdfstring{$\\alpha$}{Alpha} \\href{u}{there}}\n",
+                "Alpha there");
+    check_title("x.tex", "\\section{\\\"Apfel, caf\\'{e}, \\c cedille, Stra\\ss e, \\'\\i}\n",
+                "Äpfel, café, çedille, Straße, í");
+    check_title("x.tex", "\\section{\\(a + b\\) 100\\% \\^{} x}\n", "\\(a + b\\) 100% ^ x");
+    check_title("x.tex", "\\clearpage\\section{New}\n", "New");
+    check_title("x.tex", "\\begin{frame}[fragile]{Slide}\n", "Slide");
+    check_title("x.tex", "\\doxysubsection*{Of a \\mbox{program}}\n", "Of a program");
+    check_title("x.tex", "\\section{ends with \\}\n}\n", "ends with }");
+}
+
+static void latex_has_comments_lists_and_words_behind_a_begin(void **state)
+{
+    (void)state;
+    check("x.tex", "% one\n% two\nText % why\n% not\nmore\n",
+          "O0|% one\n% two\nP0|Text % why\n% not\nmore\n");
+    check("x.tex", "\\begin{lemma}[a] Words\nfollow.\n\\end{lemma}\n",
+          "P0|\\begin{lemma}[a] Words\nfollow.\nO0|\\end{lemma}\n");
+    check("x.tex", "\\begin{figure}[ht] % here\nx\n", "O0|\\begin{figure}[ht] % here\nP0|x\n");
+    check("x.tex", "\\begin{DoxyItemize}\n\\item a\n\\bibitem b\n\\end{DoxyItemize}\n",
+          "O0|\\begin{DoxyItemize}\nI1|\\item a\nI1|\\bibitem b\nO0|\\end{DoxyItemize}\n");
+    check("x.tex", "a\n\\newpage \\subsection{B}\nc\n",
+          "P0|a\nH4|\\newpage \\subsection{B}\nP0|c\n");
+}
+
+static void titles_of_org_are_what_is_shown(void **state)
+{
+    (void)state;
+    check_title("x.org", "** TODO [#A] See [[https://x.y][the *page*]] :tag:\n",
+                "See the *page*");
+    check_title("x.org", "* [[file:a.org]] and =code= or ~more~ of /it/\n",
+                "file:a.org and code or more of it");
+    check_title("x.org", "* TODOs and a_b * c /d, [[open\n", "TODOs and a_b * c /d, [[open");
+    check_title("x.org", "* DONE\n", "DONE");
+}
+
 static void plain_text_has_paragraphs_and_counted_headings(void **state)
 {
     (void)state;
@@ -325,6 +368,9 @@ int main(void)
         cmocka_unit_test(formulas_are_blocks_whatever_stands_in_them),
         cmocka_unit_test(front_matter_is_one_block),
         cmocka_unit_test(titles_lose_their_markup),
+        cmocka_unit_test(titles_of_latex_are_what_is_printed),
+        cmocka_unit_test(latex_has_comments_lists_and_words_behind_a_begin),
+        cmocka_unit_test(titles_of_org_are_what_is_shown),
         cmocka_unit_test(plain_text_has_paragraphs_and_counted_headings),
         cmocka_unit_test(random_markdown_loses_no_line_and_pieces_make_no_difference),
         cmocka_unit_test(hostile_markdown_takes_time_in_proportion_to_its_size),

@@ -12,45 +12,16 @@ import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 import unittest
 import zipfile
 import zlib
 
-TESTS = pathlib.Path(__file__).resolve().parent.parent
-DATA = TESTS / "data" / "readers"
+import reading
+from reading import DATA, TESTS, Document, read
+
 DOC = pathlib.Path("/usr/share/doc")
-PROGRAM = READER = None
-
-
-class Document:
-    def __init__(self, path, **settings):
-        run = subprocess.run([PROGRAM, path], env={**os.environ, "RAG_READER": READER, **settings},
-                             stdout=subprocess.PIPE, timeout=300)
-        self.status = run.returncode
-        self.output = run.stdout.decode("utf-8")
-        parts = re.split(r"^== (\w+) (\d+) \[([^\]]*)\] ?(.*)$", self.output, flags=re.M)
-        self.head = parts[0]
-        # (kind, level, place, title, text)
-        self.blocks = [(parts[i], int(parts[i + 1]), parts[i + 2], parts[i + 3], parts[i + 4].strip("\n"))
-                       for i in range(1, len(parts), 5)]
-        self.headings = [(block[1], block[3]) for block in self.blocks if block[0] == "heading"]
-        self.tables = [block[4] for block in self.blocks if block[0] == "table"]
-        self.text = "\n\n".join(block[4] for block in self.blocks)
-
-    def place_of(self, text):
-        return next(block[2] for block in self.blocks if text in block[4])
-
-    def kind_of(self, text):
-        return next(block[0] for block in self.blocks if text in block[4])
-
-
-def read(name):
-    document = Document(DATA / name)
-    assert document.status == 0, f"{name}: {document.output}"
-    return document
 
 
 class Formats(unittest.TestCase):
@@ -266,7 +237,7 @@ class Formats(unittest.TestCase):
         for name, kind, symbols in (
                 (TESTS.parent / "src/documents/wire.c", "c", ["wire_send_request", "receive_text", "wire_receive_answer"]),
                 (TESTS.parent / "python/rag/index.py", "python", ["Index", "__init__", "add"]),
-                (TESTS / "readers/test_formats.py", "python", ["Document", "Formats", "test_source_code"])):
+                (TESTS / "readers/test_formats.py", "python", ["Formats", "Packages", "test_source_code"])):
             d = Document(name)
             self.assertIn(f'"format": "{kind}"', d.head)
             titles = [title for _, title in d.headings]
@@ -453,7 +424,7 @@ class Packages(unittest.TestCase):
             for mail in mails:
                 copies.append(pathlib.Path(work) / f"{mail.stem}.eml")
                 copies[-1].write_bytes(mail.read_bytes())
-            run = subprocess.run([PROGRAM, *copies], env={**os.environ, "RAG_READER": READER}, stdout=subprocess.PIPE)
+            run = subprocess.run([reading.PROGRAM, *copies], env={**os.environ, "RAG_READER": reading.READER}, stdout=subprocess.PIPE)
             self.assertEqual(run.returncode, 0, run.stdout[-500:])
             self.assertGreater(run.stdout.count(b'"format": "mail"'), 40)
             d = Document(pathlib.Path(work) / "msg_46.eml")
@@ -465,5 +436,5 @@ class Packages(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    PROGRAM, READER = sys.argv.pop(1), sys.argv.pop(1)
+    reading.take_programs()
     unittest.main()

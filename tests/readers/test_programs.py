@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""What rag reads of files by further programs: test_programs.py READ_DOCUMENT RAG_READER
+
+make_more.py says which programs made the files of tests/data/readers, others/README.md whose the others are.
+"""
+import csv
+import email.message
+import json
+import pathlib
+import re
+import tempfile
+import unittest
+
+import reading
+from reading import DATA, Document, read
+
+SLIDES = ["Bees in spring", "First flights", "蜂蜜", "Numbers"]
+REPORT = ["Trees and yields", "Irrigation", "中文说明"]
+
+
+def words(text):
+    return re.findall(r"\w+", text)
+
+
+def source_text(name):
+    """The texts of a notebook's cells in their order, as Python's json reads them."""
+    notebook = json.loads((DATA / name).read_text(encoding="utf-8"))
+    cells = notebook["cells"] if "cells" in notebook else notebook["worksheets"][0]["cells"]
+    return ["".join(cell.get("source", cell.get("input"))) for cell in cells]
+
+
+class Programs(unittest.TestCase):
+    def assert_lines_kept(self, name, d, encoding="utf-8"):
+        """Markup that is text is the file's own lines, without the blank ones."""
+        lines = (DATA / name).read_text(encoding=encoding).split("\n")
+        self.assertEqual([line.rstrip() for line in lines if line.strip()],
+                         [line.rstrip() for line in d.text.split("\n") if line.strip()], name)
+
+    def read_all(self, name, kind):
+        d = read(name)
+        self.assertIn(f'"format": "{kind}"', d.head, name)
+        self.assertNotIn("\ufffd", d.output, name)
+        return d
+
+    def titles(self, d):
+        return [title for _, title in d.headings]
+
+    def test_latex(self):
+        """Sections, whatever command makes them, and their titles without labels and comments."""
+        for name, first, code in (("docutils.tex", ["Orchard report"], None), ("sphinx.tex", ["Orchard report"], "{flow}"),
+                                  ("nbconvert.tex", ["Orchard report"], "area"), ("doxygen.tex", [], "area * speed")):
+            d = self.read_all(name, "latex")
+            self.assertEqual(self.titles(d), first + REPORT, name)
+            self.assertEqual(len({level for level, title in d.headings if title in REPORT}), 1, name)
+            self.assertEqual(d.kind_of("Apples are picked in September."), "item", name)
+            self.assertEqual(next(block[1] for block in d.blocks if "Early ones" in block[4] and block[0] == "item"), 2, name)
+            self.assertEqual(len([table for table in d.tables if "Apple" in table and "1998" in table and "85" in table]), 1, name)
+            if code:
+                self.assertEqual(d.kind_of(code), "code", name)
+            self.assert_lines_kept(name, d)
+        self.assertIn('"title":"Orchard report"', read("docutils.tex").head)
+        self.assertIn('"author":"Ada Example"', read("sphinx.tex").head)
+
+    def test_org(self):
+        d = self.read_all("others/go-org-headlines.org", "org")
+        self.assertEqual(self.titles(d)[:4], ["Simple Headline [1/2]", "Headline with todo status & priority",
+                                              "Headline with TODO status", "Headline with tags & priority"])
+        self.assertEqual([level for level, _ in d.headings][-3:], [2, 3, 2])
+        self.assert_lines_kept("others/go-org-headlines.org", d)
+        d = self.read_all("others/go-org-blocks.org", "org")
+        self.assertEqual(d.kind_of(": some results without a block"), "code")
+        self.assertEqual(d.kind_of(": examples like this"), "code")
+        self.assertEqual(d.kind_of("Mongodb is *webscale*"), "quote")
+        self.assertEqual(d.kind_of("echo \"a bash source block\""), "code")
+        self.assertEqual(d.headings, [])
+        self.assert_lines_kept("others/go-org-blocks.org", d)
+        d = self.read_all("others/orgparse-attributes.org", "org")
+        self.assertEqual(self.titles(d)[0], "A node with a lot of attributes")
+        self.assert_lines_kept("others/orgparse-attributes.org", d)
+
+    def test_what_is_said_about_a_paragraph_of_org_does_not_take_it_along(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "x.org"
+            path.write_text("#+ATTR_HTML: :width 300\n#+CAPTION: The pond\nIt is not deep.\n# a comment\n#hashtag\n", encoding="utf-8")
+            d = Document(path)
+            self.assertEqual([(block[0], block[4]) for block in d.blocks],
+                             [("other", "#+ATTR_HTML: :width 300"), ("other", "#+CAPTION: The pond"),
+                              ("paragraph", "It is not deep."), ("other", "# a comment"), ("paragraph", "#hashtag")])
+
+    def test_rst(self):
+        d = self.read_all("others/docutils-demo.rst", "rst")
+        self.assertEqual(self.titles(d)[:6], ["reStructuredText Demonstration", "Examples of Syntax Constructs",
+                                              "Structural Elements", "Section Title", "Transitions", "Body Elements"])
+        self.assertEqual(len(d.headings), 35)  # as many sections as docutils counts
+        self.assertGreater(len(d.tables), 1)
+        self.assert_lines_kept("others/docutils-demo.rst", d)
+        d = self.read_all("sphinx.rst", "rst")
+        self.assertEqual(d.headings, [(1, "Orchard documentation")])
+        self.assert_lines_kept("sphinx.rst", d)
+
+    def test_asciidoc(self):
+        d = self.read_all("others/asciidoctor-syntax.adoc", "asciidoc")
+        self.assertIn('"title":"AsciiDoc Syntax"', d.head)
+        self.assertEqual(self.titles(d)[:3], ["AsciiDoc Syntax", "Paragraphs", "Text Formatting"])
+        self.assert_lines_kept("others/asciidoctor-syntax.adoc", d)
+
+    def test_json(self):
+        with open(DATA / "source/sales.csv", newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        for name in ("csvkit.json", "sqlite.json", "jq.json", "csvkit.jsonl", "sqlite.jsonl", "jq.jsonl"):
+            d = self.read_all(name, name.rsplit(".", 1)[1])
+            for number, row in enumerate(rows, 1):
+                for key, value in row.items():
+                    self.assertIn(f"{key}: {value}", d.text, name)
+                if name != "jq.json":
+                    self.assertEqual(d.place_of(row["City"]), f"record {number}", name)
+
+    def test_mail(self):
+        d = self.read_all("perl-mime.eml", "mail")
+        self.assertEqual(d.headings, [(1, "Der Bericht über 苹果"), (2, "sales.csv")])
+        self.assertIn("Grüße vom Teich.", d.text)
+        self.assertIn('北京,Pears,85', d.tables[0])
+        d = self.read_all("git.mbox", "mbox")
+        self.assertEqual(d.headings, [(1, "[PATCH 1/2] trees: count them"), (1, "[PATCH 2/2] pond: 池塘不深")])
+        self.assertIn("From: Ädä Example <ada@example.org>", d.text)
+        self.assertEqual(d.place_of("+pond: 池塘不深"), "message 2")
+        d = Document(DATA / "git.eml")
+        self.assertEqual(self.titles(d), ["[PATCH] pond: 池塘不深"])
+        d = self.read_all("others/gtube.eml", "mail")
+        self.assertEqual(d.headings, [(1, "Test spam mail (GTUBE)")])
+        self.assertIn("XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X", d.text)
+
+    def test_books_and_pages(self):
+        d = self.read_all("ebooklib.epub", "epub")
+        self.assertEqual(d.headings, [(1, "Trees and yields"), (1, "中文说明")])
+        self.assertEqual(d.place_of("果园里有苹果树和梨树。"), "chapter 2")
+        d = self.read_all("docutils.html", "html")
+        self.assertEqual(self.titles(d), ["Orchard report"] * 2 + REPORT)
+        self.assertEqual(d.kind_of("area * speed"), "code")
+        self.assertEqual(d.tables, ["| Tree | Planted | Yield |\n| --- | --- | --- |\n| Apple | 1998 | 120 |\n| Pear | 2004 | 85 |"])
+        d = self.read_all("reportlab.pdf", "pdf")
+        self.assertIn('"title":"Orchard report"', d.head)
+        self.assertEqual(d.place_of("The pond is not deep."), "page 2")
+
+
+if __name__ == "__main__":
+    reading.take_programs()
+    unittest.main()
