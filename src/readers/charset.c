@@ -1,5 +1,6 @@
 #include "readers/charset.h"
 #include "documents/encoding.h"
+#include "documents/lines.h"
 #include "text/utf8.h"
 
 #include <errno.h>
@@ -16,7 +17,8 @@ static struct {
 } sets[] = {
     {.charset = "UTF-8", .labels = "utf-8 utf8 unicode-1-1-utf-8 us-utf8"},
     {.charset = "CP1252",
-     .labels = "windows-1252 cp1252 iso-8859-1 iso8859-1 iso_8859-1 latin1 l1 us-ascii ascii "
+     .labels = "windows-1252 cp1252 iso-8859-1 iso8859-1 iso_8859-1 latin1 latin-1 l1 ansinew "
+               "us-ascii ascii "
                "ansi_x3.4-1968 iso646-us"},
     {.charset = "GB18030",
      .labels = "gb18030 gbk gb2312 gb_2312-80 x-gbk cp936 euc-cn hz-gb-2312"},
@@ -55,10 +57,13 @@ static struct {
     {.charset = "CP866", .labels = "ibm866 cp866 866"},
     {.charset = "CP437", .labels = "ibm437 cp437 437"},
     {.charset = "CP850", .labels = "ibm850 cp850 850"},
-    {.charset = "MACINTOSH", .labels = "macintosh mac x-mac-roman 10000"},
+    {.charset = "MACINTOSH", .labels = "macintosh mac x-mac-roman applemac 10000"},
 };
 
-enum { SETS = sizeof sets / sizeof *sets };
+enum {
+    SETS = sizeof sets / sizeof *sets,
+    LATEX_WITHIN = 1 << 16, /* bytes; packages are used at the beginning */
+};
 
 static void load(size_t i)
 {
@@ -92,6 +97,51 @@ const char *charset_of_label(const char *label, size_t size)
             (strlen(sets[i].charset) == size && strncasecmp(sets[i].charset, label, size) == 0))
             return sets[i].charset;
     return NULL;
+}
+
+static bool is_label_byte(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           strchr("-_.", c);
+}
+
+/* What stands behind "coding:" or "coding=" in a line. */
+static const char *label_in_line(const char *line, size_t size)
+{
+    static const char word[] = "coding";
+    const char *found = memmem(line, size, word, sizeof word - 1);
+    size_t at = found ? (size_t)(found - line) + sizeof word - 1 : size;
+    if (at >= size || (line[at] != ':' && line[at] != '='))
+        return NULL;
+    at = skip_blanks(line, at + 1, size);
+    size_t end = at;
+    while (end < size && is_label_byte(line[end]))
+        end++;
+    return charset_of_label(line + at, end - at);
+}
+
+/* What stands in the brackets before "{inputenc}". */
+static const char *label_of_latex(const char *text, size_t size)
+{
+    static const char mark[] = "]{inputenc}";
+    const char *end =
+        memmem(text, size < LATEX_WITHIN ? size : LATEX_WITHIN, mark, sizeof mark - 1);
+    const char *begin = end;
+    while (begin && begin > text && is_label_byte(begin[-1]))
+        begin--;
+    return begin ? charset_of_label(begin, (size_t)(end - begin)) : NULL;
+}
+
+const char *charset_declared(const char *text, size_t size)
+{
+    const char *charset = NULL;
+    size_t at = 0;
+    for (unsigned line = 0; line < 2 && at < size && !charset; line++) {
+        size_t end = line_end(text, size, at);
+        charset = label_in_line(text + at, end - at);
+        at = end + 1;
+    }
+    return charset ? charset : label_of_latex(text, size);
 }
 
 /* UTF-8 needs no converter: what is valid is copied. */

@@ -11,6 +11,10 @@ void charset_load(void);
  * says ISO-8859-1 means windows-1252); NULL: there is none. size: of the label. */
 const char *charset_of_label(const char *label, size_t size);
 
+/* What a text says of itself: "coding: latin-1" in its first two lines, as Emacs and Python have
+ * it, or LaTeX's "\usepackage[latin1]{inputenc}". NULL: nothing. */
+const char *charset_declared(const char *text, size_t size);
+
 /* Appends the bytes as UTF-8. Bytes that are invalid are left out. `charset` is of
  * charset_of_label. False: out of memory or out's maximum. */
 CHECKED bool charset_decode(const char *charset, const char *bytes, size_t size,

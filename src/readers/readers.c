@@ -2,6 +2,7 @@
 #include "documents/formats.h"
 #include "documents/markdown.h"
 #include "documents/plain.h"
+#include "readers/charset.h"
 #include "readers/front_matter.h"
 #include "readers/reader.h"
 
@@ -57,23 +58,42 @@ static const struct reader *reader_of(const char *format)
     return NULL;
 }
 
+/* Lines that end with "\r" alone, as spreadsheets for the Mac write them, end with "\n". */
+static bool mend_lines(struct buf *text)
+{
+    if (memchr(text->data, '\n', text->size) || !memchr(text->data, '\r', text->size))
+        return false;
+    for (size_t i = 0; i < text->size; i++)
+        if (text->data[i] == '\r')
+            text->data[i] = '\n';
+    return true;
+}
+
 /* The input as UTF-8 in document->text; the bytes are taken over if they are that already. */
 static rag_status take_text(struct buf *bytes, struct document *document, bool *text_is_input,
                             rag_error *error)
 {
-    const char *encoding;
+    const char *encoding, *declared;
     rag_status status = encoding_detect(bytes->data, bytes->size, &encoding, error);
     *text_is_input = !status && strcmp(encoding, "UTF-8") == 0;
     if (*text_is_input) {
         buf_release(&document->text);
         document->text = *bytes;
         *bytes = BUF_INIT(bytes->max);
+    } else if ((declared = charset_declared(bytes->data, bytes->size)) &&
+               strcmp(declared, "UTF-8") != 0) {
+        status = charset_decode(declared, bytes->data, bytes->size, &document->text)
+                     ? RAG_OK
+                     : fail_memory(error);
+        buf_release(bytes);
     } else if (!status) {
         status = encoding_to_utf8(bytes->data, bytes->size, &document->text, &encoding, error);
         buf_release(bytes);
     }
     if (!status && !buf_reserve(&document->text, 0))
         status = fail_memory(error);
+    if (!status && mend_lines(&document->text))
+        *text_is_input = false;
     return status;
 }
 

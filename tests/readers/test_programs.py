@@ -61,6 +61,12 @@ class Programs(unittest.TestCase):
         self.assertIn('"title":"Orchard report"', read("docutils.tex").head)
         self.assertIn('"author":"Ada Example"', read("sphinx.tex").head)
 
+    def test_latex_in_the_set_that_it_declares(self):
+        d = self.read_all("docutils-latin1.tex", "latex")
+        self.assertEqual(self.titles(d), ["Äpfel und Birnen", "Größe"])
+        self.assertIn('"title":"Über den Obstgarten"', d.head)
+        self.assert_lines_kept("docutils-latin1.tex", d, encoding="latin-1")
+
     def test_org(self):
         d = self.read_all("others/go-org-headlines.org", "org")
         self.assertEqual(self.titles(d)[:4], ["Simple Headline [1/2]", "Headline with todo status & priority",
