@@ -1,7 +1,9 @@
 /* Jupyter notebooks (nbformat 3 and 4): the cells in their order. Markdown cells are read as
- * Markdown, code cells are code; of outputs the texts, tracebacks excepted. */
+ * Markdown, code cells are code; of outputs the texts, and HTML where the text only names the
+ * object, tracebacks excepted. */
 #include "base/memory.h"
 #include "documents/markdown.h"
+#include "readers/html.h"
 #include "readers/reader.h"
 #include "readers/writer.h"
 #include "text/utf8.h"
@@ -70,27 +72,127 @@ static void write_code(struct writer *w, const struct buf *source)
     writer_end(w);
 }
 
-/* The text of an output, "" if it has none. */
-static bool append_output(const json_t *output, struct buf *out)
+/* The end of what a terminal takes as a colour or a movement, "\x1B[...m"; `at`: none is here.
+ */
+static size_t skip_escape(const struct buf *text, size_t at)
+{
+    if (text->size - at < 2 || text->data[at] != '\x1B' || text->data[at + 1] != '[')
+        return at;
+    size_t end = at + 2;
+    while (end < text->size && text->data[end] >= ' ' && text->data[end] < '@')
+        end++;
+    return end < text->size ? end + 1 : end;
+}
+
+/* Leaves what a terminal would show: no colours, and of a line that is written over with "\r",
+ * as bars of progress do, its last form. */
+static void settle(struct buf *text, size_t begin)
+{
+    size_t to = begin, line = begin;
+    for (size_t at = begin; at < text->size;) {
+        size_t next = skip_escape(text, at);
+        if (next > at) {
+            at = next;
+            continue;
+        }
+        char c = text->data[at++];
+        if (c == '\r' && at < text->size && text->data[at] != '\n' && text->data[at] != '\r')
+            to = line;
+        else if (c != '\r')
+            text->data[to++] = c;
+        if (c == '\n')
+            line = to;
+    }
+    text->size = to;
+}
+
+/* "<IPython.core.display.HTML object>": what an object is called that is shown otherwise. */
+static bool is_object_name(const json_t *text)
+{
+    const json_t *line = json_is_array(text) ? json_array_get(text, 0) : text;
+    const char *name = json_string_value(line);
+    return name && *name == '<';
+}
+
+/* The text of an output, and in *page what is to be read as HTML in its place; both NULL: it
+ * has none. */
+static const json_t *output_text(const json_t *output, const json_t **page)
 {
     const json_t *data = json_object_get(output, "data");
     const json_t *text = json_object_get(output, "text");
-    if (!text)
-        text = json_object_get(data ? data : output, "text/plain");
-    return !text || append_source(text, out);
+    *page = NULL;
+    if (text)
+        return text;
+    if (!data)
+        data = output; /* nbformat 3 */
+    text = json_object_get(data, "text/markdown");
+    if (text)
+        return text;
+    text = json_object_get(data, "text/plain");
+    if (!text || !is_object_name(text))
+        return text;
+    *page = json_object_get(data, "text/html");
+    bool picture = json_object_get(data, "image/png") ||
+                   json_object_get(data, "image/svg+xml") ||
+                   json_object_get(data, "image/jpeg");
+    return *page || picture ? NULL : text;
+}
+
+/* Parts of one stream follow one another; anything else begins a line. */
+static bool is_one_stream(const json_t *a, const json_t *b)
+{
+    const char *first = json_string_value(json_object_get(a, "name"));
+    const char *second = json_string_value(json_object_get(b, "name"));
+    return first && second && strcmp(first, second) == 0;
+}
+
+static bool append_output(const json_t *text, bool goes_on, struct buf *out)
+{
+    if (out->size && out->data[out->size - 1] != '\n' && !goes_on &&
+        !buf_append_char(out, '\n'))
+        return false;
+    size_t begin = out->size;
+    if (!append_source(text, out))
+        return false;
+    settle(out, begin);
+    return true;
+}
+
+static void write_text(struct writer *w, struct buf *text)
+{
+    if (text->size > MAX_OUTPUT)
+        text->size = utf8_floor(text->data, text->size, MAX_OUTPUT);
+    if (text->size)
+        write_code(w, text);
+    buf_clear(text);
+}
+
+static void write_page(struct writer *w, const json_t *source)
+{
+    struct buf page = BUF_INIT(DOCUMENT_MAX_BYTES);
+    if (!buf_reserve(&page, 0) || !append_source(source, &page))
+        writer_fail(w, RAG_MEMORY, "out of memory");
+    else
+        html_write(w, page.data, page.size, "UTF-8", NULL);
+    buf_release(&page);
 }
 
 static void write_outputs(struct writer *w, const json_t *outputs)
 {
-    size_t i;
-    json_t *output;
+    const json_t *before = NULL;
     struct buf text = BUF_INIT(DOCUMENT_MAX_BYTES);
-    json_array_foreach(outputs, i, output) if (!append_output(output, &text))
-        writer_fail(w, RAG_MEMORY, "out of memory");
-    if (text.size > MAX_OUTPUT)
-        text.size = utf8_floor(text.data, text.size, MAX_OUTPUT);
-    if (text.size)
-        write_code(w, &text);
+    for (size_t i = 0; i < json_array_size(outputs); i++) {
+        const json_t *output = json_array_get(outputs, i), *page;
+        const json_t *source = output_text(output, &page);
+        if (source && !append_output(source, is_one_stream(before, output), &text))
+            writer_fail(w, RAG_MEMORY, "out of memory");
+        if (page) {
+            write_text(w, &text);
+            write_page(w, page);
+        }
+        before = output;
+    }
+    write_text(w, &text);
     buf_release(&text);
 }
 

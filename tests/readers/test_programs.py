@@ -110,6 +110,30 @@ class Programs(unittest.TestCase):
         self.assertEqual(self.titles(d)[:3], ["AsciiDoc Syntax", "Paragraphs", "Text Formatting"])
         self.assert_lines_kept("others/asciidoctor-syntax.adoc", d)
 
+    def test_notebooks_have_the_text_of_their_cells(self):
+        for name in ("jupyter.ipynb", "jupytext.ipynb", "others/nbformat-3.ipynb", "others/nbformat-4.5.ipynb"):
+            d = self.read_all(name, "notebook")
+            for number, text in enumerate(source_text(name), 1):
+                found = "\n".join(block[4] for block in d.blocks if block[2].startswith(f"cell {number}"))
+                self.assertEqual(words(text), words(found)[:len(words(text))], (name, number))
+        self.assertEqual(self.titles(read("jupytext.ipynb")), ["Orchard report"] + REPORT)
+
+    def test_what_a_notebook_shows(self):
+        """Outputs as a reader of the page sees them: no colours, a line each, HTML as HTML."""
+        d = read("jupyter.ipynb")
+        outputs = {}
+        for block in d.blocks:
+            outputs.setdefault(block[2], []).append((block[0], block[4]))
+        self.assertEqual(outputs["cell 2"][-1], ("code", "counting\nred words\n205"))
+        self.assertEqual(outputs["cell 3"][-1], ("code", "'above'\n8\n'below'"))
+        self.assertEqual(outputs["cell 4"][-1], ("table", "| Tree | Yield |\n| --- | --- |\n| Apple | 120 |"))
+        self.assertEqual(outputs["cell 5"][-1], ("code", "The *best* tree is the apple."))
+        self.assertEqual(outputs["cell 6"][-1], ("code", "2 of 3"))
+        self.assertEqual(len(outputs["cell 7"]), 1)  # a traceback is left out
+        self.assertEqual(d.headings, [(1, "Yields"), (2, "结论")])
+        d = read("others/nbformat-4.5.ipynb")
+        self.assertNotIn("IPython.core.display.HTML", d.text)
+
     def test_json(self):
         with open(DATA / "source/sales.csv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
