@@ -1,6 +1,7 @@
 /* CSV and TSV: the file as it is, one table whose header is the first row (RFC 4180: a cell in
  * quotes may have line breaks). A row with one cell, or a blank line, before the first row with
- * more is a paragraph, as exports have titles. */
+ * more is a paragraph, as exports have titles; so is a row of three cells and more of which one
+ * is filled at most. */
 #include "documents/lines.h"
 #include "readers/reader.h"
 
@@ -33,12 +34,38 @@ static struct row read_row(const char *text, size_t size, size_t at)
     return quoted ? line : row;
 }
 
-static bool has_cells(const struct row *row)
+/* How many of the cells in [begin, end) have something in them. */
+static size_t count_filled(const char *text, size_t begin, size_t end, char separator)
 {
-    for (size_t k = 0; k < sizeof separators; k++)
-        if (row->counts[k])
-            return true;
-    return false;
+    size_t filled = 0;
+    bool quoted = false, empty = true;
+    for (size_t i = begin; i < end; i++) {
+        if (text[i] == '"')
+            quoted = !quoted;
+        else if (text[i] == separator && !quoted)
+            empty = true;
+        else if (empty && !is_blank_byte(text[i])) {
+            filled++;
+            empty = false;
+        }
+    }
+    return filled;
+}
+
+/* Whether the row [begin, end) is a title, or a space: BLOCK_TABLE: it is neither. */
+static enum block_kind kind_of(const char *text, size_t begin, size_t end,
+                               const struct row *row)
+{
+    size_t most = 0;
+    for (size_t k = 1; k < sizeof separators; k++)
+        if (row->counts[k] > row->counts[most])
+            most = k;
+    if (!row->counts[most])
+        return BLOCK_PARAGRAPH;
+    /* A column without a name beside one that has one is a table of row names. */
+    size_t filled =
+        row->counts[most] < 2 ? 2 : count_filled(text, begin, end, separators[most]);
+    return filled > 1 ? BLOCK_TABLE : filled ? BLOCK_PARAGRAPH : BLOCK_OTHER;
 }
 
 static rag_status read_csv(const struct input *input, struct document *document,
@@ -50,8 +77,9 @@ static rag_status read_csv(const struct input *input, struct document *document,
     while (at < size) {
         struct row row = read_row(text, size, at);
         size_t end = trim_end(text, at, row.end);
-        if (end > at && !table.end && !has_cells(&row)) {
-            struct block title = {.kind = BLOCK_PARAGRAPH, .begin = at, .end = end};
+        enum block_kind kind = table.end ? BLOCK_TABLE : kind_of(text, at, end, &row);
+        if (end > at && kind != BLOCK_TABLE) {
+            struct block title = {.kind = kind, .begin = at, .end = end};
             if (!document_push(document, title))
                 return fail_memory(error);
         } else if (end > at) {

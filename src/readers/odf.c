@@ -178,7 +178,7 @@ static void end_in_sheet(struct content *c, const char *name)
         c->column += c->cells < SHEET_MAX_COLUMNS ? c->cells : SHEET_MAX_COLUMNS;
         c->in_cell = false;
     } else if (xml_is(name, "table-row")) {
-        bool filled = c->sheet.count > 0;
+        bool filled = c->sheet.row.count > 0;
         sheet_row_end(&c->sheet);
         /* Rows that are the same are written once and counted. */
         c->row += filled && c->rows > MAX_REPEATED_ROWS ? MAX_REPEATED_ROWS : c->rows;
@@ -298,6 +298,8 @@ static void end_content(void *user, const char *name)
         writer_table_end(c->w);
     } else if (xml_is(name, "frame")) {
         c->titled = false;
+        if (c->paragraphs && !c->in_cell)
+            writer_space(c->w); /* a text box ends in a paragraph */
     }
 }
 

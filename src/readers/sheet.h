@@ -1,5 +1,6 @@
 /* sheet.h - a spreadsheet's sheet as text: stretches of rows without an empty one between them
- * are tables, a row with one cell before a table is its title. */
+ * are tables, a row with one cell before a table is its title. A table begins with the column
+ * in which one of its first two rows does, so that its columns stand under each other. */
 #ifndef RAG_READERS_SHEET_H
 #define RAG_READERS_SHEET_H
 
@@ -10,18 +11,26 @@ enum {
     SHEET_MAX_CELLS = 20000000, /* with text, in all sheets */
 };
 
-struct sheet {
-    struct writer *w;
-    unsigned long row, last_row; /* from 1; last_row: written last, 0: none */
-    bool table;
-    size_t total; /* cells so far */
-    /* The row in hand: its cells' columns and texts. */
-    struct {
-        unsigned long column; /* from 0 */
-        size_t begin, end;
-    } * cells;
+struct sheet_cell {
+    unsigned long column; /* from 0 */
+    size_t begin, end;    /* in its row's text */
+};
+
+struct sheet_row {
+    unsigned long number; /* from 1; 0: none */
+    struct sheet_cell *cells;
     size_t count, capacity;
     struct buf text;
+};
+
+struct sheet {
+    struct writer *w;
+    struct sheet_row row;   /* in hand */
+    struct sheet_row first; /* of a table that is not begun yet; count 0: there is none */
+    bool table;             /* one is begun */
+    unsigned long column;   /* of the table, its first one */
+    unsigned long last_row; /* that was written, 0: none */
+    size_t total;           /* cells so far */
 };
 
 void sheet_init(struct sheet *sheet, struct writer *w);

@@ -134,6 +134,37 @@ class Programs(unittest.TestCase):
         d = read("others/nbformat-4.5.ipynb")
         self.assertNotIn("IPython.core.display.HTML", d.text)
 
+    def test_sheets_whose_columns_stand_under_each_other(self):
+        d = self.read_all("xlsxwriter.xlsx", "xlsx")
+        self.assertEqual(d.tables, ["| Tree | Yield |\n| --- | --- |\n| Apple | 120 |\n| Pear | 85 |",
+                                    "| | 2022 | 2023 |\n| --- | --- | --- |\n| Apple | 110 | 120 |\n| Pear | 80 | 85 |"])
+        self.assertEqual(d.place_of("| Apple | 120 |"), "sheet Offset, cell B3")
+        d = self.read_all("odfdo.ods", "ods")
+        self.assertIn("| Graz | The \"good\" plums | 40 | 2023-03-31 |", d.tables[0])
+        d = self.read_all("others/kspread-pythagoras.ods", "ods")
+        self.assertEqual([block[4] for block in d.blocks if block[2].startswith("sheet Sheet1, cell")], ["3", "4", "5", "7"])
+
+    def test_a_caption_does_not_grow_together_with_its_paragraph(self):
+        d = self.read_all("odfpy.odt", "odt")
+        self.assertEqual(d.headings, [(1, "Orchard report")])
+        self.assertIn("The pond The orchard has two kinds of trees.", d.text)
+
+    def test_tables_that_are_text(self):
+        with open(DATA / "source/sales.csv", newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))
+        for name, separator in (("csvkit.csv", ";"), ("sqlite.csv", ","), ("libreoffice.csv", ","), ("csvkit.tsv", "\t"),
+                                ("sqlite.tsv", "\t"), ("libreoffice.tsv", "\t")):
+            d = self.read_all(name, name[-3:])
+            self.assertEqual([block[0] for block in d.blocks], ["table"], name)
+            quoting = csv.QUOTE_NONE if name == "sqlite.tsv" else csv.QUOTE_MINIMAL
+            self.assertEqual(list(csv.reader(d.tables[0].split("\n"), delimiter=separator, quoting=quoting)), rows, name)
+        d = self.read_all("others/excel-education.csv", "csv")
+        self.assertEqual([block[0] for block in d.blocks], ["other", "paragraph", "table"])
+        self.assertTrue(d.tables[0].startswith("State Name,State Abbreviate,"))
+        d = self.read_all("others/agate-cr.csv", "csv")  # its lines end with "\r" alone
+        self.assertEqual(d.tables[0].split("\n")[0], "number,text,boolean,date,datetime,timedelta")
+        self.assertEqual(len(d.tables[0].split("\n")), 4)
+
     def test_json(self):
         with open(DATA / "source/sales.csv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
