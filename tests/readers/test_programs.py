@@ -203,6 +203,22 @@ class Programs(unittest.TestCase):
         self.assertIn('"title":"Orchard report"', d.head)
         self.assertEqual(d.place_of("The pond is not deep."), "page 2")
 
+    def test_subtitles(self):
+        d = self.read_all("webvtt.srt", "srt")
+        self.assertEqual(d.text, "Bees leave the hive at ten degrees. They look for willow. 春天的蜂蜜颜色较浅。")
+        self.assertEqual(d.place_of("Bees"), "00:00:01")
+
+    def test_captions_that_roll_up_are_said_once(self):
+        d = self.read_all("others/youtube-dl.vtt", "vtt")
+        self.assertEqual(d.text, "yeah what this will happen is I'm telling")
+
+    def test_what_is_said_twice_stays_twice(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "x.vtt"
+            path.write_text("WEBVTT\n\n00:01.000 --> 00:02.000\n<v Ada>No!\n\n00:02.500 --> 00:03.000\nNo! 2 &lt; 3 &amp; so on\n\n"
+                            "00:04.000 --> 00:05.000\nNo! 2 &lt; 3 &amp; so on\n", encoding="utf-8")
+            self.assertEqual(Document(path).text, "No! No! 2 < 3 & so on No! 2 < 3 & so on")
+
 
 if __name__ == "__main__":
     reading.take_programs()
