@@ -102,6 +102,7 @@ struct body {
     struct styles styles;
     bool pages; /* there are marks of page breaks */
     uint32_t page;
+    bool broken;   /* a page was ended, and nothing stands on the next one yet */
     unsigned skip; /* elements deep in what is left out */
     bool in_text;
     bool begun;            /* the paragraph has its block */
@@ -206,12 +207,15 @@ static void start_body(void *user, const char *name, const char **attributes)
         writer_space(b->w);
     } else if (xml_is(name, "br") || xml_is(name, "cr")) {
         const char *type = xml_attribute(attributes, "type");
-        if (type && strcmp(type, "page") == 0)
+        b->broken = type && strcmp(type, "page") == 0;
+        if (b->broken)
             turn_page(b);
         else
             writer_break(b->w);
     } else if (xml_is(name, "lastRenderedPageBreak")) {
-        turn_page(b);
+        if (!b->broken) /* Word marks the pages that it was told to end too */
+            turn_page(b);
+        b->broken = false;
     } else if (xml_is(name, "noBreakHyphen")) {
         begin_paragraph(b);
         writer_string(b->w, "-");
@@ -249,6 +253,7 @@ static void text_body(void *user, const char *text, size_t size)
     struct body *b = user;
     if (!b->in_text || b->skip)
         return;
+    b->broken = false;
     begin_paragraph(b);
     writer_text(b->w, text, size);
 }

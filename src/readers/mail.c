@@ -8,6 +8,7 @@
 #include "readers/mime.h"
 #include "readers/reader.h"
 #include "readers/writer.h"
+#include "text/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -98,10 +99,23 @@ static void write_plain(struct writer *w, const char *text, size_t size)
     writer_end(w);
 }
 
+/* Whether a part that says otherwise is UTF-8: no other set gives as many sequences of three
+ * bytes by chance, with not one that is invalid. */
+static bool is_utf8_after_all(const struct buf *body)
+{
+    enum { ENOUGH = 4 };
+    size_t long_ones = 0;
+    for (size_t i = 0; i < body->size && long_ones < ENOUGH; i++)
+        long_ones += (unsigned char)body->data[i] >= 0xE0;
+    return long_ones == ENOUGH && utf8_valid_prefix(body->data, body->size) == body->size;
+}
+
 static void write_text(struct mail *m, const struct part_header *h, const struct buf *body)
 {
     struct buf text = BUF_INIT(DOCUMENT_MAX_BYTES);
     const char *charset = charset_of_label(h->charset.data, h->charset.size);
+    if (charset && strncmp(charset, "UTF-16", 6) != 0 && is_utf8_after_all(body))
+        charset = "UTF-8";
     if (strcmp(h->type.data, "text/html") == 0) {
         html_write(m->w, body->data, body->size, charset, NULL);
         return;

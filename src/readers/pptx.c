@@ -1,5 +1,6 @@
 /* PPTX: PresentationML (ECMA-376 part 1, 19). The slides in their order, each with its title as
  * a heading, its lists and tables, and the speaker's notes. */
+#include "documents/lines.h"
 #include "readers/office.h"
 #include "readers/xml.h"
 
@@ -54,6 +55,11 @@ struct slide {
     bool in_text, begun;
 };
 
+static bool is_title(const char *type)
+{
+    return type && (strcmp(type, "title") == 0 || strcmp(type, "ctrTitle") == 0);
+}
+
 static enum holder holder_of(const struct slide *s, const char **attributes)
 {
     const char *type = xml_attribute(attributes, "type");
@@ -61,7 +67,7 @@ static enum holder holder_of(const struct slide *s, const char **attributes)
         return type && strcmp(type, "body") == 0 ? HOLDER_TEXT : HOLDER_NONE;
     if (!type || strcmp(type, "body") == 0 || strcmp(type, "obj") == 0)
         return HOLDER_LIST;
-    if (strcmp(type, "title") == 0 || strcmp(type, "ctrTitle") == 0)
+    if (is_title(type))
         return HOLDER_TITLE;
     bool around = strcmp(type, "dt") == 0 || strcmp(type, "ftr") == 0 ||
                   strcmp(type, "sldNum") == 0 || strcmp(type, "hdr") == 0;
@@ -144,10 +150,53 @@ static bool stop_slide(void *user)
     return ((struct slide *)user)->w->status != RAG_OK;
 }
 
-static bool contains(rag_text text, const char *word)
+/* ---- Whether it has a title ------------------------------------------------- */
+
+struct title_search {
+    bool title, in_text; /* where the parser is */
+    bool found;
+};
+
+static void start_search(void *user, const char *name, const char **attributes)
 {
-    return memmem(text.data, text.size, word, strlen(word)) != NULL;
+    struct title_search *s = user;
+    if (xml_is(name, "sp"))
+        s->title = false;
+    else if (xml_is(name, "ph"))
+        s->title = is_title(xml_attribute(attributes, "type"));
+    else if (xml_is(name, "t"))
+        s->in_text = true;
 }
+
+static void end_search(void *user, const char *name)
+{
+    struct title_search *s = user;
+    if (xml_is(name, "t"))
+        s->in_text = false;
+}
+
+static void text_search(void *user, const char *text, size_t size)
+{
+    struct title_search *s = user;
+    s->found |= s->title && s->in_text && !is_blank(text, 0, size);
+}
+
+static bool stop_search(void *user)
+{
+    return ((struct title_search *)user)->found;
+}
+
+static rag_status find_title(rag_text xml, bool *found, rag_error *error)
+{
+    static const struct xml_handler handler = {
+        .start = start_search, .end = end_search, .text = text_search, .stop = stop_search};
+    struct title_search search = {0};
+    rag_status status = xml_parse(xml, &handler, &search, error);
+    *found = search.found;
+    return status;
+}
+
+/* ---- The whole -------------------------------------------------------------- */
 
 static rag_status read_slide(struct writer *w, const struct package *package,
                              const struct package_entry *entry, size_t number, rag_error *error)
@@ -155,16 +204,20 @@ static rag_status read_slide(struct writer *w, const struct package *package,
     static const struct xml_handler handler = {
         .start = start_slide, .end = end_slide, .text = text_slide, .stop = stop_slide};
     rag_text xml = package_bytes(package, entry);
+    bool titled;
+    rag_status status = find_title(xml, &titled, error);
+    if (status)
+        return status;
     writer_end(w);
     writer_place(w, PLACE_SLIDE, (uint32_t)number, NULL);
     /* Without a title of its own it would seem to belong to the slide before. */
-    if (!contains(xml, "type=\"title\"") && !contains(xml, "type=\"ctrTitle\"")) {
+    if (!titled) {
         writer_begin(w, BLOCK_HEADING, 1);
         writer_format(w, "%zu", number);
         writer_end(w);
     }
     struct slide slide = {.w = w};
-    rag_status status = xml_parse(xml, &handler, &slide, error);
+    status = xml_parse(xml, &handler, &slide, error);
     struct relations relations;
     if (status)
         return status;

@@ -19,10 +19,12 @@ enum {
 
 enum destination { TEXT, SKIPPED, STYLES, NOTE, TITLE, AUTHOR, SUBJECT };
 
+/* What a group's end takes back. */
 struct group {
     enum destination destination;
     unsigned unicode_skip; /* characters after \u that stand for it */
     bool hidden;
+    unsigned level, style, list; /* of its paragraphs */
 };
 
 struct rtf {
@@ -37,7 +39,6 @@ struct rtf {
     unsigned skip; /* characters still to be left out */
     uint32_t high; /* the first half of a surrogate pair */
     /* The paragraph in hand. */
-    unsigned level, style, list;
     bool in_table, begun, row_open;
     /* Styles: which level their name or outline gives. */
     unsigned levels[MAX_STYLES];
@@ -71,11 +72,12 @@ static void begin_paragraph(struct rtf *r)
     }
     while (w->tables)
         writer_table_end(w);
-    unsigned level = r->level ? r->level : r->levels[r->style];
+    const struct group *group = top(r);
+    unsigned level = group->level ? group->level : r->levels[group->style];
     if (level)
         writer_begin(w, BLOCK_HEADING, level);
-    else if (r->list)
-        writer_item(w, r->list, "-");
+    else if (group->list)
+        writer_item(w, group->list, "-");
     else
         writer_begin(w, BLOCK_PARAGRAPH, 0);
 }
@@ -222,26 +224,27 @@ static void enter_destination(struct rtf *r, const char *name)
 static void apply_paragraph(struct rtf *r, const struct word *word)
 {
     const char *name = word->name;
+    struct group *group = top(r);
     if (strcmp(name, "pard") == 0) {
-        r->level = r->style = r->list = 0;
+        group->level = group->style = group->list = 0;
         if (!r->row_open || r->begun == false)
             r->in_table = false;
     } else if (strcmp(name, "s") == 0) {
         unsigned style =
             word->number >= 0 && word->number < MAX_STYLES ? (unsigned)word->number : 0;
-        if (top(r)->destination == STYLES)
+        if (group->destination == STYLES)
             r->defined = style;
         else
-            r->style = style;
+            group->style = style;
     } else if (strcmp(name, "outlinelevel") == 0 && word->number >= 0 && word->number < 6) {
-        if (top(r)->destination == STYLES)
+        if (group->destination == STYLES)
             r->levels[r->defined] = 1 + (unsigned)word->number;
         else
-            r->level = 1 + (unsigned)word->number;
+            group->level = 1 + (unsigned)word->number;
     } else if (strcmp(name, "ls") == 0) {
-        r->list = r->list ? r->list : 1;
+        group->list = group->list ? group->list : 1;
     } else if (strcmp(name, "ilvl") == 0 && word->number >= 0 && word->number < 10) {
-        r->list = 1 + (unsigned)word->number;
+        group->list = 1 + (unsigned)word->number;
     } else if (strcmp(name, "intbl") == 0) {
         r->in_table = true;
     } else if (strcmp(name, "trowd") == 0) {

@@ -134,6 +134,30 @@ class Programs(unittest.TestCase):
         d = read("others/nbformat-4.5.ipynb")
         self.assertNotIn("IPython.core.display.HTML", d.text)
 
+    def test_slides(self):
+        for name in ("python-pptx.pptx", "odfpy.odp", "odfdo.odp"):
+            d = self.read_all(name, name[-4:].strip("."))
+            titles = SLIDES[:3] if name == "odfdo.odp" else SLIDES
+            self.assertEqual(self.titles(d)[:len(titles)], titles, name)
+            self.assertEqual(d.place_of("willow"), "slide 2", name)
+            self.assertEqual(d.kind_of("willow"), "item", name)
+            self.assertEqual(d.place_of("春天的蜂蜜颜色较浅。"), "slide 3", name)
+            if len(titles) == 4:
+                self.assertEqual(d.place_of("weather of last March"), "slide 2", name)
+                self.assertEqual(d.tables, ["| Hive | Bees |\n| --- | --- |\n| North | 20000 |\n| South | 15000 |"], name)
+        d = self.read_all("others/openoffice-ol.odp", "odp")
+        self.assertEqual(d.headings, [(1, "OL")])
+        self.assertEqual([(block[1], block[4].strip(" -")) for block in d.blocks if block[0] == "item"][:6],
+                         [(1, "Eins"), (1, "Tsvey"), (2, "Dray"), (2, "Fir"), (1, "Finf"), (1, "Zeks")])
+        d = self.read_all("others/powerpoint-tables.pptx", "pptx")
+        self.assertEqual(d.tables[-1], "| a | b | c |\n| --- | --- | --- |\n| d | e | f |\n| g | h | i |")
+        self.assertEqual(d.place_of("unladen swallows"), "slide 1")
+
+    def test_a_slide_whose_title_is_empty_does_not_belong_to_the_one_before(self):
+        d = read("python-pptx.pptx")
+        self.assertEqual(self.titles(d)[-1], "5")
+        self.assertEqual(d.place_of("Thanks to all bees."), "slide 5")
+
     def test_sheets_whose_columns_stand_under_each_other(self):
         d = self.read_all("xlsxwriter.xlsx", "xlsx")
         self.assertEqual(d.tables, ["| Tree | Yield |\n| --- | --- |\n| Apple | 120 |\n| Pear | 85 |",
@@ -144,10 +168,22 @@ class Programs(unittest.TestCase):
         d = self.read_all("others/kspread-pythagoras.ods", "ods")
         self.assertEqual([block[4] for block in d.blocks if block[2].startswith("sheet Sheet1, cell")], ["3", "4", "5", "7"])
 
+    def test_pages_that_word_ended_are_counted_once(self):
+        d = self.read_all("others/word-pages.docx", "docx")
+        self.assertEqual([block[2] for block in d.blocks], ["page 1", "page 2", "page 3", "page 4", "page 6"])
+        self.assertEqual(d.place_of("Page 6, Third page of section 2."), "page 6")
+
     def test_a_caption_does_not_grow_together_with_its_paragraph(self):
         d = self.read_all("odfpy.odt", "odt")
         self.assertEqual(d.headings, [(1, "Orchard report")])
         self.assertIn("The pond The orchard has two kinds of trees.", d.text)
+
+    def test_rtf_of_doxygen(self):
+        """Paragraphs have the style of their group, not that of the one before."""
+        d = self.read_all("doxygen.rtf", "rtf")
+        self.assertIn("Orchard report", self.titles(d))
+        self.assertEqual(d.kind_of("The flow follows"), "paragraph")
+        self.assertEqual(d.tables, ["| Tree | Planted | Yield |\n| --- | --- | --- |\n| Apple | 1998 | 120 |\n| Pear | 2004 | 85 |"])
 
     def test_tables_that_are_text(self):
         with open(DATA / "source/sales.csv", newline="", encoding="utf-8") as file:
@@ -190,6 +226,16 @@ class Programs(unittest.TestCase):
         d = self.read_all("others/gtube.eml", "mail")
         self.assertEqual(d.headings, [(1, "Test spam mail (GTUBE)")])
         self.assertIn("XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X", d.text)
+
+    def test_a_mail_that_is_utf_8_and_says_it_is_not(self):
+        message = email.message.EmailMessage()
+        message["Subject"] = "x"
+        head = message.as_bytes() + b'Content-Type: text/plain; charset="GB2312"\nContent-Transfer-Encoding: 8bit\n\n'
+        with tempfile.TemporaryDirectory() as folder:
+            for encoding in ("utf-8", "gb2312"):
+                path = pathlib.Path(folder) / "x.eml"
+                path.write_bytes(head.replace(b"\n\n", b"\n", 1) + "果园里有苹果树和梨树。\n".encode(encoding))
+                self.assertIn("果园里有苹果树和梨树。", Document(path).text, encoding)
 
     def test_books_and_pages(self):
         d = self.read_all("ebooklib.epub", "epub")
