@@ -25,8 +25,8 @@ struct bench {
 static rag_status read_blocks(struct bench *bench, rag_error *error)
 {
     document_release(&bench->document);
-    return document_parse("bench.md", bench->file.data, bench->file.size, &bench->document,
-                          error);
+    return document_parse("bench.md", bench->file.data, bench->file.size, NULL,
+                          &bench->document, error);
 }
 
 static rag_status cut(struct bench *bench, rag_error *error)

@@ -49,7 +49,7 @@ static double there(const char *path)
         struct document document;
         rag_error error;
         double begin = clock_seconds();
-        if (document_read(path, &document, &error) != RAG_OK)
+        if (document_read(path, NULL, &document, &error) != RAG_OK)
             fail(&error);
         double time = clock_seconds() - begin;
         best = time < best ? time : best;
@@ -78,7 +78,7 @@ int main(int argc, char **argv)
     double begin = clock_seconds();
     for (int i = 0; i < SMALL_FILES; i++) {
         struct document document;
-        if (document_parse("small.md", file.data, file.size, &document, &error) != RAG_OK)
+        if (document_parse("small.md", file.data, file.size, NULL, &document, &error) != RAG_OK)
             fail(&error);
         document_release(&document);
     }

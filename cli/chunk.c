@@ -36,6 +36,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
     options.max_tokens = settings->max_tokens;
     options.overlap = settings->overlap;
     options.context = settings->chunk_context;
+    options.ocr = settings->ocr;
     options.on_event = progress_event;
     options.user = &progress;
     struct printer printer = {RAG_OK, {RAG_OK, ""}};
@@ -54,7 +55,7 @@ const struct command chunk_command = {
     .name = "chunk",
     .arguments = "PATH...",
     .summary = "Print the chunks of files and folders, one JSON object a line",
-    .options = "chunker max-tokens overlap chunk-context tokenizer model models quiet",
+    .options = "chunker max-tokens overlap chunk-context tokenizer model models ocr quiet",
     .help = "Each object is {\"document\", \"number\", \"heading\", \"lines\": [first, last],\n"
             "\"bytes\": [begin, end], \"tokens\", \"header\", \"text\"}; bytes are those of "
             "the file "

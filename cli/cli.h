@@ -25,7 +25,7 @@ struct option_values {
 struct settings {
     const char *index, *model, *models, *rerank, *llm, *tokenizer, *hub, *revision, *name;
     const char *cache, *versus, *per_query;
-    const char *collection, *since, *until, *input_name;
+    const char *collection, *since, *until, *input_name, *ocr;
     struct option_values paths, types, where, meta, urls;
     rag_chunker chunker;
     rag_context chunk_context;

@@ -114,6 +114,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
     options.user = &indexing;
     options.dry_run = settings->dry_run;
     options.metadata = metadata;
+    options.ocr = settings->ocr;
     status = index_sources(index, settings, &options, &report, error);
     progress_finish(&indexing.progress);
     rag_error trouble;
@@ -133,7 +134,7 @@ const struct command index_command = {
     .arguments = "[PATH... | -]",
     .summary = "Bring the index up to date with files and folders",
     .options = "index collection meta model models chunker max-tokens overlap chunk-context "
-               "precision threads url input-name dry-run "
+               "precision threads url input-name ocr dry-run "
                "json quiet",
     .help =
         "Folders are read with all below them, but for hidden and .gitignore'd files. Only\n"
@@ -154,8 +155,13 @@ const struct command index_command = {
         "public internet alone: addresses of this machine and of private networks are "
         "refused,\n"
         "in redirects too.\n\n"
+        "A scanned PDF has no text and is skipped; with --ocr its text is recognised, where\n"
+        "tesseract is installed. What was indexed with it stays, also without, until it "
+        "changes.\n"
+        "\n"
         "examples:\n"
         "  rag index ~/Documents\n"
+        "  rag index --ocr eng+chi_sim scans/\n"
         "  rag index --collection papers --meta field=physics --meta year=2024 papers/\n"
         "  rag index --index books.rag --model BAAI/bge-m3 books/ notes.md\n"
         "  rag index --url https://www.debian.org/social_contract\n"

@@ -37,6 +37,9 @@ const struct option_text option_texts[] = {
      "a page or file to fetch, by http or https; again for more"},
     {"input-name", 0, TEXT, MEMBER(input_name), 0, "NAME",
      "the name of what comes from standard input (default: stdin)"},
+    {"ocr", 0, TEXT, MEMBER(ocr), 0, "LANGS",
+     "recognise the text of scanned PDFs, in these languages as tesseract names them, such as\n"
+     "eng+chi_sim; none: do not (default: RAG_OCR, else none)"},
     {"chunker", 0, CHUNKER, MEMBER(chunker), 0, "KIND",
      "structure (default): follows headings, paragraphs, code, tables; window: a fixed\n"
      "number of tokens, with overlap"},

@@ -82,6 +82,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
     options.on_change = on_change;
     options.user = &watching;
     options.metadata = metadata;
+    options.ocr = settings->ocr;
     status = rag_index_watch(index, (const char *const *)settings->arguments,
                              settings->argument_count, &options, NULL, error);
     progress_finish(&watching.progress);
@@ -99,7 +100,7 @@ const struct command watch_command = {
     .arguments = "PATH...",
     .summary = "Keep the index up to date while files change",
     .options = "index collection meta model models chunker max-tokens overlap precision "
-               "threads json quiet",
+               "threads ocr json quiet",
     .help =
         "Brings the index up to date as rag index does, then follows what is created, "
         "changed,\n"
@@ -110,7 +111,8 @@ const struct command watch_command = {
         "sysctl fs.inotify.max_user_watches.\n\n"
         "examples:\n"
         "  rag watch ~/Documents\n"
-        "  rag watch --index books.rag --json books/ notes.md\n",
+        "  rag watch --index books.rag --json books/ notes.md\n"
+        "  rag watch --ocr eng inbox/\n",
     .min_arguments = 1,
     .max_arguments = (size_t)-1,
     .run = run,

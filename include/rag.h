@@ -393,6 +393,7 @@ typedef struct rag_chunk_options {
     rag_event_fn on_event;
     void *user;
     rag_context context;
+    const char *ocr; /* as in rag_add_options */
 } rag_chunk_options;
 #define RAG_CHUNK_OPTIONS_INIT                                                                 \
     {                                                                                          \
@@ -503,6 +504,12 @@ typedef struct rag_add_options {
                              each of the files, over what they say of themselves; NULL: that
                              alone. A file that has not changed gets it without being embedded
                              again, and keeps what it has if this is NULL */
+    /* How files are read. A file for which it makes a difference is read again where more is
+     * asked for than before, or something else; with nothing asked for, what has not changed
+     * stays as it is. */
+    const char *ocr; /* the languages of scans, as tesseract names them ("eng+chi_sim"): PDFs
+                        without text are recognised, also those in archives and mail. "none":
+                        they are skipped; NULL: as RAG_OCR in the environment says */
 } rag_add_options;
 #define RAG_ADD_OPTIONS_INIT                                                                   \
     {                                                                                          \
@@ -531,6 +538,7 @@ typedef struct rag_add_report {
  * file whole or not at all, and what *report (NULL allowed, filled also on failure) counts is
  * safe in it. A file that changes while it is read is read again. A part of a file that cannot
  * be read is left out, with a warning event: told once, for the file is then unchanged.
+ * RAG_INPUT: tesseract, or a language of options->ocr, is not installed.
  * RAG_INDEX_MISMATCH if the index was made with another model. */
 RAG_CHECKED rag_status rag_index_add(rag_index *index, const char *const *paths, size_t count,
                                      const rag_add_options *options, rag_add_report *report,

@@ -218,6 +218,7 @@ class ChunkOptions(Options):
         ("on_event", event_fn),
         ("user", c_void_p),
         ("context", c_int),
+        ("ocr", c_char_p),
     ]
 
 
@@ -283,6 +284,7 @@ class AddOptions(Options):
         ("on_change", change_fn),
         ("dry_run", c_int),
         ("metadata", c_char_p),
+        ("ocr", c_char_p),
     ]
 
 

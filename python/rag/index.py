@@ -175,9 +175,12 @@ class Index(Closable):
         on_change: Optional[Callable[[Change], object]] = None,
         dry_run: bool = False,
         metadata: Optional[Dict[str, Any]] = None,
+        reading: Optional[Dict[str, Any]] = None,
     ) -> AddReport:
         call = Call(progress, cancel)
-        options = _native.AddOptions.init(on_event=call.on_event, dry_run=int(dry_run))
+        options = _native.AddOptions.init(
+            on_event=call.on_event, dry_run=int(dry_run), **(reading or {})
+        )
         if metadata is not None:
             options.metadata = encode_metadata(metadata, "the files")
         if on_change is not None:
@@ -205,6 +208,7 @@ class Index(Closable):
         on_change: Optional[Callable[[Change], object]] = None,
         dry_run: bool = False,
         metadata: Optional[Dict[str, Any]] = None,
+        ocr: Optional[str] = None,
     ) -> AddReport:
         """Brings the index up to date with files and folders.
 
@@ -219,8 +223,14 @@ class Index(Closable):
         `metadata`: what JSON can hold, kept with each file over what it says of itself (front
         matter of Markdown, a title or author); a file that has not changed gets it without being
         embedded again, and keeps what it has if this is None.
+        `ocr`: the languages of scans, as tesseract names them ("eng+chi_sim"): PDFs without text are
+        recognised. "none": they are skipped; None: what RAG_OCR in the environment says. Raises
+        InputError if tesseract, or a language, is not installed. What was indexed with it stays,
+        also without, until it changes.
         """
-        return self._add(paths, progress, None, on_change, dry_run, metadata)
+        return self._add(
+            paths, progress, None, on_change, dry_run, metadata, _reading(ocr)
+        )
 
     def _add(
         self,
@@ -230,10 +240,19 @@ class Index(Closable):
         on_change: Optional[Callable[[Change], object]] = None,
         dry_run: bool = False,
         metadata: Optional[Dict[str, Any]] = None,
+        reading: Optional[Dict[str, Any]] = None,
     ) -> AddReport:
         items, count = names_array(paths_of(paths), "path")
         return self._run_add(
-            lib.rag_index_add, items, count, progress, cancel, on_change, dry_run, metadata
+            lib.rag_index_add,
+            items,
+            count,
+            progress,
+            cancel,
+            on_change,
+            dry_run,
+            metadata,
+            reading,
         )
 
     def watch(
@@ -243,15 +262,18 @@ class Index(Closable):
         *,
         stop: Optional[threading.Event] = None,
         progress: Progress = None,
+        ocr: Optional[str] = None,
     ) -> AddReport:
         """Brings the index up to date as `add` does, then follows changes of the files, until
         `stop` is set, in another thread, or `on_change` raises something, or Ctrl-C is typed.
 
         `on_change` is called with each Change that is safe in the file; it must not use the index,
         which may be searched from other threads meanwhile. Returns the sums of all that was done.
-        Linux only: a UsageError elsewhere.
+        Linux only: a UsageError elsewhere. `ocr`: as in `add`.
         """
-        return self._watch(paths, on_change, _Stop(stop or threading.Event()), progress)
+        return self._watch(
+            paths, on_change, _Stop(stop or threading.Event()), progress, _reading(ocr)
+        )
 
     def _watch(
         self,
@@ -259,11 +281,18 @@ class Index(Closable):
         on_change: Optional[Callable[[Change], object]],
         cancel: Cancel,
         progress: Progress,
+        reading: Dict[str, Any],
     ) -> AddReport:
         items, count = names_array(paths_of(paths), "path")
         try:
             return self._run_add(
-                lib.rag_index_watch, items, count, progress, cancel, on_change
+                lib.rag_index_watch,
+                items,
+                count,
+                progress,
+                cancel,
+                on_change,
+                reading=reading,
             )
         except Interrupted as error:
             if not cancel.wanted or error.report is None:
@@ -332,38 +361,51 @@ class Index(Closable):
         self,
         sources: Iterable[Union[Source, str, Tuple[str, str]]],
         progress: Progress = None,
+        *,
+        ocr: Optional[str] = None,
     ) -> AddReport:
         """Puts in documents that are no files, each in the place of an older one of its name.
 
         A source is a Source, a (name, text), or a text, which is named "text#0" and so on by its
-        place. Raises InputError, which names the source that is wrong.
+        place. Raises InputError, which names the source that is wrong. `ocr`: as in `add`, for those
+        of the format "file".
         """
-        return self._put(sources, progress, None)
+        return self._put(sources, progress, None, _reading(ocr))
 
     def _put(
         self,
         sources: Iterable[Union[Source, str, Tuple[str, str]]],
         progress: Progress,
         cancel: Optional[Cancel],
+        reading: Dict[str, Any],
     ) -> AddReport:
         listed = [as_source(source, i) for i, source in enumerate(sources)]
         given = SourceArray(listed, self._known_dimension)
-        return self._run_add(lib.rag_index_put, given.items, len(listed), progress, cancel)
+        return self._run_add(
+            lib.rag_index_put, given.items, len(listed), progress, cancel, reading=reading
+        )
 
     def put_url(
         self,
         url: str,
         metadata: Optional[Dict[str, Any]] = None,
         progress: Progress = None,
+        *,
+        ocr: Optional[str] = None,
     ) -> AddReport:
         """Fetches a page or file by http or https and puts it in under its address.
 
         `metadata` goes over what the page says of itself. Addresses of this machine and of private
-        networks are refused, redirects to them too: NetworkError.
+        networks are refused, redirects to them too: NetworkError. `ocr`: as in `add`.
         """
         over = None if metadata is None else encode_metadata(metadata, "the page")
         return self._run_add(
-            lib.rag_index_put_url, encode(url, "address"), over, progress, None
+            lib.rag_index_put_url,
+            encode(url, "address"),
+            over,
+            progress,
+            None,
+            reading=_reading(ocr),
         )
 
     def _own_dimension(self) -> int:
@@ -742,19 +784,31 @@ class Index(Closable):
     # ---- The same in tasks
 
     async def aadd(
-        self, paths: Union[PathLike, Iterable[PathLike]], progress: Progress = None
+        self,
+        paths: Union[PathLike, Iterable[PathLike]],
+        progress: Progress = None,
+        *,
+        ocr: Optional[str] = None,
     ) -> AddReport:
         """`add` in a thread; cancelling the task stops it, and what was done is safe."""
-        return await in_thread(lambda cancel: self._add(paths, progress, cancel))
+        reading = _reading(ocr)
+        return await in_thread(
+            lambda cancel: self._add(paths, progress, cancel, reading=reading)
+        )
 
     async def awatch(
         self,
         paths: Union[PathLike, Iterable[PathLike]],
         on_change: Optional[Callable[[Change], object]] = None,
         progress: Progress = None,
+        *,
+        ocr: Optional[str] = None,
     ) -> AddReport:
         """`watch` in a thread, until the task is cancelled. `on_change` is called in that thread."""
-        return await in_thread(lambda cancel: self._watch(paths, on_change, cancel, progress))
+        reading = _reading(ocr)
+        return await in_thread(
+            lambda cancel: self._watch(paths, on_change, cancel, progress, reading)
+        )
 
     async def areindex(
         self,
@@ -777,9 +831,12 @@ class Index(Closable):
         self,
         sources: Iterable[Union[Source, str, Tuple[str, str]]],
         progress: Progress = None,
+        *,
+        ocr: Optional[str] = None,
     ) -> AddReport:
         """`put` in a thread; cancelling the task stops it, and what was done is safe."""
-        return await in_thread(lambda cancel: self._put(sources, progress, cancel))
+        reading = _reading(ocr)
+        return await in_thread(lambda cancel: self._put(sources, progress, cancel, reading))
 
     async def asearch(
         self,
@@ -844,6 +901,11 @@ def _evidence(value: Optional[float]) -> float:
     return float(value) if value > 0 else -1.0
 
 
+def _reading(ocr: Optional[str]) -> Dict[str, Any]:
+    """How files are read, as librag's options."""
+    return {"ocr": encode_name(ocr, "ocr")}
+
+
 def chunk_paths(
     paths: Union[PathLike, Iterable[PathLike]],
     *,
@@ -854,6 +916,7 @@ def chunk_paths(
     context: str = "heading",
     progress: Progress = None,
     on_skip: str = "warn",
+    ocr: Optional[str] = None,
 ) -> Stream[Chunk]:
     """Reads files and folders: an iterator of their chunks, in order of path.
 
@@ -862,7 +925,7 @@ def chunk_paths(
     (None: none for structure, a quarter for window). `context`: what is embedded before a chunk's
     text and counts in it, "none", "heading" (the heading path) or "document" (its name too).
     `on_skip`: a file, or a part of one, that cannot be read is a
-    RagWarning ("warn"), an InputError ("raise") or nothing ("ignore").
+    RagWarning ("warn"), an InputError ("raise") or nothing ("ignore"). `ocr`: as in `Index.add`.
     """
     if on_skip not in ("warn", "raise", "ignore"):
         raise UsageError(f"on_skip {on_skip!r} is not one of 'warn', 'raise', 'ignore'")
@@ -872,6 +935,7 @@ def chunk_paths(
         max_tokens=at_least(max_tokens, 1, "max_tokens") or _native.AUTO,
         overlap=_native.AUTO if overlap is None else at_least(overlap, 0, "overlap"),
         context=choice(context, _native.CONTEXT, "context"),
+        **_reading(ocr),
     )
     own: Optional[Tokenizer] = None
     if isinstance(tokenizer, Model):

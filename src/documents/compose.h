@@ -9,8 +9,9 @@ enum {
     COMPOSE_MAX_PARTS = 100000, /* in all */
 };
 
-/* What is spent on a file from outside, however deep its parts are. */
+/* How a file from outside is read, and what is spent on it, however deep its parts are. */
 struct composing {
+    struct read_options options;
     unsigned depth;
     size_t parts; /* read so far */
     size_t bytes; /* of parts, so far */

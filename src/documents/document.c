@@ -192,7 +192,7 @@ rag_status compose_read(const char *name, rag_text bytes, struct buf *owner,
         return fail_with(error, RAG_INPUT, "archives in archives, more than %d deep",
                          COMPOSE_MAX_DEPTH);
     rag_status status = format_is_pdf(name, bytes.data, bytes.size)
-                            ? pdf_read(name, bytes, out, error)
+                            ? pdf_read(name, bytes, &composing->options, out, error)
                             : worker_read(name, NULL, bytes, owner, out, error);
     if (!status)
         status = compose_parts(out, composing, error);
@@ -217,10 +217,19 @@ static rag_status finish(rag_status status, const char *name, struct document *o
     return status;
 }
 
-rag_status document_parse(const char *name, const void *bytes, size_t size,
-                          struct document *out, rag_error *error)
+static struct composing begin(const struct read_options *options)
 {
     struct composing composing = {0};
+    if (options)
+        composing.options = *options;
+    return composing;
+}
+
+rag_status document_parse(const char *name, const void *bytes, size_t size,
+                          const struct read_options *options, struct document *out,
+                          rag_error *error)
+{
+    struct composing composing = begin(options);
     rag_text text = {size ? bytes : "", size};
     return finish(compose_read(name, text, NULL, &composing, out, error), name, out, error);
 }
@@ -236,22 +245,24 @@ rag_status document_of_text(const char *name, const char *format, rag_text text,
     return finish(worker_read(name, format, text, NULL, out, error), name, out, error);
 }
 
-rag_status document_take(const char *name, struct buf *bytes, struct document *out,
+rag_status document_take(const char *name, struct buf *bytes,
+                         const struct read_options *options, struct document *out,
                          rag_error *error)
 {
-    struct composing composing = {0};
+    struct composing composing = begin(options);
     rag_text text = {bytes->data ? bytes->data : "", bytes->size};
     struct buf *owner = bytes->data ? bytes : NULL;
     return finish(compose_read(name, text, owner, &composing, out, error), name, out, error);
 }
 
-rag_status document_read(const char *path, struct document *out, rag_error *error)
+rag_status document_read(const char *path, const struct read_options *options,
+                         struct document *out, rag_error *error)
 {
     struct buf bytes = BUF_INIT(DOCUMENT_MAX_BYTES);
     *out = (struct document){0};
     rag_status status = file_read(path, &bytes, error);
     if (!status)
-        status = document_take(path, &bytes, out, error);
+        status = document_take(path, &bytes, options, out, error);
     buf_release(&bytes);
     return status;
 }

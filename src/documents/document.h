@@ -10,6 +10,7 @@
 #define RAG_DOCUMENTS_DOCUMENT_H
 
 #include "base/buf.h"
+#include "documents/read_options.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -136,18 +137,21 @@ CHECKED bool document_push_warning(struct document *document, const char *name,
 /* The next line of the warnings, without its end; *at begins with 0. false: there is none. */
 bool document_next_warning(const struct document *document, size_t *at, rag_text *line);
 
-/* Reads a file: encoding, then format, then blocks.
+/* Reads a file: encoding, then format, then blocks. options: NULL: none.
  * RAG_INPUT names the file and says why it is not text. */
-CHECKED rag_status document_read(const char *path, struct document *out, rag_error *error);
+CHECKED rag_status document_read(const char *path, const struct read_options *options,
+                                 struct document *out, rag_error *error);
 
 /* The same of bytes that are in memory; `name` decides between formats where the bytes do
  * not. */
 CHECKED rag_status document_parse(const char *name, const void *bytes, size_t size,
-                                  struct document *out, rag_error *error);
+                                  const struct read_options *options, struct document *out,
+                                  rag_error *error);
 
 /* The same, which may take the bytes over: they are the document's text then, and `bytes` is
  * empty. */
-CHECKED rag_status document_take(const char *name, struct buf *bytes, struct document *out,
+CHECKED rag_status document_take(const char *name, struct buf *bytes,
+                                 const struct read_options *options, struct document *out,
                                  rag_error *error);
 
 /* A document of a text, valid UTF-8, that is no file. format: "text" or "markdown".

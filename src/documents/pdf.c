@@ -4,7 +4,6 @@
 #include "documents/worker.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_PAGE_PICTURE = 1 << 27 /* bytes */ };
@@ -69,8 +68,6 @@ static rag_status recognise(rag_text bytes, const char *languages, struct buf *p
                             size_t begin, size_t end, rag_error *error)
 {
     size_t pages = count_pages(printed, begin, end);
-    if (strlen(languages) > PDF_MAX_LANGUAGES)
-        return fail_with(error, RAG_INPUT, "RAG_OCR names too many languages");
     if (pages > PDF_MAX_OCR_PAGES)
         return fail_with(error, RAG_INPUT,
                          "a PDF without a text layer, of %zu pages: the text of at most %d is "
@@ -87,25 +84,26 @@ static rag_status recognise(rag_text bytes, const char *languages, struct buf *p
 
 /* ---- Reading ---------------------------------------------------------------- */
 
-static rag_status print_text(rag_text bytes, struct buf *printed, rag_error *error)
+static rag_status print_text(rag_text bytes, const char *languages, struct buf *printed,
+                             rag_error *error)
 {
     rag_status status = worker_run("pdftotext", NULL, bytes, printed, error);
     if (status == RAG_INPUT && memmem(bytes.data, bytes.size, "/Encrypt", 8))
         return fail_with(error, RAG_INPUT,
                          "a PDF with a password; save it without one, for instance with "
                          "qpdf --decrypt");
-    const char *languages = getenv("RAG_OCR");
     size_t begin, end;
-    if (status || !languages || !*languages || !find_text(printed, &begin, &end) ||
+    if (status || !*languages || !find_text(printed, &begin, &end) ||
         !is_blank(printed->data, begin, end))
         return status;
     return recognise(bytes, languages, printed, begin, end, error);
 }
 
-rag_status pdf_read(const char *name, rag_text bytes, struct document *out, rag_error *error)
+rag_status pdf_read(const char *name, rag_text bytes, const struct read_options *options,
+                    struct document *out, rag_error *error)
 {
     struct buf printed = BUF_INIT(DOCUMENT_MAX_BYTES);
-    rag_status status = print_text(bytes, &printed, error);
+    rag_status status = print_text(bytes, options->ocr, &printed, error);
     /* What it means, a worker says, as of all others. */
     if (!status)
         status =

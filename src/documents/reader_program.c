@@ -143,14 +143,13 @@ rag_status reader_program_start(const char *program, const char *parameter,
 
 rag_status reader_program_fail(const char *program, int exit_status, rag_error *error)
 {
-    bool recognises = strcmp(program, "tesseract") == 0;
+    bool recognises = strncmp(program, "tesseract", 9) == 0;
     if (exit_status == READER_EXIT_NOT_INSTALLED)
         return fail_with(error, RAG_INPUT, "%s is not installed (it is in Debian's package %s)",
-                         program, recognises ? "tesseract-ocr" : "poppler-utils");
+                         recognises ? "tesseract" : program,
+                         recognises ? "tesseract-ocr" : "poppler-utils");
     if (recognises)
-        return fail_with(error, RAG_INPUT,
-                         "tesseract cannot read it (exit status %d); are the languages of "
-                         "RAG_OCR installed?",
+        return fail_with(error, RAG_INPUT, "tesseract cannot read it (exit status %d)",
                          exit_status);
     return fail_with(error, RAG_INPUT, "%s cannot read it: it is damaged (exit status %d)",
                      program, exit_status);

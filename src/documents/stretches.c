@@ -229,7 +229,8 @@ static rag_status read_next(struct stretches *stretches, rag_error *error)
     return stretches->survey.format
                ? document_of_text(stretches->path, stretches->survey.format, text,
                                   &now->document, error)
-               : document_parse(stretches->path, text.data, text.size, &now->document, error);
+               : document_parse(stretches->path, text.data, text.size, NULL, &now->document,
+                                error);
 }
 
 /* What the next stretch begins with follows from this one. */

@@ -192,7 +192,8 @@ static void push_file(struct adding *adding, struct ahead *ahead, const char *pa
     if (stat(path, &st) != 0) {
         fail_errno(&trouble, RAG_INPUT, "%s", path);
         take_unreadable(run, known, path, &trouble, 0);
-    } else if (!run->metadata && known && known->file.size == (uint64_t)st.st_size &&
+    } else if (!run->metadata && !read_options_matter(&run->read, path) && known &&
+               known->file.size == (uint64_t)st.st_size &&
                known->file.modified == file_modified(&st)) {
         take_unchanged(run, (uint64_t)st.st_size);
     } else {
@@ -355,8 +356,10 @@ rag_status add_files(struct run *run, const struct file_list *paths,
                      const struct walk_hooks *hooks, rag_error *error)
 {
     struct adding adding = {.run = *run};
-    adding.rules = (struct reading_rules){
-        .index = run->index, .known = &adding.known, .metadata = run->metadata != NULL};
+    adding.rules = (struct reading_rules){.index = run->index,
+                                          .known = &adding.known,
+                                          .read = run->read,
+                                          .metadata = run->metadata != NULL};
     pthread_mutex_init(&adding.rules.loading, NULL);
     double start = clock_seconds();
     rag_status status = add(&adding, paths, hooks, error);
@@ -427,7 +430,9 @@ rag_status rag_index_add(rag_index *index, const char *const *paths, size_t coun
                       .report = report};
     struct walk_hooks hooks = {.on_skip = tell_skipped, .user = &run};
     struct file_list absolute = {0};
-    status = absolute_paths(paths, count, &absolute, error);
+    status = read_options_make(options->ocr, &run.read, error);
+    if (!status)
+        status = absolute_paths(paths, count, &absolute, error);
     pthread_mutex_lock(&index->lock);
     if (!status)
         status = index_look(index, error);

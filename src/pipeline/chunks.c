@@ -35,6 +35,7 @@ rag_status resolve_chunker(rag_chunker chunker, size_t max_tokens, size_t overla
 struct chunking {
     const struct tokenizer *tokenizer;
     struct chunker_options chunker;
+    struct read_options read;
     struct events events;
     rag_chunk_fn on_chunk;
     void *user;
@@ -107,7 +108,7 @@ static rag_status chunk_file(struct chunking *chunking, const char *path, rag_er
         stretches_close(stretches);
     } else if (!status) {
         struct stretch whole = {.line = 1};
-        status = document_read(path, &whole.document, error);
+        status = document_read(path, &chunking->read, &whole.document, error);
         if (!status)
             status = chunk_stretch(chunking, &whole, 0, error);
         document_release(&whole.document);
@@ -133,6 +134,8 @@ rag_status rag_chunk_paths(const rag_tokenizer *tokenizer, const char *const *pa
     if (!status)
         status = resolve_chunker(options->chunker, options->max_tokens, options->overlap,
                                  options->context, 0, &chunking.chunker, error);
+    if (!status)
+        status = read_options_make(options->ocr, &chunking.read, error);
     if (!status)
         status = walk_paths(paths, count, events, &files, &skips, error);
     for (size_t i = 0; !status && i < files.count; i++) {

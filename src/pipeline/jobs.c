@@ -109,11 +109,20 @@ static rag_status write_jobs(struct run *run, rag_error *error)
     return status;
 }
 
+static const char *reason_of(const struct run *run, const struct job *job)
+{
+    if (!job->update)
+        return "it is new";
+    return read_options_matter(&run->read, job->document.path)
+               ? "its content, or how it is read, has changed"
+               : "its content has changed";
+}
+
 static void report_job(struct run *run, const struct job *job)
 {
     rag_change change = {.kind = job->update ? RAG_UPDATED : RAG_ADDED,
                          .path = job->document.path,
-                         .reason = job->update ? "its content has changed" : "it is new",
+                         .reason = reason_of(run, job),
                          .chunks = job->chunks.count,
                          .chunks_embedded = job->missing_count,
                          .tokens = job->missing_tokens};

@@ -8,6 +8,7 @@
 #ifndef RAG_PIPELINE_JOBS_H
 #define RAG_PIPELINE_JOBS_H
 
+#include "documents/read_options.h"
 #include "documents/walk.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/seen.h"
@@ -52,6 +53,7 @@ struct run {
     void *user;              /* its own */
     bool dry;
     const char *metadata; /* the caller's, for all documents; NULL: none */
+    struct read_options read;
     rag_add_report *report;
     struct chunker_options chunker;
     struct job *jobs;

@@ -41,7 +41,7 @@ static rag_status say(struct buf *how, const char *words, rag_error *error)
 static rag_status read_file_again(struct patient *patient, bool *found, rag_error *error)
 {
     static const struct hash unknown;
-    struct hash hash;
+    struct read_options options;
     struct buf bytes = BUF_INIT((size_t)DOCUMENT_MAX_BYTES);
     const struct damaged_document *stored = patient->found;
     rag_error trouble;
@@ -51,10 +51,11 @@ static rag_status read_file_again(struct patient *patient, bool *found, rag_erro
         buf_release(&bytes);
         return RAG_OK;
     }
-    rag_status status = hash_bytes(bytes.data ? bytes.data : "", bytes.size, &hash, error);
-    if (!status && memcmp(&hash, &stored->hash, sizeof hash) == 0) {
-        status =
-            document_parse(stored->path, bytes.data, bytes.size, &patient->document, error);
+    rag_status status = read_options_find(stored->path, bytes.data ? bytes.data : "",
+                                          bytes.size, &stored->hash, &options, found, error);
+    if (!status && *found) {
+        status = document_parse(stored->path, bytes.data, bytes.size, &options,
+                                &patient->document, error);
         *found = !status;
     }
     buf_release(&bytes);

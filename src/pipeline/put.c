@@ -105,7 +105,7 @@ static rag_status read_source(struct putting *putting, const rag_source *source,
     struct run *run = &putting->run;
     const struct tokenizer *tokenizer =
         index_is_external(run->index) ? NULL : run->index->model->tokenizer;
-    rag_status status = source_read(source, tokenizer, &run->chunker, job, error);
+    rag_status status = source_read(source, tokenizer, &run->chunker, &run->read, job, error);
     if (!status)
         status = metadata_merge(job->document.metadata.data, source->metadata, &job->metadata,
                                 error);
@@ -130,7 +130,7 @@ static rag_status take_source(struct putting *putting, size_t i, rag_error *erro
     if (!status)
         status = index_find_document(run->index, source->name, &known, error);
     if (!status)
-        status = source_hash(source, putting->dimension, &job.hash, error);
+        status = source_hash(source, putting->dimension, &run->read, &job.hash, error);
     if (status)
         return status;
     if (known.present && memcmp(&known.hash, &job.hash, sizeof job.hash) == 0) {
@@ -146,6 +146,15 @@ static rag_status take_source(struct putting *putting, size_t i, rag_error *erro
         status = run_push(run, &job, error);
     job_release(&job);
     return status;
+}
+
+/* How files among the sources are read. */
+static rag_status choose_reading(struct putting *putting, const char *ocr, rag_error *error)
+{
+    for (size_t i = 0; i < putting->count; i++)
+        if (source_is_file(&putting->sources[i]))
+            return read_options_make(ocr, &putting->run.read, error);
+    return RAG_OK;
 }
 
 static rag_status put_all(struct putting *putting, rag_error *error)
@@ -198,8 +207,10 @@ rag_status rag_index_put(rag_index *index, const rag_source *sources, size_t cou
                               .sources = sources,
                               .count = count};
     double start = clock_seconds();
+    status = choose_reading(&putting, options->ocr, error);
     pthread_mutex_lock(&index->lock);
-    status = put_all(&putting, error);
+    if (!status)
+        status = put_all(&putting, error);
     pthread_mutex_unlock(&index->lock);
     report->seconds = clock_seconds() - start;
     run_release(&putting.run);

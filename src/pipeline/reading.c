@@ -88,8 +88,8 @@ void reading_cut(struct reading_rules *rules, struct reading *reading)
     if (!reading->status)
         reading->status = need_tokenizer(rules, &tokenizer, &reading->error);
     if (!reading->status && !reading->document.path)
-        reading->status =
-            document_take(reading->path, &reading->bytes, &reading->document, &reading->error);
+        reading->status = document_take(reading->path, &reading->bytes, &rules->read,
+                                        &reading->document, &reading->error);
     if (!reading->status)
         reading->status = chunk_document(&reading->document, tokenizer, &rules->chunker,
                                          &reading->chunks, &reading->error);
@@ -100,8 +100,8 @@ void reading_cut(struct reading_rules *rules, struct reading *reading)
 static void read_metadata(const struct reading_rules *rules, struct reading *reading)
 {
     if (rules->metadata)
-        reading->status =
-            document_take(reading->path, &reading->bytes, &reading->document, &reading->error);
+        reading->status = document_take(reading->path, &reading->bytes, &rules->read,
+                                        &reading->document, &reading->error);
 }
 
 static void read_file(struct reading_rules *rules, struct reading *reading, struct stat *st)
@@ -112,6 +112,9 @@ static void read_file(struct reading_rules *rules, struct reading *reading, stru
     if (!reading->status)
         reading->status = hash_bytes(reading->bytes.data, reading->bytes.size, &reading->hash,
                                      &reading->error);
+    if (!reading->status)
+        reading->status =
+            read_options_mix(&rules->read, reading->path, &reading->hash, &reading->error);
     if (reading->status)
         return;
     if (known && memcmp(&known->file.hash, &reading->hash, sizeof reading->hash) == 0)

@@ -12,6 +12,7 @@ struct reading_rules {
     rag_index *index;
     const struct known *known;
     struct chunker_options chunker;
+    struct read_options read;
     bool metadata; /* the caller gives some: those of each document are needed */
     pthread_mutex_t loading;
 };
@@ -30,7 +31,7 @@ struct reading {
     enum reading_fate fate;
     rag_status status; /* RAG_INPUT: the file is to be skipped */
     rag_error error;
-    struct hash hash;
+    struct hash hash; /* of its bytes, and of how it is read (read_options.h) */
     uint64_t size;
     int64_t modified; /* nanoseconds since 1970 */
     struct buf bytes; /* those of the file, until they are parsed */

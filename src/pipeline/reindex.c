@@ -266,11 +266,14 @@ static bool read_file_again(const struct store_content *content,
                             const struct stored_document *stored, struct document *out)
 {
     struct buf bytes = BUF_INIT((size_t)DOCUMENT_MAX_BYTES);
-    struct hash hash;
-    bool same = *stored->path == '/' && file_read(stored->path, &bytes, NULL) == RAG_OK &&
-                hash_bytes(bytes.data, bytes.size, &hash, NULL) == RAG_OK &&
-                same_hash(&hash, &content->hash) &&
-                document_parse(stored->path, bytes.data, bytes.size, out, NULL) == RAG_OK;
+    struct read_options options;
+    bool same = false;
+    if (*stored->path == '/' && file_read(stored->path, &bytes, NULL) == RAG_OK &&
+        read_options_find(stored->path, bytes.data, bytes.size, &content->hash, &options, &same,
+                          NULL) == RAG_OK &&
+        same)
+        same =
+            document_parse(stored->path, bytes.data, bytes.size, &options, out, NULL) == RAG_OK;
     buf_release(&bytes);
     if (same && has_text(out, stored))
         return true;

@@ -78,8 +78,7 @@ static rag_status check_name(const char *name, rag_error *error)
     return RAG_OK;
 }
 
-/* Its text is a file's bytes, which have to be read first. */
-static bool is_file(const rag_source *source)
+bool source_is_file(const rag_source *source)
 {
     return strcmp(format_of(source), "file") == 0;
 }
@@ -143,12 +142,12 @@ static rag_status check_chunks(const rag_source *source, size_t dimension, rag_e
 static rag_status check_parts(const rag_source *source, bool external, rag_error *error)
 {
     if (strcmp(format_of(source), "text") != 0 && strcmp(format_of(source), "markdown") != 0 &&
-        !is_file(source))
+        !source_is_file(source))
         return fail_with(
             error, RAG_INPUT,
             "there is no format \"%.40s\"; it is \"text\", \"markdown\" or \"file\"",
             source->format);
-    if (is_file(source) && (source->chunks || external))
+    if (source_is_file(source) && (source->chunks || external))
         return fail_with(error, RAG_INPUT, "a file's chunks are cut by the index");
     if (!source->chunks && (source->chunk_count || source->vectors))
         return fail_with(error, RAG_INPUT, "it has %s, but no chunks",
@@ -169,7 +168,7 @@ rag_status source_check(const rag_source *source, size_t dimension, bool externa
 {
     rag_status status = check_name(source->name, error);
     if (!status)
-        status = check_text(source->text, is_file(source), error);
+        status = check_text(source->text, source_is_file(source), error);
     if (!status && source->metadata)
         status = metadata_check(source->metadata, error);
     if (!status)
@@ -204,8 +203,8 @@ static void hash_vector(struct hasher *hasher, const float *vector, size_t dimen
     }
 }
 
-rag_status source_hash(const rag_source *source, size_t dimension, struct hash *out,
-                       rag_error *error)
+rag_status source_hash(const rag_source *source, size_t dimension,
+                       const struct read_options *options, struct hash *out, rag_error *error)
 {
     static const char prefix[] = "rag: source 1";
     const char *metadata = source->metadata ? source->metadata : METADATA_NONE;
@@ -230,7 +229,8 @@ rag_status source_hash(const rag_source *source, size_t dimension, struct hash *
             hash_vector(hasher, source->vectors + i * dimension, dimension);
     }
     hasher_finish(hasher, out);
-    return RAG_OK;
+    return source_is_file(source) ? read_options_mix(options, source->name, out, error)
+                                  : RAG_OK;
 }
 
 /* ---- Reading ---- */
@@ -283,11 +283,12 @@ static rag_status read_chunks(const rag_source *source, const struct tokenizer *
 }
 
 rag_status source_read(const rag_source *source, const struct tokenizer *tokenizer,
-                       const struct chunker_options *chunker, struct job *job, rag_error *error)
+                       const struct chunker_options *chunker,
+                       const struct read_options *options, struct job *job, rag_error *error)
 {
-    rag_status status = is_file(source)
+    rag_status status = source_is_file(source)
                             ? document_parse(source->name, source->text.data, source->text.size,
-                                             &job->document, error)
+                                             options, &job->document, error)
                             : document_of_text(source->name, format_of(source), source->text,
                                                &job->document, error);
     if (status)

@@ -31,6 +31,7 @@ struct root {
 struct watching {
     rag_index *index;
     const rag_add_options *options;
+    struct read_options read;
     struct events events;
     rag_add_report *total;
     struct file_list paths; /* sorted */
@@ -198,6 +199,7 @@ static rag_status update(struct watching *watching, rag_error *error)
                       .collection = watching->index->options.collection,
                       .events = &watching->events,
                       .metadata = options->metadata,
+                      .read = watching->read,
                       .on_change = options->on_change,
                       .user = options->user,
                       .report = &report};
@@ -353,7 +355,9 @@ rag_status rag_index_watch(rag_index *index, const char *const *paths, size_t co
                                 .options = options,
                                 .events = {options->on_event, options->user},
                                 .total = report};
-    status = watch(&watching, paths, count, error);
+    status = read_options_make(options->ocr, &watching.read, error);
+    if (!status)
+        status = watch(&watching, paths, count, error);
     watch_free(watching.watch);
     file_list_release(&watching.paths);
     file_list_release(&watching.changed);

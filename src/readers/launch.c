@@ -25,6 +25,7 @@ static const struct {
      "/usr/bin/pdftoppm",
      {"pdftoppm", "-q", "-gray", "-r", "200", "-f", "%", "-l", "%", "-"}},
     {"tesseract", "/usr/bin/tesseract", {"tesseract", "-", "-", "-l", "%"}},
+    {"tesseract-languages", "/usr/bin/tesseract", {"tesseract", "--list-langs"}},
 };
 
 static bool is_harmless(const char *parameter)

@@ -462,8 +462,8 @@ static void write_pages(struct writer *w, struct pages *p)
     }
     if (!w->status && w->document->block_count == 0)
         writer_fail(w, RAG_INPUT,
-                    "a PDF without a text layer (scanned?), %zu pages; with tesseract "
-                    "installed and RAG_OCR=eng, or other languages, it is recognised",
+                    "a PDF without a text layer (scanned?), %zu pages; --ocr eng, or other "
+                    "languages, has its text recognised",
                     p->count);
 }
 

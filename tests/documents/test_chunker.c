@@ -35,7 +35,7 @@ static struct made make(const char *name, const char *text, size_t size, rag_chu
     struct made made = {0};
     struct chunker_options options = {chunker, max_tokens, overlap, context};
     rag_error error;
-    assert_ok(document_parse(name, text, size, &made.document, &error), &error);
+    assert_ok(document_parse(name, text, size, NULL, &made.document, &error), &error);
     assert_ok(chunk_document(&made.document, tokenizer, &options, &made.list, &error), &error);
     check_chunks(&made.document, &made.list);
     if (chunker == RAG_CHUNKER_STRUCTURE)
@@ -166,7 +166,7 @@ static void a_limit_below_one_character_is_an_error_that_says_so(void **state)
     struct chunk_list list = {0};
     struct chunker_options options = {RAG_CHUNKER_STRUCTURE, 0, 0, RAG_CONTEXT_HEADING};
     rag_error error;
-    assert_ok(document_parse("x.md", "a", 1, &d, &error), &error);
+    assert_ok(document_parse("x.md", "a", 1, NULL, &d, &error), &error);
     assert_status(RAG_USAGE, chunk_document(&d, tokenizer, &options, &list, &error), &error);
     options.max_tokens = 1;
     assert_ok(chunk_document(&d, tokenizer, &options, &list, &error), &error);
@@ -426,7 +426,8 @@ static void a_context_of_many_tokens_leaves_room_for_the_text(void **state)
         struct chunker_options options = {RAG_CHUNKER_STRUCTURE, max, max / 2,
                                           RAG_CONTEXT_DOCUMENT};
         rag_error error;
-        assert_ok(document_parse("x.md", text, strlen(text), &made.document, &error), &error);
+        assert_ok(document_parse("x.md", text, strlen(text), NULL, &made.document, &error),
+                  &error);
         rag_status status =
             chunk_document(&made.document, tokenizer, &options, &made.list, &error);
         assert_true(status == RAG_OK || status == RAG_USAGE);

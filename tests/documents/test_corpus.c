@@ -112,7 +112,7 @@ static void its_texts_give_the_tokens_and_windows_of_the_original(void **state)
         char *file = path_join(folder, path);
         struct document document;
         struct token_list tokens = {0};
-        assert_ok(document_read(file, &document, &error), &error);
+        assert_ok(document_read(file, NULL, &document, &error), &error);
         rag_text text = {document.text.data, document.text.size};
         assert_ok(tokenizer_encode(tokenizer, text, &tokens, &error), &error);
         assert_int_equal(tokens.count, count);
@@ -151,7 +151,7 @@ static void every_chapter_is_read_and_no_chunk_passes_its_limit(void **state)
         {RAG_CHUNKER_WINDOW, 1024, 256, RAG_CONTEXT_NONE}};
     for (size_t i = 0; i < files.count; i++) {
         struct document d;
-        assert_ok(document_read(files.paths[i], &d, &error), &error);
+        assert_ok(document_read(files.paths[i], NULL, &d, &error), &error);
         for (size_t k = 0; k < sizeof options / sizeof *options; k++) {
             struct chunk_list list = {0};
             assert_ok(chunk_document(&d, tokenizer, &options[k], &list, &error), &error);

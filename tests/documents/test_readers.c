@@ -55,7 +55,7 @@ static void check(const char *name, const char *text, const char *expected)
     rag_error error;
     struct buf got = BUF_INIT(1 << 20);
     assert_true(buf_reserve(&got, 0));
-    assert_ok(document_parse(name, text, strlen(text), &d, &error), &error);
+    assert_ok(document_parse(name, text, strlen(text), NULL, &d, &error), &error);
     check_blocks(&d);
     append_blocks(&d, &got);
     assert_string_equal(got.data, expected);
@@ -68,7 +68,7 @@ static void check_title(const char *name, const char *text, const char *expected
     struct document d;
     rag_error error;
     struct buf got = BUF_INIT(1 << 20);
-    assert_ok(document_parse(name, text, strlen(text), &d, &error), &error);
+    assert_ok(document_parse(name, text, strlen(text), NULL, &d, &error), &error);
     assert_true(buf_reserve(&got, 0));
     assert_true(d.block_count > 0 && d.blocks[0].kind == BLOCK_HEADING);
     assert_true(document_title(&d, &d.blocks[0], &got));
@@ -167,7 +167,7 @@ static void titles_lose_their_markup(void **state)
     struct document d;
     rag_error error;
     struct buf title = BUF_INIT(4096);
-    assert_ok(document_parse("x.md", longest.data, longest.size, &d, &error), &error);
+    assert_ok(document_parse("x.md", longest.data, longest.size, NULL, &d, &error), &error);
     assert_true(document_title(&d, &d.blocks[0], &title));
     assert_int_equal(title.size, DOCUMENT_MAX_TITLE / 3 * 3);
     document_release(&d);
@@ -290,7 +290,7 @@ static void random_markdown_loses_no_line_and_pieces_make_no_difference(void **s
         append_random_lines(&text, &seed, round % 2 ? "`~<" : "$\\");
         struct document d;
         rag_error error;
-        assert_ok(document_parse("x.md", text.data, text.size, &d, &error), &error);
+        assert_ok(document_parse("x.md", text.data, text.size, NULL, &d, &error), &error);
         check_blocks(&d);
         append_blocks(&d, &whole);
         d.block_count = 0;
@@ -325,7 +325,7 @@ static void hostile_markdown_takes_time_in_proportion_to_its_size(void **state)
             assert_true(buf_append_text(&text, patterns[i]));
         struct document d;
         rag_error error;
-        assert_ok(document_parse("x.md", text.data, text.size, &d, &error), &error);
+        assert_ok(document_parse("x.md", text.data, text.size, NULL, &d, &error), &error);
         check_blocks(&d);
         document_release(&d);
         buf_release(&text);
@@ -338,7 +338,7 @@ static void hostile_markdown_takes_time_in_proportion_to_its_size(void **state)
         assert_true(buf_append_char(&text, '\n'));
     struct document d;
     rag_error error;
-    assert_ok(document_parse("x.md", text.data, text.size, &d, &error), &error);
+    assert_ok(document_parse("x.md", text.data, text.size, NULL, &d, &error), &error);
     check_blocks(&d);
     document_release(&d);
     buf_release(&text);
@@ -350,9 +350,10 @@ static void what_is_no_text_is_an_error_that_names_the_file(void **state)
     (void)state;
     struct document d;
     rag_error error;
-    assert_status(RAG_INPUT, document_parse("dir/x.md", "\0\1\2\3\4\5", 6, &d, &error), &error);
+    assert_status(RAG_INPUT, document_parse("dir/x.md", "\0\1\2\3\4\5", 6, NULL, &d, &error),
+                  &error);
     assert_says(&error, "dir/x.md: binary data");
-    assert_status(RAG_INPUT, document_read("/no/such/file.md", &d, &error), &error);
+    assert_status(RAG_INPUT, document_read("/no/such/file.md", NULL, &d, &error), &error);
     assert_says(&error, "/no/such/file.md");
     assert_true(document_supported("A.Md") && document_supported("/x/y.txt"));
     assert_false(document_supported("x.png") || document_supported("/a.md/x"));

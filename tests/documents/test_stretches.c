@@ -151,7 +151,7 @@ static void blocks_and_headings_are_those_of_the_whole(void **state)
     char *path = write_text("book.md", &text);
     struct document whole;
     rag_error error;
-    assert_ok(document_read(path, &whole, &error), &error);
+    assert_ok(document_read(path, NULL, &whole, &error), &error);
     struct stretches *stretches = open_text(path);
     struct stretch *stretch;
     size_t block = 0;

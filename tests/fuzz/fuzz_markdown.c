@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     struct document d;
-    if (document_parse("x.md", data + 1, size - 1, &d, NULL) != RAG_OK)
+    if (document_parse("x.md", data + 1, size - 1, NULL, &d, NULL) != RAG_OK)
         return 0;
     check(&d);
     d.block_count = 0;

@@ -16,6 +16,9 @@ from support import EMBEDDER, FILES, RERANKER, Case, main
 
 import rag
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "readers"))
+import pdfs  # noqa: E402
+
 TEXT = "Tomatoes need sun. Cucumbers need water. 黄瓜要水。"
 
 
@@ -358,6 +361,23 @@ class Sources(Case):
             self.assertEqual((report.added, report.warnings), (1, 1))
         with self.assertRaisesRegex(rag.InputError, "bad.docx"):
             list(rag.chunk_paths(path, tokenizer=EMBEDDER, on_skip="raise"))
+
+    @unittest.skipIf(pdfs.missing_program(), "pdftoppm and tesseract are not installed")
+    def test_scans_are_read_if_their_languages_are_named(self):
+        path = pathlib.Path(self.folder, "scan.pdf")
+        path.write_bytes(pdfs.scan(pathlib.Path(__file__).parent.parent / "data/readers/libreoffice.pdf"))
+        index = self.open_index(model=EMBEDDER)
+        with self.assertWarnsRegex(rag.RagWarning, "--ocr"):
+            self.assertEqual(index.add(path).skipped, 1)
+        with self.assertRaisesRegex(rag.InputError, "apt install tesseract-ocr-xyz"):
+            index.add(path, ocr="xyz")
+        with self.assertRaises(rag.UsageError):
+            index.add(path, ocr="not a language")
+        self.assertEqual(asyncio.run(index.aadd(path, ocr="eng")).added, 1)
+        self.assertEqual(index.search("picked in September", mode="lexical")[0].document, str(path))
+        self.assertEqual(index.add(path, ocr="eng").unchanged, 1)
+        self.assertEqual(index.put([rag.Source("a scan", path.read_bytes(), format="file")], ocr="eng").added, 1)
+        self.assertTrue(list(rag.chunk_paths(path, tokenizer=EMBEDDER, ocr="eng")))
 
     def test_private_addresses_are_not_fetched(self):
         index = self.open_index(model=EMBEDDER)

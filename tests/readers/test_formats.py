@@ -16,8 +16,8 @@ import tarfile
 import tempfile
 import unittest
 import zipfile
-import zlib
 
+from pdfs import blank_pdf, missing_program, scan
 import reading
 from reading import DATA, TESTS, Document, read
 
@@ -266,59 +266,29 @@ class Formats(unittest.TestCase):
             self.assertIn("without a text layer", self.refusal(path))
 
     def test_a_scanned_pdf_is_recognised_if_it_is_asked_for(self):
-        for program in ("pdftoppm", "tesseract"):
-            if not shutil.which(program):
-                print(f"left out, for it is not installed: {program}")
-                return
+        missing = missing_program()
+        if missing:
+            self.skipTest(f"{missing} is not installed")
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "scan.pdf"
-            path.write_bytes(picture_pdf(subprocess.run(
-                ["pdftoppm", "-r", "150", "-gray", "-f", "1", "-l", "1", DATA / "libreoffice.pdf"], check=True,
-                stdout=subprocess.PIPE).stdout))
+            path.write_bytes(scan(DATA / "libreoffice.pdf"))
             self.assertIn("without a text layer", self.refusal(path))
             d = Document(path, RAG_OCR="eng")
             self.assertEqual(d.status, 0, d.output)
             self.assertEqual(d.place_of("Apples are picked in September"), "page 1")
-            self.assertEqual(Document(path, RAG_OCR="xyz").status, 3)
-            self.assertEqual(Document(path, RAG_OCR="eng; touch x").status, 3)
+            self.assertEqual(Document(path, RAG_OCR="none").status, 3)
+            for languages in ("xyz", "eng+no_such"):
+                d = Document(path, RAG_OCR=languages)
+                self.assertEqual(d.status, 3)
+                self.assertIn(f"apt install tesseract-ocr-{languages.split('+')[-1].replace('_', '-')}", d.output)
+            for languages in ("eng; touch x", "eng+", "+", "e" * 1000, "../eng"):
+                self.assertEqual(Document(path, RAG_OCR=languages).status, 2, languages)
 
     def refusal(self, path):
         document = Document(path)
         self.assertEqual(document.status, 3, document.output)
         self.assertIn(str(path), document.output)
         return document.output
-
-
-def blank_pdf():
-    """A PDF of one page with nothing on it, as a scan has no text."""
-    objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-               b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 200] >>"]
-    return pdf_of(objects)
-
-
-def pdf_of(objects):
-    out, offsets = b"%PDF-1.4\n", []
-    for number, body in enumerate(objects, 1):
-        offsets.append(len(out))
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, body)
-    start = len(out)
-    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1) + b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    return out + b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
-
-
-def picture_pdf(pgm):
-    """A PDF with a picture on its only page, as scanners make them."""
-    kind, size, _, pixels = pgm.split(b"\n", 3)
-    assert kind == b"P5"
-    width, height = size.split()
-    data = zlib.compress(pixels)
-    content = b"q 600 0 0 800 0 0 cm /I Do Q"
-    objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-               b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 600 800] /Contents 4 0 R /Resources << /XObject << /I 5 0 R >> >> >>",
-               b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
-               b"<< /Type /XObject /Subtype /Image /Width %s /Height %s /ColorSpace /DeviceGray /BitsPerComponent 8 "
-               b"/Filter /FlateDecode /Length %d >>\nstream\n%s\nendstream" % (width, height, len(data), data)]
-    return pdf_of(objects)
 
 
 class Packages(unittest.TestCase):

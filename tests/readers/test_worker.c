@@ -24,7 +24,7 @@ static void use(const char *reader)
 static rag_status read_as(const char *name, rag_error *error)
 {
     struct document document;
-    rag_status status = document_parse(name, "a text", 6, &document, error);
+    rag_status status = document_parse(name, "a text", 6, NULL, &document, error);
     if (!status) {
         assert_string_equal(document.text.data, "a text");
         document_release(&document);
@@ -135,7 +135,7 @@ static void a_worker_that_died_between_files_costs_no_file(void **state)
     }
     if (children)
         fclose(children);
-    assert_ok(document_parse("y.txt", "b", 1, &document, &error), &error);
+    assert_ok(document_parse("y.txt", "b", 1, NULL, &document, &error), &error);
     document_release(&document);
 }
 
