@@ -851,6 +851,55 @@ RAG_API size_t rag_hits_count(const rag_hits *hits);
 RAG_API const rag_hit *rag_hits_get(const rag_hits *hits, size_t i);
 RAG_API void rag_hits_free(rag_hits *hits);
 
+/* What has become of the file that a document was read from. */
+typedef enum rag_file_state {
+    RAG_FILE_NONE, /* there was none: its name is an address, or a caller's */
+    RAG_FILE_SAME,
+    RAG_FILE_CHANGED, /* it has other bytes than those that were indexed */
+    RAG_FILE_GONE,    /* it is not there any more, or may not be read */
+} rag_file_state;
+
+typedef struct rag_passage_options {
+    size_t size;
+    size_t before, after; /* lines of the surroundings, blank ones not counted; RAG_AUTO: 3; at
+                             most 10,000. A side has at most 4 KiB for each line that was asked
+                             for */
+} rag_passage_options;
+#define RAG_PASSAGE_OPTIONS_INIT                                                               \
+    {                                                                                          \
+        .size = sizeof(rag_passage_options), .before = RAG_AUTO, .after = RAG_AUTO             \
+    }
+
+/* A chunk with what stands around it, of the text that is in the index: also if its file has
+ * changed or is gone. */
+typedef struct rag_passage {
+    int64_t chunk_id;
+    rag_chunk chunk;
+    rag_text before, after; /* of the document's text, next to the chunk's; where the chunk
+                               begins or ends within a line, the rest of that counts as one */
+    const char *format;
+    const char *metadata; /* a JSON object */
+    const char *collection;
+    int is_text; /* nonzero: a text format, so the chunk's lines are those of the file */
+    rag_file_state file;
+} rag_passage;
+
+/* A chunk by its id (rag_hit.chunk_id). A document keeps the ids of its chunks until it
+ * changes; then they find nothing. RAG_NOT_FOUND: there is none, or it is not in the collection
+ * that the index was opened with. */
+RAG_CHECKED rag_status rag_index_get_passage(rag_index *index, int64_t chunk_id,
+                                             const rag_passage_options *options,
+                                             rag_passage **passage, rag_error *error);
+
+/* The chunk that has this line of a document, from 1: the first one that ends in it or behind
+ * it; 0: the document's first. The document is named as in the index, or by a path. Of several
+ * collections the first by name that has it counts. RAG_NOT_FOUND: no such document, or line,
+ * or no text. */
+RAG_CHECKED rag_status rag_index_find_passage(rag_index *index, const char *document,
+                                              uint32_t line, const rag_passage_options *options,
+                                              rag_passage **passage, rag_error *error);
+RAG_API void rag_passage_free(rag_passage *passage);
+
 /* The k of `count` vectors with the greatest cosine with `query`, exactly, by all cores: their
  * positions and cosines, best first, equal ones by position. vectors: [count x dimension],
  * query: [dimension], of any norm; a vector of norm 0 or with a value that is not finite has

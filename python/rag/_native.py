@@ -483,6 +483,27 @@ class Hit(ctypes.Structure):
     ]
 
 
+class PassageOptions(Options):
+    _fields_ = [("size", c_size_t), ("before", c_size_t), ("after", c_size_t)]
+
+
+FILE_STATE = (None, "same", "changed", "gone")
+
+
+class Passage(ctypes.Structure):
+    _fields_ = [
+        ("chunk_id", c_int64),
+        ("chunk", Chunk),
+        ("before", Text),
+        ("after", Text),
+        ("format", c_char_p),
+        ("metadata", c_char_p),
+        ("collection", c_char_p),
+        ("is_text", c_int),
+        ("file", c_int),
+    ]
+
+
 class Provider(ctypes.Structure):
     _fields_ = [
         ("name", c_char_p),
@@ -686,6 +707,8 @@ STRUCTS: Dict[str, Type[ctypes.Structure]] = {
     "rag_filter": Filter,
     "rag_search_options": SearchOptions,
     "rag_hit": Hit,
+    "rag_passage_options": PassageOptions,
+    "rag_passage": Passage,
     "rag_provider": Provider,
     "rag_llm_options": LlmOptions,
     "rag_chat_info": ChatInfo,
@@ -820,6 +843,22 @@ FUNCTIONS: Dict[str, Tuple[Any, List[Any]]] = {
     "rag_hits_count": (c_size_t, [_handle]),
     "rag_hits_get": (POINTER(Hit), [_handle, c_size_t]),
     "rag_hits_free": (None, [_handle]),
+    "rag_index_get_passage": (
+        c_int,
+        [_handle, c_int64, POINTER(PassageOptions), POINTER(POINTER(Passage)), _error],
+    ),
+    "rag_index_find_passage": (
+        c_int,
+        [
+            _handle,
+            c_char_p,
+            c_uint32,
+            POINTER(PassageOptions),
+            POINTER(POINTER(Passage)),
+            _error,
+        ],
+    ),
+    "rag_passage_free": (None, [POINTER(Passage)]),
     "rag_nearest": (
         c_int,
         [

@@ -134,6 +134,53 @@ def _read_hit(item: Any) -> Hit:
     )
 
 
+@dataclass(frozen=True)
+class Passage:
+    """A chunk with what stands around it, of the text that is in the index.
+
+    `before` and `after`: lines of the document next to the chunk; the three texts follow each
+    other. `file`: "same", "changed" or "gone" since it was indexed; None for what was no file.
+    `is_text`: the chunk's lines are those of the file; else `chunk.place` says where it was.
+    `format`, `metadata` and `collection` of its document.
+    """
+
+    chunk: Chunk
+    chunk_id: int
+    before: str
+    after: str
+    file: Optional[str]
+    is_text: bool
+    format: str
+    metadata: Dict[str, Any]
+    collection: str
+
+    @property
+    def text(self) -> str:
+        return str(self.chunk)
+
+    @property
+    def document(self) -> str:
+        return self.chunk.document
+
+    @property
+    def heading(self) -> str:
+        return self.chunk.heading
+
+
+def read_passage(item: Any) -> Passage:
+    return Passage(
+        chunk=read_chunk(item.chunk),
+        chunk_id=item.chunk_id,
+        before=_native.text_str(item.before),
+        after=_native.text_str(item.after),
+        file=_native.FILE_STATE[item.file],
+        is_text=bool(item.is_text),
+        format=decode(item.format),
+        metadata=_read_metadata(item.metadata),
+        collection=decode(item.collection),
+    )
+
+
 def _read_metadata(data: Optional[bytes]) -> Dict[str, Any]:
     metadata: Dict[str, Any] = json.loads(data) if data else {}
     return metadata

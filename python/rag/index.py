@@ -37,6 +37,7 @@ from .documents import (
     Document,
     Hit,
     IndexInfo,
+    Passage,
     Problem,
     ReindexReport,
     Source,
@@ -47,6 +48,7 @@ from .documents import (
     read_chunk,
     read_document,
     read_hits,
+    read_passage,
     read_reindex_report,
     read_report,
 )
@@ -489,6 +491,45 @@ class Index(Closable):
             None,
         )
         return found
+
+    def passage(
+        self,
+        hit: Union[Hit, int, PathLike],
+        line: int = 0,
+        *,
+        before: Optional[int] = None,
+        after: Optional[int] = None,
+    ) -> Passage:
+        """A chunk with what stands around it, from the text that is in the index, so that it is
+        there also if the file has changed or is gone.
+
+        `hit`: a Hit, the `chunk_id` of one, or a document's name or path: then the chunk that has
+        this `line`, from 1; 0: the document's first. `before`, `after`: how many lines, blank
+        ones not counted; None: 3. Raises NotFoundError if there is no such chunk, document or
+        line; a document keeps the ids of its chunks until it changes.
+        """
+        options = _native.PassageOptions.init(
+            before=_native.AUTO if before is None else at_least(before, 0, "before"),
+            after=_native.AUTO if after is None else at_least(after, 0, "after"),
+        )
+        if isinstance(hit, Hit):
+            hit = hit.chunk_id
+        if isinstance(hit, int):
+            if line:
+                raise UsageError("a line belongs to a document's name, not to a chunk's id")
+            function = lib.rag_index_get_passage
+            given: List[Any] = [at_least(hit, 0, "chunk_id")]
+        else:
+            function = lib.rag_index_find_passage
+            given = [encode_name(hit, "name"), at_least(line, 0, "line", UNSIGNED)]
+        found = ctypes.POINTER(_native.Passage)()
+        try:
+            Call().run(
+                function, self.handle, *given, ctypes.byref(options), ctypes.byref(found)
+            )
+            return read_passage(found.contents)
+        finally:
+            lib.rag_passage_free(found)
 
     # ---- Questions
 

@@ -4,60 +4,62 @@
 #include <string.h>
 #include <strings.h>
 
-/* suffixes: separated by blanks, lower case, longer ones before shorter ones. */
+/* suffixes: separated by blanks, lower case, longer ones before shorter ones. is_text: as its
+ * reader says (readers/reader.h). */
 static const struct {
     const char *format, *suffixes;
+    bool is_text;
 } formats[] = {
-    {"markdown", ".md .markdown .mdown .mkd"},
-    {"text", ".txt .text"},
-    {"html", ".html .htm .xhtml"},
-    {"pdf", ".pdf"},
-    {"docx", ".docx .docm .dotx"},
-    {"pptx", ".pptx .pptm .ppsx"},
-    {"xlsx", ".xlsx .xlsm"},
-    {"odt", ".odt .ott"},
-    {"odp", ".odp .otp"},
-    {"ods", ".ods .ots"},
-    {"epub", ".epub"},
-    {"rtf", ".rtf"},
-    {"latex", ".tex .latex .ltx"},
-    {"rst", ".rst .rest"},
-    {"asciidoc", ".adoc .asciidoc .asc"},
-    {"org", ".org"},
-    {"notebook", ".ipynb"},
-    {"csv", ".csv"},
-    {"tsv", ".tsv .tab"},
-    {"json", ".json"},
-    {"jsonl", ".jsonl .ndjson"},
-    {"mail", ".eml"},
-    {"mbox", ".mbox"},
-    {"srt", ".srt"},
-    {"vtt", ".vtt"},
-    {"zip", ".zip"},
-    {"tar", ".tar.gz .tgz .tar.bz2 .tar.xz .tar.zst .tar"},
-    {"gzip", ".gz"},
-    {"c", ".c .h"},
-    {"cpp", ".cc .cpp .cxx .c++ .hh .hpp .hxx"},
-    {"csharp", ".cs"},
-    {"dart", ".dart"},
-    {"go", ".go"},
-    {"haskell", ".hs"},
-    {"java", ".java"},
-    {"javascript", ".js .mjs .cjs .jsx"},
-    {"julia", ".jl"},
-    {"kotlin", ".kt .kts"},
-    {"lua", ".lua"},
-    {"perl", ".pl .pm"},
-    {"php", ".php"},
-    {"python", ".py .pyi"},
-    {"r", ".r"},
-    {"ruby", ".rb"},
-    {"rust", ".rs"},
-    {"scala", ".scala"},
-    {"shell", ".sh .bash .zsh"},
-    {"sql", ".sql"},
-    {"swift", ".swift"},
-    {"typescript", ".ts .tsx .mts"},
+    {"markdown", ".md .markdown .mdown .mkd", true},
+    {"text", ".txt .text", true},
+    {"html", ".html .htm .xhtml", false},
+    {"pdf", ".pdf", false},
+    {"docx", ".docx .docm .dotx", false},
+    {"pptx", ".pptx .pptm .ppsx", false},
+    {"xlsx", ".xlsx .xlsm", false},
+    {"odt", ".odt .ott", false},
+    {"odp", ".odp .otp", false},
+    {"ods", ".ods .ots", false},
+    {"epub", ".epub", false},
+    {"rtf", ".rtf", false},
+    {"latex", ".tex .latex .ltx", true},
+    {"rst", ".rst .rest", true},
+    {"asciidoc", ".adoc .asciidoc .asc", true},
+    {"org", ".org", true},
+    {"notebook", ".ipynb", false},
+    {"csv", ".csv", true},
+    {"tsv", ".tsv .tab", true},
+    {"json", ".json", false},
+    {"jsonl", ".jsonl .ndjson", false},
+    {"mail", ".eml", false},
+    {"mbox", ".mbox", false},
+    {"srt", ".srt", false},
+    {"vtt", ".vtt", false},
+    {"zip", ".zip", false},
+    {"tar", ".tar.gz .tgz .tar.bz2 .tar.xz .tar.zst .tar", false},
+    {"gzip", ".gz", false},
+    {"c", ".c .h", true},
+    {"cpp", ".cc .cpp .cxx .c++ .hh .hpp .hxx", true},
+    {"csharp", ".cs", true},
+    {"dart", ".dart", true},
+    {"go", ".go", true},
+    {"haskell", ".hs", true},
+    {"java", ".java", true},
+    {"javascript", ".js .mjs .cjs .jsx", true},
+    {"julia", ".jl", true},
+    {"kotlin", ".kt .kts", true},
+    {"lua", ".lua", true},
+    {"perl", ".pl .pm", true},
+    {"php", ".php", true},
+    {"python", ".py .pyi", true},
+    {"r", ".r", true},
+    {"ruby", ".rb", true},
+    {"rust", ".rs", true},
+    {"scala", ".scala", true},
+    {"shell", ".sh .bash .zsh", true},
+    {"sql", ".sql", true},
+    {"swift", ".swift", true},
+    {"typescript", ".ts .tsx .mts", true},
 };
 
 enum {
@@ -90,6 +92,14 @@ const char *format_named(const char *name)
         if (strcmp(formats[i].format, name) == 0)
             return formats[i].format;
     return NULL;
+}
+
+bool format_is_text(const char *format)
+{
+    for (size_t i = 0; i < FORMATS; i++)
+        if (strcmp(formats[i].format, format) == 0)
+            return formats[i].is_text;
+    return false;
 }
 
 /* Some PDFs have a few bytes in front of the mark; a text may have it in its first lines. */

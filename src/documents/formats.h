@@ -11,6 +11,10 @@ const char *format_of_name(const char *path);
 /* The static string of this format, NULL if there is none. */
 const char *format_named(const char *name);
 
+/* Whether a document of this format has the text of its file (document.h): its lines are those
+ * of the file then. */
+bool format_is_text(const char *format);
+
 /* Whether a file is a PDF: other than all else, its text comes from a program of its own. */
 bool format_is_pdf(const char *path, const void *bytes, size_t size);
 

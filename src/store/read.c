@@ -100,7 +100,7 @@ static rag_status fill_chunk(struct store *store, sqlite3_stmt *statement,
                       out, error);
 }
 
-static rag_status get_chunk(struct store *store, struct stored_chunk *out, rag_error *error)
+rag_status chunk_read(struct store *store, struct stored_chunk *out, rag_error *error)
 {
     sqlite3_stmt *statement;
     bool row;
@@ -132,7 +132,7 @@ rag_status store_get_chunk(struct store *store, int64_t chunk_id, struct stored_
     store_lock(store);
     rag_status status = db_begin(store, DB_READ, error);
     if (!status)
-        status = db_end(store, get_chunk(store, out, error), error);
+        status = db_end(store, chunk_read(store, out, error), error);
     store_unlock(store);
     if (status)
         stored_chunk_release(out);

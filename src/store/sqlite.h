@@ -103,6 +103,10 @@ CHECKED rag_status lexical_is_current(struct store *store, struct hash *now, boo
 void vector_from_file(const void *bytes, size_t dimension, float *vector);
 void vector_to_file(const float *vector, size_t dimension, unsigned char *bytes);
 
+/* store_get_chunk within a transaction: of a chunk whose id is set. What it has is to be
+ * released also after a failure (read.c). */
+CHECKED rag_status chunk_read(struct store *store, struct stored_chunk *out, rag_error *error);
+
 /* NULL means the default one. */
 const char *collection_name(const char *collection);
 

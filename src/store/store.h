@@ -475,4 +475,28 @@ CHECKED rag_status store_get_chunk(struct store *store, int64_t chunk_id,
                                    struct stored_chunk *out, rag_error *error);
 void stored_chunk_release(struct stored_chunk *chunk);
 
+/* A chunk and the text around it; to be released. */
+struct stored_passage {
+    struct stored_chunk chunk;
+    char *format;           /* of its document */
+    struct store_file file; /* without metadata_hash */
+    char *before, *after;   /* the bytes next to the chunk's, each NUL-terminated */
+    size_t before_size, after_size;
+};
+
+/* before, after: at most how many bytes of the text; they may part a character. RAG_NOT_FOUND
+ * as in store_get_chunk. */
+CHECKED rag_status store_get_passage(struct store *store, int64_t chunk_id, size_t before,
+                                     size_t after, struct stored_passage *out,
+                                     rag_error *error);
+void stored_passage_release(struct stored_passage *passage);
+
+/* The first chunk of a document that ends in this line or behind it, or the last one if there
+ * are but blank lines behind it; line 0: the first chunk. collection NULL: of all that have
+ * such a document the first by name. *known false: there is none. RAG_NOT_FOUND: no such line,
+ * or no chunk. */
+CHECKED rag_status store_find_chunk(struct store *store, const char *collection,
+                                    const char *path, uint32_t line, bool *known,
+                                    int64_t *chunk_id, rag_error *error);
+
 #endif

@@ -167,6 +167,42 @@ class Files(Case):
         with self.assertRaises(rag.InputError):
             index.search("\ud800")
 
+    def test_a_hit_is_shown_in_its_surroundings(self):
+        docs = self.write_files()
+        text = "# Rows\n\n" + "".join(f"Row {i} has beans.\n\n" for i in range(60))
+        path = docs / "rows.md"
+        path.write_text(text)
+        index = self.open_index(model=EMBEDDER, max_tokens=100)
+        index.add(docs)
+        hit, = index.search('"Row 30"', k=1, mode="lexical", path="rows.md")
+        passage = index.passage(hit)
+        self.assertEqual((passage.chunk_id, passage.text, passage.document, passage.heading),
+                         (hit.chunk_id, hit.text, str(path), "Rows"))
+        begin = hit.chunk.begin - len(passage.before)
+        self.assertEqual(text[begin:hit.chunk.end + len(passage.after)],
+                         passage.before + passage.text + passage.after)
+        self.assertEqual(passage.before.count("Row"), 3)
+        self.assertEqual(passage.after.count("Row"), 3)
+        self.assertEqual((passage.file, passage.is_text, passage.format, passage.collection,
+                          passage.metadata), ("same", True, "markdown", "default", {}))
+        self.assertEqual(index.passage(path, hit.chunk.line), passage)
+        self.assertEqual(index.passage(hit.chunk_id, before=0, after=1000).before, "")
+        self.assertEqual(index.passage(path).chunk.begin, 0)
+        path.write_text("other")
+        self.assertEqual(index.passage(hit).file, "changed")
+        path.unlink()
+        self.assertEqual(index.passage(hit).file, "gone")
+        self.assertEqual(index.passage(hit).before, passage.before)
+        index.put([("memo", "beans")])
+        self.assertIsNone(index.passage("memo").file)
+        for hit, line in ((10**6, 0), ("nothing", 0), (path, 1000)):
+            with self.assertRaises(rag.NotFoundError):
+                index.passage(hit, line)
+        for hit, options in ((1, {"line": 3}), (-1, {}), ("", {}), (1, {"before": -1}),
+                             (1, {"after": 10001})):
+            with self.assertRaises(rag.UsageError):
+                index.passage(hit, **options)
+
     def test_documents_are_listed_and_go_out(self):
         docs = self.write_files()
         index = self.open_index(model=EMBEDDER)

@@ -179,6 +179,16 @@ static void an_older_file_is_read_and_not_changed_by_it(void **state)
         assert_string_equal(chunk.text, "banana");
         assert_string_equal(chunk.metadata, "{}");
         stored_chunk_release(&chunk);
+        struct stored_passage passage;
+        assert_ok(store_get_passage(f->store, 2, 3, 3, &passage, &f->error), &f->error);
+        assert_string_equal(passage.chunk.text, "banana");
+        assert_string_equal(passage.before, "le\n");
+        stored_passage_release(&passage);
+        int64_t id;
+        assert_ok(store_find_chunk(f->store, NULL, "/a", 2, &present, &id, &f->error),
+                  &f->error);
+        assert_true(present);
+        assert_int_equal(id, 2);
         assert_metadata(f, "/a", "{}");
         struct store_file file;
         assert_ok(store_find_document(f->store, NULL, "/b", &file, &f->error), &f->error);
