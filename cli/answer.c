@@ -43,10 +43,12 @@ void print_usage(const rag_usage *usage)
 
 static json_t *json_of_citation(const rag_citation *citation, const rag_hits *hits)
 {
-    const rag_chunk *chunk = &rag_hits_get(hits, citation->hit)->chunk;
-    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "number",
-                     (json_int_t)citation->number, "document", json_string_of(chunk->document),
-                     "heading", json_string_of(chunk->heading), "lines",
+    const rag_hit *hit = rag_hits_get(hits, citation->hit);
+    const rag_chunk *chunk = &hit->chunk;
+    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "number",
+                     (json_int_t)citation->number, "chunk", (json_int_t)hit->chunk_id,
+                     "document", json_string_of(chunk->document), "heading",
+                     json_string_of(chunk->heading), "lines",
                      json_range(citation->line, citation->last_line), "bytes",
                      json_range(citation->begin, citation->end), "place",
                      json_string_of(chunk->place), "quote", json_text(citation->quote));
@@ -92,9 +94,9 @@ static void print_passages(const rag_hits *hits, const char *title)
 {
     puts(title);
     for (size_t i = 0; i < rag_hits_count(hits); i++) {
-        const rag_chunk *chunk = &rag_hits_get(hits, i)->chunk;
+        const rag_hit *hit = rag_hits_get(hits, i);
         fputs("    ", stdout);
-        print_place(chunk, chunk->line, chunk->last_line);
+        print_place(&hit->chunk, hit->chunk_id, hit->chunk.line, hit->chunk.last_line);
     }
 }
 
@@ -106,9 +108,9 @@ static void print_sources(const rag_answer *answer)
     printf("\n\n");
     for (size_t i = 0; i < count; i++) {
         const rag_citation *citation = rag_answer_citation(answer, i);
-        const rag_chunk *chunk = &rag_hits_get(rag_answer_hits(answer), citation->hit)->chunk;
+        const rag_hit *hit = rag_hits_get(rag_answer_hits(answer), citation->hit);
         printf("%s[%zu] ", use_colour() ? "\033[1m" : "", citation->number);
-        print_place(chunk, citation->line, citation->last_line);
+        print_place(&hit->chunk, hit->chunk_id, citation->line, citation->last_line);
         if (!quoted)
             print_quote(citation->quote);
     }

@@ -45,7 +45,7 @@ static void show_sources(const struct conversation *talk)
     for (size_t i = 0; answer && i < rag_hits_count(hits); i++) {
         const rag_hit *hit = rag_hits_get(hits, i);
         printf("%s[%zu] ", use_colour() ? "\033[1m" : "", hit->rank);
-        print_place(&hit->chunk, hit->chunk.line, hit->chunk.last_line);
+        print_place(&hit->chunk, hit->chunk_id, hit->chunk.line, hit->chunk.last_line);
         print_quote(hit->chunk.text);
     }
 }

@@ -30,6 +30,7 @@ struct settings {
     rag_chunker chunker;
     rag_context chunk_context;
     size_t max_tokens, overlap, k, candidates, context, seed, vectors;
+    size_t around, lines_before, lines_after;
     rag_mode mode;
     bool mode_named;
     rag_role role;
@@ -37,7 +38,7 @@ struct settings {
     rag_precision precision;
     double min_evidence;
     enum answer_format format; /* of ask; json stands for JSON */
-    bool json, jsonl, no_stream, quiet, show_question, dry_run;
+    bool json, jsonl, no_stream, quiet, show_question, dry_run, print;
     char **arguments;
     size_t argument_count;
 };
@@ -149,8 +150,9 @@ bool is_utf8(rag_text text);
  * the terminal; a newline is printed as `newline`. */
 void print_safely(FILE *to, rag_text text, const char *newline);
 void print_quote(rag_text quote); /* indented */
-/* "FILE:LINE-LAST  HEADING"; a colour that was begun ends behind the lines. */
-void print_place(const rag_chunk *chunk, unsigned line, unsigned last_line);
+/* "FILE:LINE-LAST, PLACE  HEADING  (chunk ID)"; a colour that was begun ends behind the place.
+ */
+void print_place(const rag_chunk *chunk, int64_t id, unsigned line, unsigned last_line);
 /* A path as the user would write it from here; valid until the next call. */
 const char *display_path(const char *path);
 
@@ -211,6 +213,33 @@ rag_status eval_print_comparison(const struct settings *settings, const char *se
 rag_status eval_write_queries(FILE *file, const char *set, const char *label,
                               const rag_eval_result *result, rag_error *error);
 
+/* hit.c: the passage that the first argument names, as a search prints it: the number of its
+ * chunk, a document, or DOCUMENT:LINE. *line: LINE, or 0. */
+rag_status passage_of_hit(const struct settings *settings, rag_index *index,
+                          const rag_passage_options *options, rag_passage **passage,
+                          uint32_t *line, rag_error *error);
+
+/* launch.c: a program that opens something, found and put together, and run. */
+struct launch {
+    char *program; /* its path */
+    char *words[32];
+    size_t count;
+    bool at_place; /* it opens it at the number that it was given */
+};
+/* number: of the line, 0: not known. RAG_INPUT: VISUAL or EDITOR names what cannot be run, or
+ * there is no editor. */
+rag_status launch_editor(const char *path, unsigned number, struct launch *launch,
+                         rag_error *error);
+/* What opens a file or an address on the desktop; number: of a PDF's page, 0: it is none, or
+ * not known. */
+rag_status launch_viewer(const char *path, unsigned number, struct launch *launch,
+                         rag_error *error);
+/* Becomes the program: returns only if that fails. */
+rag_status launch_run(const struct launch *launch, rag_error *error);
+/* As a line that a shell would take. */
+void launch_print(const struct launch *launch);
+void launch_release(struct launch *launch);
+
 /* index_options.c: settings as the library's options. */
 rag_model_options model_options(const struct settings *settings);
 rag_search_options search_options(const struct settings *settings, struct progress *progress);
@@ -230,8 +259,8 @@ rag_status open_index(const struct settings *settings, bool must_exist, rag_inde
                       rag_error *error);
 
 extern const struct command index_command, watch_command, reindex_command, search_command,
-    ask_command, chat_command, llm_command, chunk_command, tokenize_command, embed_command,
-    rerank_command, model_command, info_command, verify_command, repair_command,
-    compact_command, remove_command, eval_command;
+    show_command, open_command, ask_command, chat_command, llm_command, chunk_command,
+    tokenize_command, embed_command, rerank_command, model_command, info_command,
+    verify_command, repair_command, compact_command, remove_command, eval_command;
 
 #endif

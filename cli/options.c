@@ -95,6 +95,11 @@ const struct option_text option_texts[] = {
      "only say what would be done, and how long it would take"},
     {"vectors", 0, COUNT, MEMBER(vectors), MANY, "N",
      "of how many chunks the vectors are computed again and compared (default: 0)"},
+    {"around", 'C', COUNT, MEMBER(around), 10000, "N",
+     "lines before and after the passage, blank ones not counted (default: 3)"},
+    {"before", 'B', COUNT, MEMBER(lines_before), 10000, "N", "lines before the passage"},
+    {"after", 'A', COUNT, MEMBER(lines_after), 10000, "N", "lines after the passage"},
+    {"print", 0, FLAG, MEMBER(print), 0, NULL, "print the command instead of running it"},
     {"jsonl", 0, FLAG, MEMBER(jsonl), 0, NULL,
      "each line of the input is a JSON string, so that a text may hold any character"},
     {"format", 0, FORMAT, MEMBER(format), 0, "FORMAT",
@@ -335,7 +340,12 @@ rag_status options_parse(const struct command *command, int argc, char **argv,
         if (option_texts[i].letter && takes_value)
             letters[letter_count++] = ':';
     }
-    *settings = (struct settings){.max_tokens = RAG_AUTO, .overlap = RAG_AUTO, .role = RAG_RAW};
+    *settings = (struct settings){.max_tokens = RAG_AUTO,
+                                  .overlap = RAG_AUTO,
+                                  .role = RAG_RAW,
+                                  .around = RAG_AUTO,
+                                  .lines_before = RAG_AUTO,
+                                  .lines_after = RAG_AUTO};
     opterr = 0;
     int found;
     while ((found = getopt_long(argc, argv, letters, table, NULL)) != -1) {

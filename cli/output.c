@@ -165,7 +165,7 @@ void print_quote(rag_text quote)
     }
 }
 
-void print_place(const rag_chunk *chunk, unsigned line, unsigned last_line)
+void print_place(const rag_chunk *chunk, int64_t id, unsigned line, unsigned last_line)
 {
     const char *path = display_path(chunk->document);
     print_safely(stdout, (rag_text){path, strlen(path)}, " ");
@@ -180,14 +180,15 @@ void print_place(const rag_chunk *chunk, unsigned line, unsigned last_line)
     if (*chunk->heading)
         fputs("  ", stdout);
     print_safely(stdout, (rag_text){chunk->heading, strlen(chunk->heading)}, " ");
-    putchar('\n');
+    printf("  %s(chunk %lld)%s\n", use_colour() ? "\033[2m" : "", (long long)id,
+           use_colour() ? "\033[0m" : "");
 }
 
 void print_hit(const rag_hit *hit)
 {
     const char *bold = use_colour() ? "\033[1m" : "", *dim = use_colour() ? "\033[2m" : "";
     printf("%s%zu. ", bold, hit->rank);
-    print_place(&hit->chunk, hit->chunk.line, hit->chunk.last_line);
+    print_place(&hit->chunk, hit->chunk_id, hit->chunk.line, hit->chunk.last_line);
     printf("    %sscore %.4f", dim, hit->score);
     if (!isnan(hit->dense))
         printf("  dense %.4f", hit->dense);

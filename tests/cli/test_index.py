@@ -291,7 +291,7 @@ class Ask(Indexed):
             self.assertEqual(list(hit), HIT)
         self.assertTrue(answer["citations"])
         for citation in answer["citations"]:
-            self.assertEqual(list(citation), ["number", "document", "heading", "lines", "bytes", "place",
+            self.assertEqual(list(citation), ["number", "chunk", "document", "heading", "lines", "bytes", "place",
                                               "quote"])
             data = pathlib.Path(citation["document"]).read_bytes()
             begin, end = citation["bytes"]

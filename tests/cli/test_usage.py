@@ -7,7 +7,7 @@ import unicodedata
 
 from support import Case, RAG, main
 
-COMMANDS = ("index search ask chat llm chunk tokenize embed rerank model info verify repair compact remove "
+COMMANDS = ("index search show open ask chat llm chunk tokenize embed rerank model info verify repair compact remove "
             "eval").split()
 
 

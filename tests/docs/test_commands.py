@@ -201,7 +201,7 @@ class Commands(Case):
         self.env = environment(
             HOME=self.home, PATH=f"{programs}:{base['PATH']}", RAG_MODELS=models,
             HF_ENDPOINT=self.start_hub(), PYTHONPATH=SOURCE / "python", RAG_LIBRARY=LIBRARY,
-            PYTHONDONTWRITEBYTECODE=1, LLAMA_BASE_URL=self.local, OLLAMA_HOST=self.ollama,
+            PYTHONDONTWRITEBYTECODE=1, EDITOR="true", LLAMA_BASE_URL=self.local, OLLAMA_HOST=self.ollama,
             # Nothing goes further than this machine.
             http_proxy="http://127.0.0.1:1", https_proxy="http://127.0.0.1:1",
             all_proxy="http://127.0.0.1:1", no_proxy="127.0.0.1,localhost")
@@ -302,7 +302,7 @@ class Commands(Case):
         """Lines that look like a command of the program are in the script, whatever is around
         them; a summary of a command's choices (dense|lexical) is none."""
         name = page.relative_to(SOURCE)
-        looks = re.compile(r"(    )?(\$ )?([A-Z_]+=\S+ )*rag (index|search|ask|chat|llm|chunk|tokenize|"
+        looks = re.compile(r"(    )?(\$ )?([A-Z_]+=\S+ )*rag (index|search|show|open|ask|chat|llm|chunk|tokenize|"
                            r"embed|rerank|model|info|verify|remove|eval)( (?!.*\w\|\w)|$)")
         for number, line in enumerate(page.read_text(encoding="utf-8").split("\n"), 1):
             if looks.match(line):
