@@ -1,6 +1,7 @@
 /* An index of an older format is read as it is, and brought up to date by its first change. */
 #define _XOPEN_SOURCE 700
 #include "store/fixture.h"
+#include "store/older.h"
 
 #include "base/buf.h"
 #include "base/file.h"
@@ -10,123 +11,6 @@
 #include <unistd.h>
 
 enum { MAX_FILE = 16 << 20 };
-
-/* The tables as those versions made them, to the letter. */
-#define RECIPE                                                                                 \
-    "CREATE TABLE recipe(id INTEGER PRIMARY KEY CHECK(id=1), model TEXT NOT NULL, "            \
-    "model_identity TEXT NOT NULL, dimension INTEGER NOT NULL, chunker TEXT NOT NULL, "        \
-    "max_tokens INTEGER NOT NULL, overlap INTEGER NOT NULL) STRICT;"
-#define STATE                                                                                  \
-    "CREATE TABLE state(id INTEGER PRIMARY KEY CHECK(id=1), generation INTEGER NOT NULL, "     \
-    "words_hash BLOB NOT NULL"
-#define DOCUMENTS                                                                              \
-    "CREATE TABLE documents(id INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, " \
-    "format TEXT NOT NULL, hash BLOB NOT NULL, size INTEGER NOT NULL, "                        \
-    "modified INTEGER NOT NULL, chunks INTEGER NOT NULL, chunks_hash BLOB NOT NULL, "          \
-    "text_hash BLOB NOT NULL, text BLOB NOT NULL"
-#define METADATA                                                                               \
-    ", metadata TEXT NOT NULL DEFAULT '{}', metadata_hash BLOB NOT NULL DEFAULT "              \
-    "x'44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a'"
-#define DOCUMENTS_3                                                                            \
-    "CREATE TABLE collections(id INTEGER PRIMARY KEY AUTOINCREMENT, "                          \
-    "name TEXT NOT NULL UNIQUE) STRICT;"                                                       \
-    "CREATE TABLE documents(id INTEGER PRIMARY KEY AUTOINCREMENT, "                            \
-    "collection INTEGER NOT NULL REFERENCES collections(id), path TEXT NOT NULL, "             \
-    "format TEXT NOT NULL, hash BLOB NOT NULL, size INTEGER NOT NULL, "                        \
-    "modified INTEGER NOT NULL, first_chunk INTEGER NOT NULL, chunks INTEGER NOT NULL, "       \
-    "chunks_hash BLOB NOT NULL, text_hash BLOB NOT NULL, metadata TEXT NOT NULL, "             \
-    "metadata_hash BLOB NOT NULL, UNIQUE(collection, path)) STRICT;"                           \
-    "CREATE TABLE texts(document INTEGER PRIMARY KEY REFERENCES documents(id), "               \
-    "text BLOB NOT NULL) STRICT;"                                                              \
-    "CREATE TABLE places(chunk INTEGER PRIMARY KEY REFERENCES chunks(id), "                    \
-    "header_begin INTEGER NOT NULL, header_end INTEGER NOT NULL, place TEXT NOT NULL) STRICT;" \
-    "CREATE TABLE token_weights(chunk INTEGER PRIMARY KEY REFERENCES chunks(id), "             \
-    "weights BLOB NOT NULL) STRICT;"                                                           \
-    "CREATE TABLE postings(token INTEGER NOT NULL, chunk INTEGER NOT NULL, "                   \
-    "weight REAL NOT NULL, PRIMARY KEY(token, chunk)) STRICT, WITHOUT ROWID;"                  \
-    "CREATE TABLE removals(generation INTEGER NOT NULL, first_chunk INTEGER NOT NULL, "        \
-    "last_chunk INTEGER NOT NULL) STRICT;"                                                     \
-    "CREATE TABLE generations(generation INTEGER PRIMARY KEY, mark INTEGER NOT NULL) STRICT;"
-#define CHUNKS                                                                                 \
-    "CREATE TABLE chunks(id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL "     \
-    "REFERENCES documents(id), number INTEGER NOT NULL, begin_byte INTEGER NOT NULL, "         \
-    "end_byte INTEGER NOT NULL, line INTEGER NOT NULL, last_line INTEGER NOT NULL, "           \
-    "tokens INTEGER NOT NULL, hash BLOB NOT NULL, heading TEXT NOT NULL, "                     \
-    "UNIQUE(document, number)) STRICT;"                                                        \
-    "CREATE INDEX chunks_by_hash ON chunks(hash);"                                             \
-    "CREATE TABLE vectors(chunk INTEGER PRIMARY KEY REFERENCES chunks(id), "                   \
-    "vector BLOB NOT NULL) STRICT;"
-#define PASSAGES(texts)                                                                        \
-    "CREATE VIEW passages AS SELECT chunks.id AS id, heading, CAST(substr(text, "              \
-    "begin_byte+1, end_byte-begin_byte) AS TEXT) AS text FROM chunks JOIN " texts              \
-    "=chunks.document;"
-#define WORDS                                                                                  \
-    "CREATE VIRTUAL TABLE words USING fts5(heading, text, content='passages', "                \
-    "content_rowid='id', tokenize='rag_words');"
-static const char *const layouts[] = {
-    NULL,
-    RECIPE STATE ") STRICT;" DOCUMENTS ") STRICT;" CHUNKS PASSAGES("documents ON documents.id")
-        WORDS "PRAGMA application_id=1380009833; PRAGMA user_version=1;",
-    RECIPE STATE ") STRICT;" DOCUMENTS METADATA
-                 ") STRICT;" CHUNKS PASSAGES("documents ON documents.id") WORDS
-    "PRAGMA application_id=1380009833; PRAGMA user_version=2;",
-    RECIPE STATE ", removals_from INTEGER NOT NULL) STRICT;" DOCUMENTS_3 CHUNKS PASSAGES(
-        "texts ON texts.document") WORDS
-    "PRAGMA application_id=1380009833; PRAGMA user_version=3;",
-};
-enum { NEWEST = 4 };
-
-/* How a document's row of the newest version becomes one of an older. */
-#define FROM_DOCUMENTS " FROM newer.documents JOIN newer.texts ON document=documents.id;"
-static const char *const copies[] = {
-    NULL,
-    "INSERT INTO state SELECT id, generation, words_hash FROM newer.state; "
-    "INSERT INTO documents SELECT documents.id, path, format, hash, size, modified, chunks, "
-    "chunks_hash, text_hash, text" FROM_DOCUMENTS,
-    "INSERT INTO state SELECT id, generation, words_hash FROM newer.state; "
-    "INSERT INTO documents SELECT documents.id, path, format, hash, size, modified, chunks, "
-    "chunks_hash, text_hash, text, metadata, metadata_hash" FROM_DOCUMENTS,
-    "INSERT INTO state SELECT * FROM newer.state; "
-    "INSERT INTO collections SELECT * FROM newer.collections; "
-    "INSERT INTO documents SELECT * FROM newer.documents; "
-    "INSERT INTO texts SELECT document, text FROM newer.texts; "
-    "INSERT INTO removals SELECT * FROM newer.removals; "
-    "INSERT INTO generations SELECT * FROM newer.generations;",
-};
-
-/* Makes the fixture's file one of an older version with the documents /a and /b, where /gone
- * was the last one put in, and opens it. May be called again. */
-static void make_older(struct fixture *f, unsigned version)
-{
-    store_close(f->store);
-    unlink(f->path);
-    assert_ok(store_open(f->path, true, &f->store, &f->error), &f->error);
-    assert_ok(store_set_recipe(f->store, &fixture_recipe, &f->error), &f->error);
-    assert_ok(put_lines(f->store, "/a", "apple\nbanana\ncherry\n", 1, &f->error), &f->error);
-    assert_ok(put_lines(f->store, "/b", "damson\n", 9, &f->error), &f->error);
-    assert_ok(put_lines(f->store, "/gone", "fig\n", 17, &f->error), &f->error);
-    assert_ok(store_remove(f->store, NULL, (const char *const[]){"/gone"}, 1, NULL, &f->error),
-              &f->error);
-    store_close(f->store);
-    f->store = NULL;
-    char newer[160], sql[2048];
-    snprintf(newer, sizeof newer, "%s/newer.rag", f->folder);
-    assert_int_equal(rename(f->path, newer), 0);
-    tamper(f, layouts[version]);
-    snprintf(sql, sizeof sql,
-             "ATTACH '%s' AS newer; INSERT INTO recipe SELECT * FROM newer.recipe; "
-             "%s "
-             "INSERT INTO chunks SELECT * FROM newer.chunks; "
-             "INSERT INTO vectors SELECT * FROM newer.vectors; "
-             "DELETE FROM sqlite_sequence; "
-             "INSERT INTO sqlite_sequence SELECT * FROM newer.sqlite_sequence "
-             "WHERE name<>'collections' OR %u>2; "
-             "INSERT INTO words(words) VALUES('rebuild')",
-             newer, copies[version], version);
-    tamper(f, sql);
-    assert_ok(store_open(f->path, false, &f->store, &f->error), &f->error);
-    assert_int_equal(counts(f->store).format, version);
-}
 
 static size_t hits(struct store *store, const char *word)
 {
@@ -165,8 +49,8 @@ static int see_chunk(const struct stored_chunk *chunk, const float *vector, void
 static void an_older_file_is_read_and_not_changed_by_it(void **state)
 {
     struct fixture *f = *state;
-    for (unsigned version = 1; version < NEWEST; version++) {
-        make_older(f, version);
+    for (unsigned version = 1; version < STORE_NEWEST; version++) {
+        make_older(f, version, 0);
         struct buf before = BUF_INIT(MAX_FILE), after = BUF_INIT(MAX_FILE);
         assert_ok(file_read(f->path, &before, &f->error), &f->error);
         struct store_recipe recipe;
@@ -214,7 +98,7 @@ static void an_older_file_is_read_and_not_changed_by_it(void **state)
 
 static void assert_upgraded(struct fixture *f)
 {
-    assert_int_equal(counts(f->store).format, NEWEST);
+    assert_int_equal(counts(f->store).format, STORE_NEWEST);
     assert_metadata(f, "/b", "{}");
     assert_int_equal(hits(f->store, "damson"), 1);
     assert_whole(f->store);
@@ -240,8 +124,8 @@ static int64_t integer(struct fixture *f, const char *sql)
 static void the_first_document_put_in_brings_it_up_to_date(void **state)
 {
     struct fixture *f = *state;
-    for (unsigned version = 1; version < NEWEST; version++) {
-        make_older(f, version);
+    for (unsigned version = 1; version < STORE_NEWEST; version++) {
+        make_older(f, version, 0);
         assert_ok(put_lines(f->store, "/c", "elderberry\n", 20, &f->error), &f->error);
         assert_upgraded(f);
         assert_int_equal(counts(f->store).documents, 3);
@@ -255,12 +139,12 @@ static void the_first_document_put_in_brings_it_up_to_date(void **state)
 static void taking_out_and_touching_bring_it_up_to_date_too(void **state)
 {
     struct fixture *f = *state;
-    for (unsigned version = 1; version < NEWEST; version++) {
-        make_older(f, version);
+    for (unsigned version = 1; version < STORE_NEWEST; version++) {
+        make_older(f, version, 0);
         assert_ok(store_touch(f->store, NULL, &(struct store_stamp){"/a", 1, 2}, 1, &f->error),
                   &f->error);
         assert_upgraded(f);
-        make_older(f, version);
+        make_older(f, version, 0);
         assert_ok(store_remove(f->store, NULL, (const char *const[]){"/a"}, 1, NULL, &f->error),
                   &f->error);
         assert_upgraded(f);
@@ -272,8 +156,8 @@ static void taking_out_and_touching_bring_it_up_to_date_too(void **state)
 static void a_change_that_fails_changes_the_format_at_most(void **state)
 {
     struct fixture *f = *state;
-    for (unsigned version = 1; version < NEWEST; version++) {
-        make_older(f, version);
+    for (unsigned version = 1; version < STORE_NEWEST; version++) {
+        make_older(f, version, 0);
         struct store_document bad = {.path = "/c", .format = "text", .text = {"\xff", 1}};
         assert_status(RAG_INPUT, store_put(f->store, &bad, NULL, 0, &f->error), &f->error);
         assert_int_equal(counts(f->store).documents, 2);
@@ -284,7 +168,7 @@ static void a_change_that_fails_changes_the_format_at_most(void **state)
 static void a_file_that_cannot_be_brought_up_to_date_stays_as_it_is(void **state)
 {
     struct fixture *f = *state;
-    make_older(f, 2);
+    make_older(f, 2, 0);
     /* A path that is there twice has no place in the new table. */
     tamper(f, "PRAGMA writable_schema=ON; DELETE FROM sqlite_schema WHERE "
               "name='sqlite_autoindex_documents_1'; UPDATE sqlite_schema SET "
@@ -300,8 +184,8 @@ static void a_file_that_cannot_be_brought_up_to_date_stays_as_it_is(void **state
 static void another_reader_follows_while_it_is_brought_up_to_date(void **state)
 {
     struct fixture *f = *state;
-    for (unsigned version = 1; version < NEWEST; version++) {
-        make_older(f, version);
+    for (unsigned version = 1; version < STORE_NEWEST; version++) {
+        make_older(f, version, 0);
         struct store *other;
         assert_ok(store_open(f->path, false, &other, &f->error), &f->error);
         assert_int_equal(hits(other, "apple"), 1);
@@ -331,7 +215,7 @@ static bool is_read_and_not_written(struct fixture *f)
 static void an_older_file_without_permission_to_write_is_read(void **state)
 {
     struct fixture *f = *state;
-    make_older(f, 2);
+    make_older(f, 2, 0);
     store_close(f->store);
     f->store = NULL;
     assert_int_equal(chmod(f->path, 0444), 0);
@@ -345,7 +229,7 @@ static void an_older_file_without_permission_to_write_is_read(void **state)
 static void the_layout_must_be_that_of_the_version(void **state)
 {
     struct fixture *f = *state;
-    make_older(f, 1);
+    make_older(f, 1, 0);
     store_close(f->store);
     f->store = NULL;
     tamper(f, "PRAGMA user_version=2");
