@@ -27,10 +27,8 @@ static rag_status make_collection(struct store *store, const char *name, int64_t
                                   rag_error *error)
 {
     sqlite3_stmt *statement;
-    rag_status status = collection_check(name, error);
-    if (status)
-        return status;
-    status = db_prepare(store, &statement, "INSERT INTO collections(name) VALUES(?)", error);
+    rag_status status =
+        db_prepare(store, &statement, "INSERT INTO collections(name) VALUES(?)", error);
     if (!status)
         status = db_run(store, statement, error, "t", name);
     sqlite3_finalize(statement);
@@ -44,16 +42,18 @@ rag_status collection_find(struct store *store, const char *name, bool make, int
     sqlite3_stmt *statement;
     bool row = false;
     *id = 0;
-    rag_status status =
-        db_prepare(store, &statement, "SELECT id FROM collections WHERE name=?", error);
+    rag_status status = make ? collection_check(collection_name(name), error) : RAG_OK;
+    if (status)
+        return status;
+    status = db_prepare(store, &statement, "SELECT " COLLECTION_ID, error);
     if (!status)
         status = db_bind(store, statement, error, "t", collection_name(name));
     if (!status)
         status = db_step(store, statement, &row, error);
     if (!status && row)
-        *id = sqlite3_column_int64(statement, 0);
+        *id = sqlite3_column_int64(statement, 0); /* 0 of NULL */
     sqlite3_finalize(statement);
-    if (status || row || !make)
+    if (status || *id || !make)
         return status;
     return make_collection(store, collection_name(name), id, error);
 }

@@ -8,8 +8,6 @@
 
 #include "store/sqlite.h"
 
-#define COLLECTION_HIDDEN "\x01hidden"
-
 /* For the WHERE of a statement over "documents". */
 #define DOCUMENT_IS_FOUND "documents.id NOT IN (SELECT document FROM unfinished)"
 

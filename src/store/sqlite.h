@@ -111,7 +111,11 @@ CHECKED rag_status chunk_read(struct store *store, struct stored_chunk *out, rag
 const char *collection_name(const char *collection);
 
 /* The id of the collection whose name is bound to this parameter, the statement's first. */
-#define COLLECTION_ID "(SELECT id FROM collections WHERE name=?1)"
+#define COLLECTION_ID                                                                          \
+    "(SELECT id FROM collections WHERE name=?1 AND name<>'" COLLECTION_HIDDEN "')"
+
+/* That of the documents that nobody finds (hidden.h): no name that a caller can give. */
+#define COLLECTION_HIDDEN "\x01hidden"
 
 /* The id of a collection (NULL: the default one); *id 0: there is none of this name, and
  * `make` is false (collections.c). */

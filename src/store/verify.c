@@ -123,6 +123,25 @@ static rag_status check_recipe(struct verification *v, rag_error *error)
     return verification_absorb(v, status, STORE_PROBLEM_RECIPE, "the recipe", error);
 }
 
+/* ---- What nobody finds ---- */
+
+static rag_status check_hidden(struct verification *v, rag_error *error)
+{
+    int64_t wrong = 0;
+    rag_status status = db_integer(
+        v->store,
+        "SELECT count(*) FROM documents JOIN collections ON collections.id=collection "
+        "WHERE (name='" COLLECTION_HIDDEN "')<>(documents.id IN (SELECT document FROM "
+        "unfinished))",
+        0, &wrong, error);
+    if (!status && wrong)
+        verification_report(v, STORE_PROBLEM_DOCUMENT, 0,
+                            "%lld documents are hidden and not unfinished, or the other way "
+                            "round",
+                            (long long)wrong);
+    return verification_absorb(v, status, STORE_PROBLEM_DOCUMENT, "what is unfinished", error);
+}
+
 /* ---- Ids ---- */
 
 /* An id that was given is never given again, which hangs on these numbers. */
@@ -215,6 +234,8 @@ static rag_status check_all(struct verification *v, rag_error *error)
         status = check_recipe(v, error);
     if (!status)
         status = verify_documents(v, error);
+    if (!status)
+        status = check_hidden(v, error);
     if (!status)
         status = check_ids(v, error);
     if (!status)

@@ -79,10 +79,9 @@ static const struct made *document(size_t path, unsigned version)
     return kept[path][version];
 }
 
-static rag_status put(struct store *store, size_t path, unsigned version, rag_error *error)
+static struct store_document head_of(const struct made *made, unsigned version)
 {
-    const struct made *made = document(path, version);
-    struct store_document put = {
+    return (struct store_document){
         .path = made->path,
         .format = "text",
         .hash = text_hash(made->text.data, made->text.size),
@@ -91,7 +90,45 @@ static rag_status put(struct store *store, size_t path, unsigned version, rag_er
         .text = {made->text.data, made->text.size},
         .metadata = made->metadata,
     };
-    return store_put(store, &put, made->chunks, made->count, error);
+}
+
+static rag_status put(struct store *store, size_t path, unsigned version, rag_error *error)
+{
+    const struct made *made = document(path, version);
+    struct store_document head = head_of(made, version);
+    return store_put(store, &head, made->chunks, made->count, error);
+}
+
+/* The first half of a document's chunks in a stretch that goes on for two bytes, and the second.
+ */
+static rag_status add_halves(const struct made *made, struct store_growing *growing,
+                             size_t halves, rag_error *error)
+{
+    enum { BEYOND = 2 };
+    size_t half = made->count / 2, middle = made->chunks[half].begin;
+    rag_text text = {made->text.data, made->text.size};
+    rag_status status = store_grow_add(growing, (rag_text){text.data, middle + BEYOND}, BEYOND,
+                                       made->chunks, half, error);
+    return status || halves < 2
+               ? status
+               : store_grow_add(growing, (rag_text){text.data + middle, text.size - middle}, 0,
+                                made->chunks + half, made->count - half, error);
+}
+
+/* The same stretch by stretch; halves 1: it is left unfinished. */
+static rag_status grow(struct store *store, size_t path, unsigned version, size_t halves,
+                       rag_error *error)
+{
+    const struct made *made = document(path, version);
+    struct store_document head = head_of(made, version);
+    struct store_growing *growing;
+    rag_status status = store_grow_begin(store, &head, made->count, &growing, error);
+    if (!status)
+        status = add_halves(made, growing, halves, error);
+    if (!status && halves == 2)
+        status = store_grow_finish(growing, error);
+    store_grow_free(growing);
+    return status;
 }
 
 static rag_status compact(struct store *store, rag_error *error)
@@ -160,7 +197,7 @@ static rag_status replace(struct store *store, rag_error *error)
 
 /* ---- Steps ---- */
 
-enum action { OPEN, RECIPE, PUT, REMOVE, TOUCH, COMPACT, REPLACE };
+enum action { OPEN, RECIPE, PUT, GROW, LEAVE, REMOVE, TOUCH, COMPACT, REPLACE };
 
 static const struct step {
     const char *name;
@@ -175,6 +212,8 @@ static const struct step {
     {"another document", PUT, 2, 1},
     {"an update", PUT, 0, 2},
     {"a removal", REMOVE, 2, 0},
+    {"a document that grows in the place of the long one", GROW, 1, 3},
+    {"one that is left unfinished", LEAVE, 3, 2},
     {"a document without chunks", PUT, 4, 1},
     {"a document into freed pages", PUT, 3, 1},
     {"a new time of change", TOUCH, 3, 0},
@@ -198,7 +237,7 @@ struct script_state script_before(size_t step)
 {
     struct script_state state = {{SCRIPT_ABSENT}};
     for (size_t i = 0; i < step; i++) {
-        if (steps[i].action == PUT || steps[i].action == REMOVE)
+        if (steps[i].action == PUT || steps[i].action == GROW || steps[i].action == REMOVE)
             state.version[steps[i].path] = steps[i].version;
         if (steps[i].action == REPLACE) {
             state = (struct script_state){{SCRIPT_ABSENT}};
@@ -224,6 +263,10 @@ rag_status script_run(size_t step, const char *path, struct store **store, rag_e
         return store_set_recipe(*store, &fixture_recipe, error);
     case PUT:
         return put(*store, what->path, what->version, error);
+    case GROW:
+        return grow(*store, what->path, what->version, 2, error);
+    case LEAVE:
+        return grow(*store, what->path, what->version, 1, error);
     case REMOVE:
         return store_remove(*store, NULL, &paths[what->path], 1, NULL, error);
     case TOUCH:

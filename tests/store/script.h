@@ -11,7 +11,7 @@ struct script_state {
     unsigned version[SCRIPT_PATHS];
 };
 
-/* The steps, one transaction each: the first makes the file. */
+/* The steps, one transaction each but for a document that grows: the first makes the file. */
 size_t script_steps(void);
 const char *script_name(size_t step);
 

@@ -366,6 +366,43 @@ static void a_wrong_stretch_is_refused_and_changes_nothing(void **state)
     source_release(&source);
 }
 
+static void the_collection_of_what_is_unfinished_is_nobodys(void **state)
+{
+    struct fixture *f = *state;
+    static const char hidden[] = "\x01hidden";
+    struct source source;
+    struct store_growing *growing;
+    struct stored_document document;
+    struct store_list list;
+    size_t removed;
+    source_make(&source, "/long", 10, 60, 1000);
+    assert_ok(source_begin(&source, f->store, &growing, &f->error), &f->error);
+    assert_ok(source_add(&source, growing, 0, 5, &f->error), &f->error);
+    assert_status(RAG_NOT_FOUND,
+                  store_get_document(f->store, hidden, "1", true, &document, &f->error),
+                  &f->error);
+    assert_ok(store_list_documents(f->store, hidden, NULL, &list, &f->error), &f->error);
+    assert_int_equal(list.count, 0);
+    assert_ok(store_remove(f->store, hidden, (const char *const[]){"1"}, 1, &removed,
+                           &f->error),
+              &f->error);
+    assert_int_equal(removed, 0);
+    struct store_document put = source_document(&source);
+    put.collection = hidden;
+    assert_status(RAG_INPUT,
+                  store_put(f->store, &put, source.chunks, source.count, &f->error),
+                  &f->error);
+    struct store_growing *other;
+    assert_status(RAG_INPUT,
+                  store_grow_begin(f->store, &put, source.count, &other, &f->error), &f->error);
+    assert_ok(source_add(&source, growing, 5, 10, &f->error), &f->error);
+    assert_ok(store_grow_finish(growing, &f->error), &f->error);
+    store_grow_free(growing);
+    assert_source(&source, f->store);
+    assert_no_traces(f);
+    source_release(&source);
+}
+
 static void a_text_of_no_bytes_grows_too(void **state)
 {
     struct fixture *f = *state;
@@ -457,6 +494,7 @@ int main(void)
         TEST(what_was_left_unfinished_serves_the_next_run_and_goes_with_it),
         TEST(a_removal_takes_what_is_unfinished_with_it),
         TEST(a_wrong_stretch_is_refused_and_changes_nothing),
+        TEST(the_collection_of_what_is_unfinished_is_nobodys),
         TEST(a_text_of_no_bytes_grows_too),
         TEST(another_recipe_takes_what_is_unfinished_out),
         TEST(the_cache_of_vectors_knows_it_when_it_is_finished),
