@@ -36,8 +36,8 @@ static rag_status get_document(struct store *store, const char *collection, cons
     rag_status status = db_prepare(
         store, &statement,
         "SELECT name, path, format, metadata, size, modified, chunks, documents.id FROM "
-        "collections JOIN documents ON collection=collections.id WHERE name=? AND path=? AND "
-        DOCUMENT_IS_FOUND,
+        "collections JOIN documents ON collection=collections.id WHERE name=? AND path=? "
+        "AND " DOCUMENT_IS_FOUND,
         error);
     if (!status)
         status = db_bind(store, statement, error, "tt", collection_name(collection), path);

@@ -79,12 +79,12 @@ static rag_status find_earlier(struct store_growing *growing, int64_t *document,
     struct store *store = growing->store;
     sqlite3_stmt *statement;
     bool row = false;
-    rag_status status =
-        db_prepare(store, &statement,
-                   "SELECT document FROM unfinished JOIN documents ON documents.id=document "
-                   "WHERE unfinished.collection=? AND unfinished.path=? "
-                   "ORDER BY chunks DESC LIMIT 1",
-                   error);
+    rag_status status = db_prepare(store, &statement,
+                                   "SELECT document FROM unfinished CROSS JOIN documents ON "
+                                   "documents.id=document "
+                                   "WHERE unfinished.collection=? AND unfinished.path=? "
+                                   "ORDER BY chunks DESC LIMIT 1",
+                                   error);
     if (!status)
         status = db_bind(store, statement, error, "tt", growing->collection, growing->path);
     if (!status)
@@ -193,7 +193,8 @@ static rag_status check_there(struct store_growing *growing, rag_error *error)
     bool row = false;
     rag_status status =
         db_prepare(store, &statement,
-                   "SELECT 1 FROM unfinished JOIN documents ON documents.id=document WHERE "
+                   "SELECT 1 FROM unfinished CROSS JOIN documents ON documents.id=document "
+                   "WHERE "
                    "document=? AND unfinished.path IS NOT NULL AND chunks=?",
                    error);
     if (!status)

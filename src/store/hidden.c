@@ -15,7 +15,8 @@ static bool push(struct id_ranges *ranges, size_t *capacity, int64_t first, int6
     return true;
 }
 
-/* Ranges of a damaged file that are not in order are left out. */
+/* CROSS: from the few rows that are unfinished to their documents, and not the other way round.
+ * Ranges of a damaged file that are not in order are left out. */
 rag_status hidden_chunks(struct store *store, struct id_ranges *out, rag_error *error)
 {
     sqlite3_stmt *statement;
@@ -24,7 +25,7 @@ rag_status hidden_chunks(struct store *store, struct id_ranges *out, rag_error *
     *out = (struct id_ranges){0};
     rag_status status =
         db_prepare(store, &statement,
-                   "SELECT first_chunk, chunks FROM unfinished JOIN documents ON "
+                   "SELECT first_chunk, chunks FROM unfinished CROSS JOIN documents ON "
                    "documents.id=document WHERE chunks>0 ORDER BY first_chunk",
                    error);
     while (!status) {

@@ -206,10 +206,10 @@ static rag_status count(struct store *store, struct store_counts *out, rag_error
     int64_t value[6] = {0};
     static const char *const queries[6] = {
         "SELECT count(*) FROM documents WHERE " DOCUMENT_IS_FOUND,
-        "SELECT (SELECT count(*) FROM chunks) - (SELECT count(*) FROM unfinished JOIN chunks "
-        "USING(document))",
+        "SELECT (SELECT count(*) FROM chunks) - (SELECT count(*) FROM unfinished "
+        "CROSS JOIN chunks USING(document))",
         "SELECT (SELECT sum(tokens) FROM chunks) - (SELECT coalesce(sum(tokens), 0) FROM "
-        "unfinished JOIN chunks USING(document))",
+        "unfinished CROSS JOIN chunks USING(document))",
         "PRAGMA page_count",
         "PRAGMA page_size",
         "PRAGMA user_version",

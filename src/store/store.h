@@ -238,9 +238,9 @@ CHECKED rag_status store_get_document(struct store *store, const char *collectio
 void stored_document_release(struct stored_document *document);
 
 /* Calls back with each chunk of a document (path NULL: of all of the collection, in the order
- * in which they were put in), a document at a time, as it was at one moment; one that goes out
- * meanwhile is passed over. Nonzero stops. The callback may use the store. RAG_NOT_FOUND: no
- * such document.
+ * in which they were put in), some thousand at a time, a document as it was at one moment; one
+ * that goes out meanwhile, or the rest of it, is passed over. Nonzero stops. The callback may
+ * use the store. RAG_NOT_FOUND: no such document.
  */
 struct stored_chunk;
 typedef int (*store_chunk_fn)(const struct stored_chunk *chunk, const float *vector,

@@ -1,6 +1,6 @@
 /* make_example FILE: makes the index of example.h in this version's format, with a document
- * that was replaced and one that was taken out. Made by it:
- *   tests/data/store/version-3.rag
+ * that was replaced, one that was taken out, and (from version 4 on) one in pieces that was
+ * left unfinished. Made by it: tests/data/store/version-3.rag tests/data/store/version-4.rag
  * What is there is never made again. */
 #include "store/example.h"
 #include "store/fixture.h"
@@ -52,6 +52,30 @@ static void put_example(struct store *store, const struct example *example)
     stop_if(store_put(store, &document, chunks, count, &error), &error);
 }
 
+static void leave_unfinished(struct store *store)
+{
+    static const char text[] = "Rye is sown in autumn.\nWheat is sown in spring.\n";
+    enum { SECOND = 23, BEYOND = 6 };
+    rag_error error;
+    float vector[DIMENSION];
+    struct store_growing *growing;
+    struct store_document document = {
+        .path = "/notes/fields.txt", .format = "text", .modified = 1700000000000000000};
+    struct store_chunk chunk = {
+        .line = 1, .last_line = 2, .heading = "", .vector = vector, .end = SECOND + BEYOND};
+    unit_vector(31, vector);
+    stop_if(store_grow_begin(store, &document, 3, &growing, &error), &error);
+    stop_if(
+        store_grow_add(growing, (rag_text){text, SECOND + BEYOND}, BEYOND, &chunk, 1, &error),
+        &error);
+    chunk.begin = SECOND;
+    chunk.end = sizeof text - 1;
+    stop_if(store_grow_add(growing, (rag_text){text + SECOND, sizeof text - 1 - SECOND}, 0,
+                           &chunk, 1, &error),
+            &error);
+    store_grow_free(growing);
+}
+
 int main(int argc, char **argv)
 {
     rag_error error;
@@ -67,6 +91,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < EXAMPLES; i++)
         put_example(store, &examples[i]);
     stop_if(store_remove(store, NULL, &gone.path, 1, NULL, &error), &error);
+    leave_unfinished(store);
     store_close(store);
     return 0;
 }

@@ -99,7 +99,8 @@ static rag_status put(struct store *store, size_t path, unsigned version, rag_er
     return store_put(store, &head, made->chunks, made->count, error);
 }
 
-/* The first half of a document's chunks in a stretch that goes on for two bytes, and the second.
+/* The first half of a document's chunks in a stretch that goes on for two bytes, and the
+ * second.
  */
 static rag_status add_halves(const struct made *made, struct store_growing *growing,
                              size_t halves, rag_error *error)

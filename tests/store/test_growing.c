@@ -383,18 +383,17 @@ static void the_collection_of_what_is_unfinished_is_nobodys(void **state)
                   &f->error);
     assert_ok(store_list_documents(f->store, hidden, NULL, &list, &f->error), &f->error);
     assert_int_equal(list.count, 0);
-    assert_ok(store_remove(f->store, hidden, (const char *const[]){"1"}, 1, &removed,
-                           &f->error),
-              &f->error);
+    assert_ok(
+        store_remove(f->store, hidden, (const char *const[]){"1"}, 1, &removed, &f->error),
+        &f->error);
     assert_int_equal(removed, 0);
     struct store_document put = source_document(&source);
     put.collection = hidden;
-    assert_status(RAG_INPUT,
-                  store_put(f->store, &put, source.chunks, source.count, &f->error),
+    assert_status(RAG_INPUT, store_put(f->store, &put, source.chunks, source.count, &f->error),
                   &f->error);
     struct store_growing *other;
-    assert_status(RAG_INPUT,
-                  store_grow_begin(f->store, &put, source.count, &other, &f->error), &f->error);
+    assert_status(RAG_INPUT, store_grow_begin(f->store, &put, source.count, &other, &f->error),
+                  &f->error);
     assert_ok(source_add(&source, growing, 5, 10, &f->error), &f->error);
     assert_ok(store_grow_finish(growing, &f->error), &f->error);
     store_grow_free(growing);

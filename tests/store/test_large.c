@@ -1,5 +1,5 @@
-/* A document of more bytes than the memory that it may take: putting it in, checking it, handing
- * it over, putting another one in its place, taking it out. */
+/* A document of more bytes than the memory that it may take: putting it in, checking it,
+ * handing it over, putting another one in its place, taking it out. */
 #define _DEFAULT_SOURCE
 #include "store/growing.h"
 
@@ -9,8 +9,8 @@
 enum {
     LINE = 1000,
     STRETCH_LINES = 2000,
-    STRETCHES = 40,     /* 80 MB */
-    MOST_MEMORY = 100,  /* MB beyond what there was before, 64 of them SQLite's cache */
+    STRETCHES = 40,    /* 80 MB */
+    MOST_MEMORY = 100, /* MB beyond what there was before, 64 of them SQLite's cache */
 };
 
 static size_t memory(void)
@@ -34,9 +34,9 @@ static void grow(struct fixture *f, const struct source *stretch)
     struct store_growing *growing;
     struct store_document document = source_document(stretch);
     document.size *= STRETCHES;
-    assert_ok(store_grow_begin(f->store, &document, stretch->count * STRETCHES, &growing,
-                               &f->error),
-              &f->error);
+    assert_ok(
+        store_grow_begin(f->store, &document, stretch->count * STRETCHES, &growing, &f->error),
+        &f->error);
     for (size_t i = 0; i < STRETCHES; i++) {
         assert_ok(store_grow_add(growing, (rag_text){stretch->text.data, stretch->text.size}, 0,
                                  stretch->chunks, stretch->count, &f->error),
