@@ -161,18 +161,18 @@ static const struct way *way_of(const struct way *ways, size_t count, const char
     return NULL;
 }
 
-/* Begins the command with a program of this name; false: there is none. */
-static bool begin_with(struct launch *launch, const char *name, size_t size, rag_status *status,
-                       rag_error *error)
+/* Begins the command with a program of this name, if there is one. */
+static rag_status begin_with(struct launch *launch, const char *name, size_t size,
+                             rag_error *error)
 {
     char *word = strndup(name, size);
-    launch->program = word ? find_program(word) : NULL;
-    if (word && !launch->program) {
-        free(word);
-        return false;
-    }
-    *status = add_word(launch, word, error);
-    return true;
+    if (!word)
+        return out_of_memory(error);
+    launch->program = find_program(word);
+    if (launch->program)
+        return add_word(launch, word, error);
+    free(word);
+    return RAG_OK;
 }
 
 rag_status launch_editor(const char *path, unsigned number, struct launch *launch,
@@ -191,7 +191,7 @@ rag_status launch_editor(const char *path, unsigned number, struct launch *launc
                           launch->words[0], variables[i]);
     }
     for (size_t i = 0; !launch->count && !status && i < LENGTH(usual_editors); i++)
-        begin_with(launch, usual_editors[i], strlen(usual_editors[i]), &status, error);
+        status = begin_with(launch, usual_editors[i], strlen(usual_editors[i]), error);
     if (!status && !launch->count)
         status = fail(error, "there is no editor: set EDITOR to one, such as EDITOR=nano");
     if (!status)
@@ -208,11 +208,11 @@ rag_status launch_viewer(const char *path, unsigned number, struct launch *launc
     for (size_t i = 0; number && !launch->count && !status && i < LENGTH(pdf_viewers); i++)
         for (const char *at = pdf_viewers[i].names; *at && !launch->count && !status;) {
             size_t size = strcspn(at, " ");
-            begin_with(launch, at, size, &status, error);
+            status = begin_with(launch, at, size, error);
             at += size + (at[size] == ' ');
         }
     if (!launch->count && !status)
-        begin_with(launch, "xdg-open", strlen("xdg-open"), &status, error);
+        status = begin_with(launch, "xdg-open", strlen("xdg-open"), error);
     if (!status && !launch->count)
         status = fail(error, "nothing is there that opens it: install xdg-utils, or look at it "
                              "with rag show");
