@@ -23,6 +23,7 @@ static void fail(const rag_error *error)
 /* The least time of some rounds, in seconds. */
 static double here(const char *path, const struct buf *file)
 {
+    const struct read_options options = {0};
     double best = 1e9;
     for (int i = 0; i < ROUNDS; i++) {
         struct buf bytes = BUF_INIT(DOCUMENT_MAX_BYTES);
@@ -32,7 +33,7 @@ static double here(const char *path, const struct buf *file)
         if (!buf_append(&bytes, file->data, file->size))
             exit(1);
         double begin = clock_seconds();
-        if (readers_read(path, NULL, &bytes, &document, &same, &error) != RAG_OK)
+        if (readers_read(path, NULL, &options, &bytes, &document, &same, &error) != RAG_OK)
             fail(&error);
         double time = clock_seconds() - begin;
         best = time < best ? time : best;

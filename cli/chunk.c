@@ -37,6 +37,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
     options.overlap = settings->overlap;
     options.context = settings->chunk_context;
     options.ocr = settings->ocr;
+    options.notebook_outputs = settings->notebook_outputs;
     options.on_event = progress_event;
     options.user = &progress;
     struct printer printer = {RAG_OK, {RAG_OK, ""}};
@@ -55,7 +56,8 @@ const struct command chunk_command = {
     .name = "chunk",
     .arguments = "PATH...",
     .summary = "Print the chunks of files and folders, one JSON object a line",
-    .options = "chunker max-tokens overlap chunk-context tokenizer model models ocr quiet",
+    .options = "chunker max-tokens overlap chunk-context tokenizer model models ocr "
+               "notebook-outputs quiet",
     .help = "Each object is {\"document\", \"number\", \"heading\", \"lines\": [first, last],\n"
             "\"bytes\": [begin, end], \"tokens\", \"header\", \"text\"}; bytes are those of "
             "the file "

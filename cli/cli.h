@@ -38,7 +38,7 @@ struct settings {
     rag_precision precision;
     double min_evidence;
     enum answer_format format; /* of ask; json stands for JSON */
-    bool json, jsonl, no_stream, quiet, show_question, dry_run, print;
+    bool json, jsonl, no_stream, quiet, show_question, dry_run, print, notebook_outputs;
     char **arguments;
     size_t argument_count;
 };

@@ -115,6 +115,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
     options.dry_run = settings->dry_run;
     options.metadata = metadata;
     options.ocr = settings->ocr;
+    options.notebook_outputs = settings->notebook_outputs;
     status = index_sources(index, settings, &options, &report, error);
     progress_finish(&indexing.progress);
     rag_error trouble;
@@ -134,7 +135,7 @@ const struct command index_command = {
     .arguments = "[PATH... | -]",
     .summary = "Bring the index up to date with files and folders",
     .options = "index collection meta model models chunker max-tokens overlap chunk-context "
-               "precision threads url input-name ocr dry-run "
+               "precision threads url input-name ocr notebook-outputs dry-run "
                "json quiet",
     .help =
         "Folders are read with all below them, but for hidden and .gitignore'd files. Only\n"
@@ -156,8 +157,9 @@ const struct command index_command = {
         "refused,\n"
         "in redirects too.\n\n"
         "A scanned PDF has no text and is skipped; with --ocr its text is recognised, where\n"
-        "tesseract is installed. What was indexed with it stays, also without, until it "
-        "changes.\n"
+        "tesseract is installed. --notebook-outputs reads of notebooks what the cells printed "
+        "too.\n"
+        "What was indexed without is read again with them, but not the other way round.\n"
         "\n"
         "examples:\n"
         "  rag index ~/Documents\n"

@@ -40,6 +40,8 @@ const struct option_text option_texts[] = {
     {"ocr", 0, TEXT, MEMBER(ocr), 0, "LANGS",
      "recognise the text of scanned PDFs, in these languages as tesseract names them, such as\n"
      "eng+chi_sim; none: do not (default: RAG_OCR, else none)"},
+    {"notebook-outputs", 0, FLAG, MEMBER(notebook_outputs), 0, NULL,
+     "of Jupyter notebooks the outputs of cells too, as far as they are text"},
     {"chunker", 0, CHUNKER, MEMBER(chunker), 0, "KIND",
      "structure (default): follows headings, paragraphs, code, tables; window: a fixed\n"
      "number of tokens, with overlap"},

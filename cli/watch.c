@@ -83,6 +83,7 @@ static rag_status run(const struct settings *settings, rag_error *error)
     options.user = &watching;
     options.metadata = metadata;
     options.ocr = settings->ocr;
+    options.notebook_outputs = settings->notebook_outputs;
     status = rag_index_watch(index, (const char *const *)settings->arguments,
                              settings->argument_count, &options, NULL, error);
     progress_finish(&watching.progress);
@@ -100,7 +101,7 @@ const struct command watch_command = {
     .arguments = "PATH...",
     .summary = "Keep the index up to date while files change",
     .options = "index collection meta model models chunker max-tokens overlap precision "
-               "threads ocr json quiet",
+               "threads ocr notebook-outputs json quiet",
     .help =
         "Brings the index up to date as rag index does, then follows what is created, "
         "changed,\n"

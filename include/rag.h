@@ -394,6 +394,7 @@ typedef struct rag_chunk_options {
     void *user;
     rag_context context;
     const char *ocr; /* as in rag_add_options */
+    int notebook_outputs;
 } rag_chunk_options;
 #define RAG_CHUNK_OPTIONS_INIT                                                                 \
     {                                                                                          \
@@ -510,6 +511,7 @@ typedef struct rag_add_options {
     const char *ocr; /* the languages of scans, as tesseract names them ("eng+chi_sim"): PDFs
                         without text are recognised, also those in archives and mail. "none":
                         they are skipped; NULL: as RAG_OCR in the environment says */
+    int notebook_outputs; /* nonzero: of Jupyter notebooks the outputs of cells too */
 } rag_add_options;
 #define RAG_ADD_OPTIONS_INIT                                                                   \
     {                                                                                          \

@@ -219,6 +219,7 @@ class ChunkOptions(Options):
         ("user", c_void_p),
         ("context", c_int),
         ("ocr", c_char_p),
+        ("notebook_outputs", c_int),
     ]
 
 
@@ -285,6 +286,7 @@ class AddOptions(Options):
         ("dry_run", c_int),
         ("metadata", c_char_p),
         ("ocr", c_char_p),
+        ("notebook_outputs", c_int),
     ]
 
 

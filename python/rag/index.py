@@ -211,6 +211,7 @@ class Index(Closable):
         dry_run: bool = False,
         metadata: Optional[Dict[str, Any]] = None,
         ocr: Optional[str] = None,
+        notebook_outputs: bool = False,
     ) -> AddReport:
         """Brings the index up to date with files and folders.
 
@@ -227,11 +228,13 @@ class Index(Closable):
         embedded again, and keeps what it has if this is None.
         `ocr`: the languages of scans, as tesseract names them ("eng+chi_sim"): PDFs without text are
         recognised. "none": they are skipped; None: what RAG_OCR in the environment says. Raises
-        InputError if tesseract, or a language, is not installed. What was indexed with it stays,
-        also without, until it changes.
+        InputError if tesseract, or a language, is not installed.
+        `notebook_outputs`: of Jupyter notebooks the outputs of cells too, as far as they are text.
+        A file for which these two make a difference is read again with them; what was indexed with
+        them stays, also without, until it changes.
         """
         return self._add(
-            paths, progress, None, on_change, dry_run, metadata, _reading(ocr)
+            paths, progress, None, on_change, dry_run, metadata, _reading(ocr, notebook_outputs)
         )
 
     def _add(
@@ -265,16 +268,17 @@ class Index(Closable):
         stop: Optional[threading.Event] = None,
         progress: Progress = None,
         ocr: Optional[str] = None,
+        notebook_outputs: bool = False,
     ) -> AddReport:
         """Brings the index up to date as `add` does, then follows changes of the files, until
         `stop` is set, in another thread, or `on_change` raises something, or Ctrl-C is typed.
 
         `on_change` is called with each Change that is safe in the file; it must not use the index,
         which may be searched from other threads meanwhile. Returns the sums of all that was done.
-        Linux only: a UsageError elsewhere. `ocr`: as in `add`.
+        Linux only: a UsageError elsewhere. `ocr`, `notebook_outputs`: as in `add`.
         """
         return self._watch(
-            paths, on_change, _Stop(stop or threading.Event()), progress, _reading(ocr)
+            paths, on_change, _Stop(stop or threading.Event()), progress, _reading(ocr, notebook_outputs)
         )
 
     def _watch(
@@ -365,14 +369,15 @@ class Index(Closable):
         progress: Progress = None,
         *,
         ocr: Optional[str] = None,
+        notebook_outputs: bool = False,
     ) -> AddReport:
         """Puts in documents that are no files, each in the place of an older one of its name.
 
         A source is a Source, a (name, text), or a text, which is named "text#0" and so on by its
-        place. Raises InputError, which names the source that is wrong. `ocr`: as in `add`, for those
-        of the format "file".
+        place. Raises InputError, which names the source that is wrong. `ocr`, `notebook_outputs`:
+        as in `add`, for those of the format "file".
         """
-        return self._put(sources, progress, None, _reading(ocr))
+        return self._put(sources, progress, None, _reading(ocr, notebook_outputs))
 
     def _put(
         self,
@@ -394,11 +399,13 @@ class Index(Closable):
         progress: Progress = None,
         *,
         ocr: Optional[str] = None,
+        notebook_outputs: bool = False,
     ) -> AddReport:
         """Fetches a page or file by http or https and puts it in under its address.
 
         `metadata` goes over what the page says of itself. Addresses of this machine and of private
-        networks are refused, redirects to them too: NetworkError. `ocr`: as in `add`.
+        networks are refused, redirects to them too: NetworkError. `ocr`, `notebook_outputs`: as
+        in `add`.
         """
         over = None if metadata is None else encode_metadata(metadata, "the page")
         return self._run_add(
@@ -407,7 +414,7 @@ class Index(Closable):
             over,
             progress,
             None,
-            reading=_reading(ocr),
+            reading=_reading(ocr, notebook_outputs),
         )
 
     def _own_dimension(self) -> int:
@@ -830,9 +837,10 @@ class Index(Closable):
         progress: Progress = None,
         *,
         ocr: Optional[str] = None,
+        notebook_outputs: bool = False,
     ) -> AddReport:
         """`add` in a thread; cancelling the task stops it, and what was done is safe."""
-        reading = _reading(ocr)
+        reading = _reading(ocr, notebook_outputs)
         return await in_thread(
             lambda cancel: self._add(paths, progress, cancel, reading=reading)
         )
@@ -844,9 +852,10 @@ class Index(Closable):
         progress: Progress = None,
         *,
         ocr: Optional[str] = None,
+        notebook_outputs: bool = False,
     ) -> AddReport:
         """`watch` in a thread, until the task is cancelled. `on_change` is called in that thread."""
-        reading = _reading(ocr)
+        reading = _reading(ocr, notebook_outputs)
         return await in_thread(
             lambda cancel: self._watch(paths, on_change, cancel, progress, reading)
         )
@@ -874,9 +883,10 @@ class Index(Closable):
         progress: Progress = None,
         *,
         ocr: Optional[str] = None,
+        notebook_outputs: bool = False,
     ) -> AddReport:
         """`put` in a thread; cancelling the task stops it, and what was done is safe."""
-        reading = _reading(ocr)
+        reading = _reading(ocr, notebook_outputs)
         return await in_thread(lambda cancel: self._put(sources, progress, cancel, reading))
 
     async def asearch(
@@ -942,9 +952,9 @@ def _evidence(value: Optional[float]) -> float:
     return float(value) if value > 0 else -1.0
 
 
-def _reading(ocr: Optional[str]) -> Dict[str, Any]:
+def _reading(ocr: Optional[str], notebook_outputs: bool) -> Dict[str, Any]:
     """How files are read, as librag's options."""
-    return {"ocr": encode_name(ocr, "ocr")}
+    return {"ocr": encode_name(ocr, "ocr"), "notebook_outputs": int(notebook_outputs)}
 
 
 def chunk_paths(
@@ -958,6 +968,7 @@ def chunk_paths(
     progress: Progress = None,
     on_skip: str = "warn",
     ocr: Optional[str] = None,
+    notebook_outputs: bool = False,
 ) -> Stream[Chunk]:
     """Reads files and folders: an iterator of their chunks, in order of path.
 
@@ -966,7 +977,8 @@ def chunk_paths(
     (None: none for structure, a quarter for window). `context`: what is embedded before a chunk's
     text and counts in it, "none", "heading" (the heading path) or "document" (its name too).
     `on_skip`: a file, or a part of one, that cannot be read is a
-    RagWarning ("warn"), an InputError ("raise") or nothing ("ignore"). `ocr`: as in `Index.add`.
+    RagWarning ("warn"), an InputError ("raise") or nothing ("ignore"). `ocr`,
+    `notebook_outputs`: as in `Index.add`.
     """
     if on_skip not in ("warn", "raise", "ignore"):
         raise UsageError(f"on_skip {on_skip!r} is not one of 'warn', 'raise', 'ignore'")
@@ -976,7 +988,7 @@ def chunk_paths(
         max_tokens=at_least(max_tokens, 1, "max_tokens") or _native.AUTO,
         overlap=_native.AUTO if overlap is None else at_least(overlap, 0, "overlap"),
         context=choice(context, _native.CONTEXT, "context"),
-        **_reading(ocr),
+        **_reading(ocr, notebook_outputs),
     )
     own: Optional[Tokenizer] = None
     if isinstance(tokenizer, Model):

@@ -191,9 +191,10 @@ rag_status compose_read(const char *name, rag_text bytes, struct buf *owner,
     if (composing->depth > COMPOSE_MAX_DEPTH)
         return fail_with(error, RAG_INPUT, "archives in archives, more than %d deep",
                          COMPOSE_MAX_DEPTH);
-    rag_status status = format_is_pdf(name, bytes.data, bytes.size)
-                            ? pdf_read(name, bytes, &composing->options, out, error)
-                            : worker_read(name, NULL, bytes, owner, out, error);
+    rag_status status =
+        format_is_pdf(name, bytes.data, bytes.size)
+            ? pdf_read(name, bytes, &composing->options, out, error)
+            : worker_read(name, NULL, &composing->options, bytes, owner, out, error);
     if (!status)
         status = compose_parts(out, composing, error);
     if (status)
@@ -242,7 +243,8 @@ rag_status document_of_text(const char *name, const char *format, rag_text text,
         return fail_with(error, RAG_INPUT,
                          "%s: there is no format \"%s\"; it is \"text\" or \"markdown\"", name,
                          format);
-    return finish(worker_read(name, format, text, NULL, out, error), name, out, error);
+    const struct read_options none = {0};
+    return finish(worker_read(name, format, &none, text, NULL, out, error), name, out, error);
 }
 
 rag_status document_take(const char *name, struct buf *bytes,

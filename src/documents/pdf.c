@@ -106,9 +106,9 @@ rag_status pdf_read(const char *name, rag_text bytes, const struct read_options 
     rag_status status = print_text(bytes, options->ocr, &printed, error);
     /* What it means, a worker says, as of all others. */
     if (!status)
-        status =
-            worker_read(name, "pdf", (rag_text){printed.data ? printed.data : "", printed.size},
-                        NULL, out, error);
+        status = worker_read(name, "pdf", options,
+                             (rag_text){printed.data ? printed.data : "", printed.size}, NULL,
+                             out, error);
     buf_release(&printed);
     return status;
 }

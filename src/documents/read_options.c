@@ -74,10 +74,11 @@ static const char *languages_asked(const char *ocr)
     return ocr && strcmp(ocr, "none") != 0 ? ocr : "";
 }
 
-rag_status read_options_make(const char *ocr, struct read_options *out, rag_error *error)
+rag_status read_options_make(const char *ocr, bool notebook_outputs, struct read_options *out,
+                             rag_error *error)
 {
     const char *languages = languages_asked(ocr);
-    *out = (struct read_options){0};
+    *out = (struct read_options){.notebook_outputs = notebook_outputs};
     if (!*languages)
         return RAG_OK;
     if (!are_names(languages))
@@ -103,20 +104,21 @@ static bool is_one_of(const char *format, const char *const *formats)
 static struct read_options those_for(const struct read_options *options, const char *name)
 {
     static const char *const holders[] = {"zip", "tar", "gzip", "mail", "mbox", NULL};
-    static const char *const scans[] = {"pdf", NULL};
+    static const char *const scans[] = {"pdf", NULL}, *const notebooks[] = {"notebook", NULL};
     const char *format = format_of_name(name);
     struct read_options those = *options;
     if (!format || is_one_of(format, holders))
         return those;
     if (!is_one_of(format, scans))
         *those.ocr = 0;
+    those.notebook_outputs &= is_one_of(format, notebooks);
     return those;
 }
 
 bool read_options_matter(const struct read_options *options, const char *name)
 {
     struct read_options those = those_for(options, name);
-    return *those.ocr;
+    return *those.ocr || those.notebook_outputs;
 }
 
 rag_status read_options_mix(const struct read_options *options, const char *name,
@@ -125,13 +127,14 @@ rag_status read_options_mix(const struct read_options *options, const char *name
     static const char prefix[] = "rag: read with options 1";
     struct read_options those = those_for(options, name);
     struct hasher *hasher;
-    if (!*those.ocr)
+    if (!read_options_matter(options, name))
         return RAG_OK;
     rag_status status = hasher_new(&hasher, error);
     if (status)
         return status;
     hasher_update(hasher, prefix, sizeof prefix);
     hasher_update(hasher, those.ocr, strlen(those.ocr) + 1);
+    hasher_update(hasher, those.notebook_outputs ? "1" : "0", 1);
     hasher_update(hasher, hash->bytes, sizeof hash->bytes);
     hasher_finish(hasher, hash);
     return RAG_OK;
@@ -141,11 +144,15 @@ rag_status read_options_find(const char *name, const void *bytes, size_t size,
                              const struct hash *hash, struct read_options *out, bool *found,
                              rag_error *error)
 {
-    struct read_options tried[2] = {0};
+    struct read_options tried[4] = {0};
     struct hash plain;
     const char *languages = languages_asked(NULL);
-    if (are_names(languages))
-        strcpy(tried[1].ocr, languages);
+    bool named = are_names(languages);
+    for (unsigned i = 0; i < sizeof tried / sizeof *tried; i++) {
+        tried[i].notebook_outputs = i & 1;
+        if (i & 2 && named)
+            strcpy(tried[i].ocr, languages);
+    }
     *found = false;
     rag_status status = hash_bytes(bytes, size, &plain, error);
     for (size_t i = 0; !status && !*found && i < sizeof tried / sizeof *tried; i++) {

@@ -15,10 +15,12 @@ enum {
 /* ---- Requests --------------------------------------------------------------- */
 
 enum channel_result wire_send_request(const struct channel *channel, const char *name,
-                                      const char *format, const void *bytes, size_t size)
+                                      const char *format, const struct read_options *options,
+                                      const void *bytes, size_t size)
 {
     size_t format_size = format ? strlen(format) : 0;
-    struct wire_request request = {WIRE_MARK, strlen(name), format_size, size};
+    struct wire_request request = {WIRE_MARK, strlen(name), format_size, size,
+                                   options->notebook_outputs};
     enum channel_result result = channel_send(channel, &request, sizeof request);
     if (!result)
         result = channel_send(channel, name, request.name_size);
@@ -46,12 +48,14 @@ static enum channel_result receive_buf(const struct channel *channel, struct buf
 }
 
 enum channel_result wire_receive_request(const struct channel *channel, struct buf *name,
-                                         struct buf *format, struct buf *bytes, bool *ok)
+                                         struct buf *format, struct read_options *options,
+                                         struct buf *bytes, bool *ok)
 {
     struct wire_request request;
     enum channel_result result = channel_receive(channel, &request, sizeof request);
     *ok = !result && request.mark == WIRE_MARK && request.name_size <= WIRE_MAX_NAME &&
           request.format_size <= WIRE_MAX_FORMAT;
+    *options = (struct read_options){.notebook_outputs = *ok && request.notebook_outputs};
     if (*ok)
         result = receive_buf(channel, name, request.name_size, ok);
     if (!result && *ok)

@@ -37,6 +37,7 @@ struct wire_greeting {
 struct wire_request {
     uint64_t mark;
     uint64_t name_size, format_size, size;
+    uint64_t notebook_outputs; /* of the options what a reader needs to know; 0 or 1 */
 };
 
 struct wire_answer {
@@ -52,19 +53,21 @@ struct wire_answer {
 };
 
 #define WIRE_MARK                                                                              \
-    ((uint64_t)0x5241475752000001u ^ (uint64_t)sizeof(struct block) << 24 ^                    \
+    ((uint64_t)0x5241475752000002u ^ (uint64_t)sizeof(struct block) << 24 ^                    \
      (uint64_t)sizeof(struct place) << 16 ^ (uint64_t)sizeof(struct part) << 8 ^               \
      (uint64_t)sizeof(struct wire_answer))
 
 /* format: NULL or one that is known already. */
 CHECKED enum channel_result wire_send_request(const struct channel *channel, const char *name,
-                                              const char *format, const void *bytes,
-                                              size_t size);
+                                              const char *format,
+                                              const struct read_options *options,
+                                              const void *bytes, size_t size);
 
 /* Receives a request's parts; the buffers are cleared first. *ok is false if it makes no
  * sense. */
 CHECKED enum channel_result wire_receive_request(const struct channel *channel,
                                                  struct buf *name, struct buf *format,
+                                                 struct read_options *options,
                                                  struct buf *bytes, bool *ok);
 
 /* document: what was read, if status is RAG_OK. */

@@ -183,17 +183,19 @@ static rag_status fail_dead(int status, rag_error *error)
 }
 
 static enum channel_result exchange(const struct channel *channel, const char *name,
-                                    const char *format, rag_text bytes, struct buf *owner,
-                                    struct document *out, rag_status *status, rag_error *error)
+                                    const char *format, const struct read_options *options,
+                                    rag_text bytes, struct buf *owner, struct document *out,
+                                    rag_status *status, rag_error *error)
 {
     *out = DOCUMENT_INIT;
     enum channel_result result =
-        wire_send_request(channel, name, format, bytes.data, bytes.size);
+        wire_send_request(channel, name, format, options, bytes.data, bytes.size);
     return result ? result : wire_receive_answer(channel, bytes, owner, out, status, error);
 }
 
 /* A death is told from one before by *again: then the file is not to blame. */
-static rag_status read_once(const char *name, const char *format, rag_text bytes,
+static rag_status read_once(const char *name, const char *format,
+                            const struct read_options *options, rag_text bytes,
                             struct buf *owner, struct document *out, bool *again,
                             rag_error *error)
 {
@@ -208,7 +210,7 @@ static rag_status read_once(const char *name, const char *format, rag_text bytes
     double seconds = seconds_for(bytes.size);
     struct channel channel = {worker.fd, clock_seconds() + seconds};
     enum channel_result result =
-        exchange(&channel, name, format, bytes, owner, out, &status, error);
+        exchange(&channel, name, format, options, bytes, owner, out, &status, error);
     if (!result && status != RAG_INTERNAL) {
         give_back(&worker);
         return status == RAG_MEMORY ? fail_with(error, RAG_INPUT, "%s",
@@ -225,15 +227,16 @@ static rag_status read_once(const char *name, const char *format, rag_text bytes
     return result == CHANNEL_LATE ? fail_late(seconds, error) : status;
 }
 
-rag_status worker_read(const char *name, const char *format, rag_text bytes, struct buf *owner,
-                       struct document *out, rag_error *error)
+rag_status worker_read(const char *name, const char *format, const struct read_options *options,
+                       rag_text bytes, struct buf *owner, struct document *out,
+                       rag_error *error)
 {
     *out = DOCUMENT_INIT;
     if (strlen(name) > WIRE_MAX_NAME)
         return fail_with(error, RAG_INPUT, "its name is too long");
     for (;;) {
         bool again;
-        rag_status status = read_once(name, format, bytes, owner, out, &again, error);
+        rag_status status = read_once(name, format, options, bytes, owner, out, &again, error);
         if (!status)
             return RAG_OK;
         /* The bytes are still needed, and the caller's. */

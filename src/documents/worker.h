@@ -9,11 +9,12 @@
 
 #include "documents/document.h"
 
-/* Has a worker read the bytes. format: NULL, or one that is known already, such as "pdf-text".
+/* Has a worker read the bytes. format: NULL, or one that is known already, such as "pdf".
  * RAG_INPUT: they cannot be read, or were what killed the worker. The path of `out` stays NULL;
  * it may have parts. owner: NULL, or the
  * buffer whose bytes these are: it may be empty afterwards, for the document has them. */
-CHECKED rag_status worker_read(const char *name, const char *format, rag_text bytes,
+CHECKED rag_status worker_read(const char *name, const char *format,
+                               const struct read_options *options, rag_text bytes,
                                struct buf *owner, struct document *out, rag_error *error);
 
 /* Runs a program of the launcher's table (src/readers/launch.h) on the bytes, in a sandbox of

@@ -430,7 +430,7 @@ rag_status rag_index_add(rag_index *index, const char *const *paths, size_t coun
                       .report = report};
     struct walk_hooks hooks = {.on_skip = tell_skipped, .user = &run};
     struct file_list absolute = {0};
-    status = read_options_make(options->ocr, &run.read, error);
+    status = read_options_make(options->ocr, options->notebook_outputs != 0, &run.read, error);
     if (!status)
         status = absolute_paths(paths, count, &absolute, error);
     pthread_mutex_lock(&index->lock);

@@ -135,7 +135,8 @@ rag_status rag_chunk_paths(const rag_tokenizer *tokenizer, const char *const *pa
         status = resolve_chunker(options->chunker, options->max_tokens, options->overlap,
                                  options->context, 0, &chunking.chunker, error);
     if (!status)
-        status = read_options_make(options->ocr, &chunking.read, error);
+        status = read_options_make(options->ocr, options->notebook_outputs != 0, &chunking.read,
+                                   error);
     if (!status)
         status = walk_paths(paths, count, events, &files, &skips, error);
     for (size_t i = 0; !status && i < files.count; i++) {

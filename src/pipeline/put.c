@@ -149,11 +149,13 @@ static rag_status take_source(struct putting *putting, size_t i, rag_error *erro
 }
 
 /* How files among the sources are read. */
-static rag_status choose_reading(struct putting *putting, const char *ocr, rag_error *error)
+static rag_status choose_reading(struct putting *putting, const rag_add_options *options,
+                                 rag_error *error)
 {
     for (size_t i = 0; i < putting->count; i++)
         if (source_is_file(&putting->sources[i]))
-            return read_options_make(ocr, &putting->run.read, error);
+            return read_options_make(options->ocr, options->notebook_outputs != 0,
+                                     &putting->run.read, error);
     return RAG_OK;
 }
 
@@ -207,7 +209,7 @@ rag_status rag_index_put(rag_index *index, const rag_source *sources, size_t cou
                               .sources = sources,
                               .count = count};
     double start = clock_seconds();
-    status = choose_reading(&putting, options->ocr, error);
+    status = choose_reading(&putting, options, error);
     pthread_mutex_lock(&index->lock);
     if (!status)
         status = put_all(&putting, error);

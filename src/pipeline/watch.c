@@ -355,7 +355,8 @@ rag_status rag_index_watch(rag_index *index, const char *const *paths, size_t co
                                 .options = options,
                                 .events = {options->on_event, options->user},
                                 .total = report};
-    status = read_options_make(options->ocr, &watching.read, error);
+    status =
+        read_options_make(options->ocr, options->notebook_outputs != 0, &watching.read, error);
     if (!status)
         status = watch(&watching, paths, count, error);
     watch_free(watching.watch);

@@ -37,14 +37,15 @@ static bool serve(const struct channel *channel, struct buf *name, struct buf *f
                   struct buf *bytes)
 {
     bool ok;
-    if (wire_receive_request(channel, name, format, bytes, &ok) != CHANNEL_OK || !ok)
+    struct read_options options;
+    if (wire_receive_request(channel, name, format, &options, bytes, &ok) != CHANNEL_OK || !ok)
         return false;
     sandbox_next_file(bytes->size);
     struct document document;
     bool text_is_input;
     rag_error error = {0};
-    rag_status status = readers_read(name->data, format->size ? format->data : NULL, bytes,
-                                     &document, &text_is_input, &error);
+    rag_status status = readers_read(name->data, format->size ? format->data : NULL, &options,
+                                     bytes, &document, &text_is_input, &error);
     enum channel_result result =
         wire_send_answer(channel, status, error.message, &document, text_is_input);
     if (!status)

@@ -1,6 +1,6 @@
 /* Jupyter notebooks (nbformat 3 and 4): the cells in their order. Markdown cells are read as
- * Markdown, code cells are code; of outputs the texts, and HTML where the text only names the
- * object, tracebacks excepted. */
+ * Markdown, code cells are code. Outputs are left out unless they are asked for: then of them
+ * the texts and tracebacks, and HTML where the text only names the object. */
 #include "base/memory.h"
 #include "documents/markdown.h"
 #include "readers/html.h"
@@ -72,25 +72,37 @@ static void write_code(struct writer *w, const struct buf *source)
     writer_end(w);
 }
 
-/* The end of what a terminal takes as a colour or a movement, "\x1B[...m"; `at`: none is here.
- */
-static size_t skip_escape(const struct buf *text, size_t at)
+/* ---- Outputs ----------------------------------------------------------------- */
+
+/* Where a sequence for a terminal (ECMA-48) that begins at `at` ends, such as one for a colour
+ * or a link; `at`: none begins there. */
+static size_t escape_end(const struct buf *text, size_t at)
 {
-    if (text->size - at < 2 || text->data[at] != '\x1B' || text->data[at + 1] != '[')
+    const char *data = text->data;
+    size_t end = text->size;
+    if (data[at] != 0x1B || at + 1 == end)
         return at;
-    size_t end = at + 2;
-    while (end < text->size && text->data[end] >= ' ' && text->data[end] < '@')
-        end++;
-    return end < text->size ? end + 1 : end;
+    char kind = data[++at];
+    if (kind == '[') {
+        for (at++; at < end && data[at] >= ' ' && data[at] < '@';)
+            at++;
+        return at < end && data[at] >= '@' && data[at] < 0x7F ? at + 1 : at;
+    }
+    if (kind == ']') {
+        while (at < end && data[at] != '\a' && data[at] != 0x1B && data[at] != '\n')
+            at++;
+        return at < end && data[at] == '\a' ? at + 1 : at;
+    }
+    return kind >= ' ' && kind < 0x7F ? at + 1 : at;
 }
 
 /* Leaves what a terminal would show: no colours, and of a line that is written over with "\r",
  * as bars of progress do, its last form. */
-static void settle(struct buf *text, size_t begin)
+static void settle(struct buf *text)
 {
-    size_t to = begin, line = begin;
-    for (size_t at = begin; at < text->size;) {
-        size_t next = skip_escape(text, at);
+    size_t to = 0, line = 0;
+    for (size_t at = 0; at < text->size;) {
+        size_t next = escape_end(text, at);
         if (next > at) {
             at = next;
             continue;
@@ -114,6 +126,16 @@ static bool is_object_name(const json_t *text)
     return name && *name == '<';
 }
 
+static bool is_picture(const json_t *data)
+{
+    static const char *const kinds[] = {"image/png", "image/svg+xml", "image/jpeg",
+                                        "png",       "svg",           "jpeg"}; /* nbformat 3 */
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (json_object_get(data, kinds[i]))
+            return true;
+    return false;
+}
+
 /* The text of an output, and in *page what is to be read as HTML in its place; both NULL: it
  * has none. */
 static const json_t *output_text(const json_t *output, const json_t **page)
@@ -122,7 +144,7 @@ static const json_t *output_text(const json_t *output, const json_t **page)
     const json_t *text = json_object_get(output, "text");
     *page = NULL;
     if (text)
-        return text;
+        return is_object_name(text) && is_picture(output) ? NULL : text;
     if (!data)
         data = output; /* nbformat 3 */
     text = json_object_get(data, "text/markdown");
@@ -132,10 +154,7 @@ static const json_t *output_text(const json_t *output, const json_t **page)
     if (!text || !is_object_name(text))
         return text;
     *page = json_object_get(data, "text/html");
-    bool picture = json_object_get(data, "image/png") ||
-                   json_object_get(data, "image/svg+xml") ||
-                   json_object_get(data, "image/jpeg");
-    return *page || picture ? NULL : text;
+    return *page || is_picture(data) ? NULL : text;
 }
 
 /* Parts of one stream follow one another; anything else begins a line. */
@@ -151,15 +170,21 @@ static bool append_output(const json_t *text, bool goes_on, struct buf *out)
     if (out->size && out->data[out->size - 1] != '\n' && !goes_on &&
         !buf_append_char(out, '\n'))
         return false;
-    size_t begin = out->size;
-    if (!append_source(text, out))
-        return false;
-    settle(out, begin);
+    return append_source(text, out);
+}
+
+/* A traceback's lines have no ends of their own. */
+static bool append_traceback(const json_t *lines, struct buf *out)
+{
+    for (size_t i = 0; i < json_array_size(lines); i++)
+        if (!append_output(json_array_get(lines, i), false, out))
+            return false;
     return true;
 }
 
 static void write_text(struct writer *w, struct buf *text)
 {
+    settle(text);
     if (text->size > MAX_OUTPUT)
         text->size = utf8_floor(text->data, text->size, MAX_OUTPUT);
     if (text->size)
@@ -184,7 +209,8 @@ static void write_outputs(struct writer *w, const json_t *outputs)
     for (size_t i = 0; i < json_array_size(outputs); i++) {
         const json_t *output = json_array_get(outputs, i), *page;
         const json_t *source = output_text(output, &page);
-        if (source && !append_output(source, is_one_stream(before, output), &text))
+        if (!append_traceback(json_object_get(output, "traceback"), &text) ||
+            (source && !append_output(source, is_one_stream(before, output), &text)))
             writer_fail(w, RAG_MEMORY, "out of memory");
         if (page) {
             write_text(w, &text);
@@ -196,7 +222,9 @@ static void write_outputs(struct writer *w, const json_t *outputs)
     buf_release(&text);
 }
 
-static void write_cell(struct writer *w, const json_t *cell, uint32_t number)
+/* ---- Cells ------------------------------------------------------------------ */
+
+static void write_cell(struct writer *w, const json_t *cell, uint32_t number, bool outputs)
 {
     const char *type = json_string_value(json_object_get(cell, "cell_type"));
     const json_t *source = json_object_get(cell, "source");
@@ -218,12 +246,13 @@ static void write_cell(struct writer *w, const json_t *cell, uint32_t number)
     } else {
         writer_place(w, PLACE_CELL, number, NULL);
         write_code(w, &text);
-        write_outputs(w, json_object_get(cell, "outputs"));
+        if (outputs)
+            write_outputs(w, json_object_get(cell, "outputs"));
     }
     buf_release(&text);
 }
 
-static void write_notebook(struct writer *w, const json_t *notebook)
+static void write_notebook(struct writer *w, const json_t *notebook, bool outputs)
 {
     const json_t *cells = json_object_get(notebook, "cells");
     if (!cells) /* nbformat 3 has worksheets, in practice one */
@@ -242,7 +271,7 @@ static void write_notebook(struct writer *w, const json_t *notebook)
     }
     size_t i;
     json_t *cell;
-    json_array_foreach(cells, i, cell) write_cell(w, cell, (uint32_t)i + 1);
+    json_array_foreach(cells, i, cell) write_cell(w, cell, (uint32_t)i + 1, outputs);
 }
 
 static rag_status read_notebook(const struct input *input, struct document *document,
@@ -253,7 +282,7 @@ static rag_status read_notebook(const struct input *input, struct document *docu
     writer_init(&w, document, error);
     json_t *notebook = json_loadb(input->bytes, input->size, JSON_ALLOW_NUL, &why);
     if (notebook)
-        write_notebook(&w, notebook);
+        write_notebook(&w, notebook, input->options->notebook_outputs);
     else
         writer_fail(&w, RAG_INPUT, "no notebook: line %d: %s", why.line, why.text);
     json_decref(notebook);

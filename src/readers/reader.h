@@ -15,6 +15,7 @@ struct input {
     const char *format;
     const char *bytes;
     size_t size;
+    const struct read_options *options;
 };
 
 struct reader {
@@ -33,7 +34,8 @@ extern const struct reader asciidoc_reader, archive_reader, code_reader, csv_rea
 /* Reads a file. format: NULL: it is found by content before name. *text_is_input becomes true
  * if the text is the input's bytes: these are then taken out of `bytes`, not copied. RAG_INPUT:
  * it cannot be read. */
-CHECKED rag_status readers_read(const char *name, const char *format, struct buf *bytes,
+CHECKED rag_status readers_read(const char *name, const char *format,
+                                const struct read_options *options, struct buf *bytes,
                                 struct document *out, bool *text_is_input, rag_error *error);
 
 /* The format of a file by its content, else by its name, else "text". */

@@ -97,7 +97,8 @@ static rag_status take_text(struct buf *bytes, struct document *document, bool *
     return status;
 }
 
-rag_status readers_read(const char *name, const char *format, struct buf *bytes,
+rag_status readers_read(const char *name, const char *format,
+                        const struct read_options *options, struct buf *bytes,
                         struct document *out, bool *text_is_input, rag_error *error)
 {
     *out = DOCUMENT_INIT;
@@ -109,7 +110,7 @@ rag_status readers_read(const char *name, const char *format, struct buf *bytes,
     const struct reader *reader = out->format ? reader_of(out->format) : NULL;
     if (!reader)
         return fail_with(error, RAG_INPUT, "no reader takes this format");
-    struct input input = {name, out->format, bytes->data, bytes->size};
+    struct input input = {name, out->format, bytes->data, bytes->size, options};
     rag_status status = RAG_OK;
     if (reader->is_text) {
         status = take_text(bytes, out, text_is_input, error);

@@ -37,6 +37,7 @@ static void an_option_is_in_the_hash_of_what_it_makes_a_difference_for(void **st
     static const char *const scans[] = {"a.pdf", "a.zip",  "a.tar.gz",
                                         "a.eml", "a.mbox", "stdin"};
     const struct read_options none = {0}, english = {.ocr = "eng"}, french = {.ocr = "fra"};
+    const struct read_options outputs = {.notebook_outputs = true};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         assert_false(read_options_matter(&english, others[i]));
         assert_true(same(hash_as(&english, others[i]), plain_hash()));
@@ -48,6 +49,11 @@ static void an_option_is_in_the_hash_of_what_it_makes_a_difference_for(void **st
         assert_false(same(hash_as(&english, scans[i]), plain_hash()));
         assert_false(same(hash_as(&english, scans[i]), hash_as(&french, scans[i])));
     }
+    assert_true(read_options_matter(&outputs, "a.ipynb"));
+    assert_true(read_options_matter(&outputs, "a.zip"));
+    assert_false(read_options_matter(&outputs, "a.pdf"));
+    assert_false(same(hash_as(&outputs, "a.ipynb"), plain_hash()));
+    assert_false(same(hash_as(&outputs, "a.zip"), hash_as(&english, "a.zip")));
 }
 
 static bool find(const char *name, struct hash hash, struct read_options *out)
@@ -68,6 +74,12 @@ static void the_options_of_a_hash_are_found(void **state)
     assert_string_equal(found.ocr, "eng");
     assert_true(find("a.pdf", plain_hash(), &found));
     assert_string_equal(found.ocr, "");
+    const struct read_options both = {.ocr = "eng", .notebook_outputs = true};
+    assert_true(find("a.ipynb", hash_as(&both, "a.ipynb"), &found));
+    assert_true(found.notebook_outputs);
+    assert_true(find("a.zip", hash_as(&both, "a.zip"), &found));
+    assert_true(found.notebook_outputs);
+    assert_string_equal(found.ocr, "eng");
     assert_false(find("a.pdf", hash_as(&french, "a.pdf"), &found));
     assert_int_equal(setenv("RAG_OCR", "no; language", 1), 0);
     assert_false(find("a.pdf", hash_as(&english, "a.pdf"), &found));
@@ -83,21 +95,22 @@ static void what_are_no_names_of_languages_is_refused(void **state)
     struct read_options options;
     rag_error error;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_status(RAG_USAGE, read_options_make(bad[i], &options, &error), &error);
+        assert_status(RAG_USAGE, read_options_make(bad[i], false, &options, &error), &error);
         assert_says(&error, "--ocr");
     }
     char longest[READ_MAX_LANGUAGES + 2];
     memset(longest, 'e', sizeof longest - 1);
     longest[sizeof longest - 1] = 0;
-    assert_status(RAG_USAGE, read_options_make(longest, &options, &error), &error);
+    assert_status(RAG_USAGE, read_options_make(longest, false, &options, &error), &error);
     assert_int_equal(setenv("RAG_OCR", "a b", 1), 0);
-    assert_status(RAG_USAGE, read_options_make(NULL, &options, &error), &error);
+    assert_status(RAG_USAGE, read_options_make(NULL, false, &options, &error), &error);
     assert_says(&error, "RAG_OCR");
-    assert_ok(read_options_make("none", &options, &error), &error);
+    assert_ok(read_options_make("none", true, &options, &error), &error);
     assert_string_equal(options.ocr, "");
-    assert_ok(read_options_make("", &options, &error), &error);
+    assert_true(options.notebook_outputs);
+    assert_ok(read_options_make("", false, &options, &error), &error);
     assert_int_equal(unsetenv("RAG_OCR"), 0);
-    assert_ok(read_options_make(NULL, &options, &error), &error);
+    assert_ok(read_options_make(NULL, false, &options, &error), &error);
     assert_string_equal(options.ocr, "");
 }
 

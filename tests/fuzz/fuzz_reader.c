@@ -122,11 +122,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char format[32];
     struct buf bytes = BUF_INIT(1 << 28);
     struct document document;
+    const struct read_options options = {.notebook_outputs = true}; /* reads more */
     bool text_is_input;
     rag_error error = {0};
     zip_of((const char *)data + 1, size - 1, &bytes);
-    rag_status status = readers_read("name.x", choose(data[0], format), &bytes, &document,
-                                     &text_is_input, &error);
+    rag_status status = readers_read("name.x", choose(data[0], format), &options, &bytes,
+                                     &document, &text_is_input, &error);
     if (status == RAG_OK) {
         if (document_check(&document, &error) != RAG_OK)
             abort();

@@ -415,6 +415,19 @@ class Sources(Case):
         self.assertEqual(index.put([rag.Source("a scan", path.read_bytes(), format="file")], ocr="eng").added, 1)
         self.assertTrue(list(rag.chunk_paths(path, tokenizer=EMBEDDER, ocr="eng")))
 
+    def test_outputs_of_notebooks_are_read_if_they_are_asked_for(self):
+        path = pathlib.Path(__file__).parent.parent / "data/readers/jupyter.ipynb"
+        index = self.open_index(model=EMBEDDER)
+        words = "205"  # a sum that only an output shows
+        index.add(path)
+        self.assertEqual(index.search(words, mode="lexical"), [])
+        self.assertEqual(index.add(path, notebook_outputs=True).updated, 1)
+        self.assertEqual(len(index.search(words, mode="lexical")), 1)
+        index.put([rag.Source("run.ipynb", path.read_bytes(), format="file")], notebook_outputs=True)
+        self.assertEqual(len(index.search(words, mode="lexical")), 2)
+        chunks = rag.chunk_paths(path, tokenizer=EMBEDDER, notebook_outputs=True)
+        self.assertIn("red words", "".join(chunks))
+
     def test_private_addresses_are_not_fetched(self):
         index = self.open_index(model=EMBEDDER)
         with self.assertRaises(rag.NetworkError):

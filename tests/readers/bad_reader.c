@@ -84,7 +84,10 @@ int main(void)
     if (channel_send(&channel, &greeting, sizeof greeting) != CHANNEL_OK)
         return 1;
     bool ok;
-    while (wire_receive_request(&channel, &name, &format, &bytes, &ok) == CHANNEL_OK && ok) {
+    struct read_options options;
+    while (wire_receive_request(&channel, &name, &format, &options, &bytes, &ok) ==
+               CHANNEL_OK &&
+           ok) {
         const char *deed = name.data;
         if (strcmp(deed, "crash") == 0)
             raise(SIGKILL); /* sanitizers leave it alone */

@@ -1,6 +1,6 @@
-/* read_document FILE: what rag reads of it, for tests to look at, scans if RAG_OCR says so: a
- * line of JSON with format, metadata and warnings, then each block as KIND, level, place and
- * text. Exit status 3 and the reason: it cannot be read. */
+/* read_document [--notebook-outputs] FILE: what rag reads of it, for tests to look at, scans if
+ * RAG_OCR says so: a line of JSON with format, metadata and warnings, then each block as KIND,
+ * level, place and text. Exit status 3 and the reason: it cannot be read. */
 #include "documents/document.h"
 #include "documents/worker.h"
 
@@ -35,11 +35,12 @@ int main(int argc, char **argv)
 {
     struct read_options options;
     rag_error why;
-    rag_status usable = read_options_make(NULL, &options, &why);
+    bool outputs = argc > 1 && strcmp(argv[1], "--notebook-outputs") == 0;
+    rag_status usable = read_options_make(NULL, outputs, &options, &why);
     if (usable)
         printf("%s: %s\n", rag_status_text(usable), why.message);
     int status = argc > 1 ? rag_status_exit(usable) : 2;
-    for (int i = 1; i < argc && !status; i++) {
+    for (int i = outputs ? 2 : 1; i < argc && !status; i++) {
         struct document document;
         rag_error error;
         rag_status read = document_read(argv[i], &options, &document, &error);

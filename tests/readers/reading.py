@@ -17,8 +17,8 @@ def take_programs():
 
 
 class Document:
-    def __init__(self, path, **settings):
-        run = subprocess.run([PROGRAM, path], env={**os.environ, "RAG_READER": READER, **settings},
+    def __init__(self, path, *options, **settings):
+        run = subprocess.run([PROGRAM, *options, path], env={**os.environ, "RAG_READER": READER, **settings},
                              stdout=subprocess.PIPE, timeout=300)
         self.status = run.returncode
         self.output = run.stdout.decode("utf-8")
@@ -38,7 +38,7 @@ class Document:
         return next(block[0] for block in self.blocks if text in block[4])
 
 
-def read(name):
-    document = Document(DATA / name)
+def read(name, *options):
+    document = Document(DATA / name, *options)
     assert document.status == 0, f"{name}: {document.output}"
     return document

@@ -6,6 +6,7 @@ documentation of Debian packages; what of those is not installed is left out, an
 """
 import email.message
 import gzip
+import json
 import mailbox
 import os
 import pathlib
@@ -144,6 +145,29 @@ class Formats(unittest.TestCase):
         self.assertIn((2, "中文说明"), d.headings)
         self.assertEqual(d.place_of("two kinds of trees"), "cell 1")
         self.assertEqual(d.kind_of("area * speed"), "code")
+
+    def test_outputs_of_any_notebook(self):
+        """Of an older format too, and what a terminal makes of sequences that end in the middle."""
+        def outputs(*made, **more):
+            with tempfile.TemporaryDirectory() as folder:
+                path = pathlib.Path(folder) / "x.ipynb"
+                cell = {"cell_type": "code", "source": ["x = 1"], "input": "x = 1", "outputs": list(made), **more}
+                path.write_text(json.dumps({"nbformat": 3, "worksheets": [{"cells": [cell]}]}), encoding="utf-8")
+                d = Document(path, "--notebook-outputs")
+                self.assertEqual(d.status, 0, d.output)
+                return [block[4] for block in d.blocks][1:]
+
+        self.assertEqual(outputs({"output_type": "pyout", "text": ["42\n"]},
+                                 {"output_type": "pyerr", "traceback": ["\x1b[0;31mE\x1b[0m", "at 1"]}), ["42\nE\nat 1"])
+        self.assertEqual(outputs({"output_type": "display_data", "text": "<Figure>", "png": "aGk="}), [])
+        self.assertEqual(outputs({"output_type": "stream", "text": "a\r\nb\rc\n\x1b]8;;http://x\x07link\x1b]8;;\x07\n"}),
+                         ["a\nc\nlink"])
+        self.assertEqual(outputs(*({"output_type": "stream", "name": "stdout", "text": f"\r{i} of 3"} for i in range(4))), ["3 of 3"])
+        self.assertEqual(outputs({"text": "1"}, {"text": "2"}, {"data": {"text/plain": "3"}}, {}, {"text": 4}), ["1\n2\n3"])
+        for text, shown in (("end\x1b", "end"), ("end\x1b[", "end"), ("end\x1b[31", "end"), ("\x1b[\xe9t\xe9", "\xe9t\xe9"),
+                            ("\x1b\xe9", "\xe9"), ("x\x1b]never", "x")):
+            self.assertEqual(outputs({"text": text}), [shown], text)
+        self.assertLessEqual(len(outputs({"text": "\xe9" * 100000})[0].encode()), 1 << 14)
 
     def test_subtitles(self):
         for name in ("srt.srt", "pysubs2.srt", "pysubs2.vtt", "webvtt.vtt"):

@@ -119,8 +119,12 @@ class Programs(unittest.TestCase):
         self.assertEqual(self.titles(read("jupytext.ipynb")), ["Orchard report"] + REPORT)
 
     def test_what_a_notebook_shows(self):
-        """Outputs as a reader of the page sees them: no colours, a line each, HTML as HTML."""
-        d = read("jupyter.ipynb")
+        """Outputs, if they are asked for, as a reader of the page sees them: no colours, a line each, HTML as HTML."""
+        without = read("jupyter.ipynb")
+        self.assertEqual([block[2] for block in without.blocks if block[0] == "code"], [f"cell {i}" for i in range(2, 8)])
+        for text in ("red words", "| Apple |", "2 of 3", "Traceback"):
+            self.assertNotIn(text, without.text)
+        d = read("jupyter.ipynb", "--notebook-outputs")
         outputs = {}
         for block in d.blocks:
             outputs.setdefault(block[2], []).append((block[0], block[4]))
@@ -129,9 +133,11 @@ class Programs(unittest.TestCase):
         self.assertEqual(outputs["cell 4"][-1], ("table", "| Tree | Yield |\n| --- | --- |\n| Apple | 120 |"))
         self.assertEqual(outputs["cell 5"][-1], ("code", "The *best* tree is the apple."))
         self.assertEqual(outputs["cell 6"][-1], ("code", "2 of 3"))
-        self.assertEqual(len(outputs["cell 7"]), 1)  # a traceback is left out
+        self.assertEqual(len(outputs["cell 7"]), 2)
+        self.assertIn("Traceback (most recent call last)\n", outputs["cell 7"][-1][1])
+        self.assertNotIn("[0;3", d.text)
         self.assertEqual(d.headings, [(1, "Yields"), (2, "结论")])
-        d = read("others/nbformat-4.5.ipynb")
+        d = read("others/nbformat-4.5.ipynb", "--notebook-outputs")
         self.assertNotIn("IPython.core.display.HTML", d.text)
 
     def test_slides(self):
