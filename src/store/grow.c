@@ -234,8 +234,9 @@ static rag_status hash_so_far(const struct hasher *hasher, rag_text more, struct
 }
 
 static rag_status hash_stretch(const struct store_growing *growing,
-                               const struct stretch *stretch, const struct store_chunk *chunks,
-                               size_t count, struct grown *out, rag_error *error)
+                               const struct text_stretch *stretch,
+                               const struct store_chunk *chunks, size_t count,
+                               struct grown *out, rag_error *error)
 {
     size_t own = stretch->text.size - stretch->beyond;
     const char *text = stretch->text.size ? stretch->text.data : "";
@@ -293,7 +294,7 @@ static rag_status update_row(const struct store_growing *growing, const struct g
                                 growing->document, error);
 }
 
-static rag_status add(struct store_growing *growing, const struct stretch *stretch,
+static rag_status add(struct store_growing *growing, const struct text_stretch *stretch,
                       const struct store_chunk *chunks, size_t count, const struct grown *grown,
                       rag_error *error)
 {
@@ -318,7 +319,7 @@ static rag_status add(struct store_growing *growing, const struct stretch *stret
     return status ? status : log_generation(store, error);
 }
 
-static bool follows(const struct store_growing *growing, const struct stretch *stretch)
+static bool follows(const struct store_growing *growing, const struct text_stretch *stretch)
 {
     const struct buf *shared = &growing->shared;
     return stretch->beyond <= stretch->text.size &&
@@ -328,7 +329,7 @@ static bool follows(const struct store_growing *growing, const struct stretch *s
 }
 
 /* Chunks that begin where the next stretch does are the next stretch's. */
-static bool chunk_lies_in(const struct store_chunk *chunk, const struct stretch *stretch)
+static bool chunk_lies_in(const struct store_chunk *chunk, const struct text_stretch *stretch)
 {
     size_t own = stretch->text.size - stretch->beyond, begin = chunk->begin - stretch->begin;
     return chunk->begin >= stretch->begin && begin < own && chunk->end >= chunk->begin &&
@@ -338,8 +339,9 @@ static bool chunk_lies_in(const struct store_chunk *chunk, const struct stretch 
 }
 
 static rag_status check_stretch(const struct store_growing *growing,
-                                const struct stretch *stretch, const struct store_chunk *chunks,
-                                size_t count, rag_error *error)
+                                const struct text_stretch *stretch,
+                                const struct store_chunk *chunks, size_t count,
+                                rag_error *error)
 {
     const char *path = growing->path;
     size_t size = stretch->text.size, own = size - stretch->beyond;
@@ -363,7 +365,7 @@ static rag_status check_stretch(const struct store_growing *growing,
 }
 
 /* What was made ready takes the place of what was; nothing can fail any more. */
-static void take_over(struct store_growing *growing, const struct stretch *stretch,
+static void take_over(struct store_growing *growing, const struct text_stretch *stretch,
                       struct grown *grown, struct buf *shared, size_t count)
 {
     struct grown old = {.text = growing->text, .chunks = growing->chunks};
@@ -382,7 +384,7 @@ rag_status store_grow_add(struct store_growing *growing, rag_text text, size_t b
                           const struct store_chunk *chunks, size_t count, rag_error *error)
 {
     struct store *store = growing->store;
-    struct stretch stretch = {text, growing->begin, growing->shared.size, beyond};
+    struct text_stretch stretch = {text, growing->begin, growing->shared.size, beyond};
     struct grown grown = {0};
     struct buf shared = BUF_INIT((size_t)STORE_MAX_STRETCH);
     rag_status status = check_stretch(growing, &stretch, chunks, count, error);
@@ -409,7 +411,7 @@ rag_status store_grow_add(struct store_growing *growing, rag_text text, size_t b
 /* Of a text of no bytes, as any document has one. */
 static rag_status insert_empty(const struct store_growing *growing, rag_error *error)
 {
-    struct stretch empty = {0};
+    struct text_stretch empty = {0};
     return growing->begin
                ? RAG_OK
                : pieces_insert(growing->store, growing->document, &empty, NULL, 0, error);

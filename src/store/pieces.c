@@ -236,7 +236,7 @@ rag_status pieces_copy(struct store *store, int64_t document, int64_t begin, int
 /* ---- On its way in ---- */
 
 static rag_status insert_piece(struct store *store, sqlite3_stmt *statement, int64_t document,
-                               const struct stretch *stretch, size_t begin, size_t end,
+                               const struct text_stretch *stretch, size_t begin, size_t end,
                                rag_error *error)
 {
     const char *text = stretch->text.size ? stretch->text.data + begin : "";
@@ -254,8 +254,9 @@ static bool in_order(const struct store_chunk *chunks, size_t count)
 }
 
 static rag_status insert_pieces(struct store *store, sqlite3_stmt *statement, int64_t document,
-                                const struct stretch *stretch, const struct store_chunk *chunks,
-                                size_t count, rag_error *error)
+                                const struct text_stretch *stretch,
+                                const struct store_chunk *chunks, size_t count,
+                                rag_error *error)
 {
     size_t at = 0,
            reach = stretch->before; /* where what begins before here ends at the latest */
@@ -278,8 +279,9 @@ static rag_status insert_pieces(struct store *store, sqlite3_stmt *statement, in
                                  error);
 }
 
-rag_status pieces_insert(struct store *store, int64_t document, const struct stretch *stretch,
-                         const struct store_chunk *chunks, size_t count, rag_error *error)
+rag_status pieces_insert(struct store *store, int64_t document,
+                         const struct text_stretch *stretch, const struct store_chunk *chunks,
+                         size_t count, rag_error *error)
 {
     sqlite3_stmt *statement;
     rag_status status =

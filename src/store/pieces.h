@@ -52,7 +52,7 @@ CHECKED rag_status pieces_copy(struct store *store, int64_t document, int64_t be
                                int64_t end, char **text, size_t *size, rag_error *error);
 
 /* A stretch of a text on its way in. */
-struct stretch {
+struct text_stretch {
     rag_text text;
     size_t begin;  /* its first byte in the whole */
     size_t before; /* bytes at its beginning that the piece before it has, too */
@@ -61,7 +61,7 @@ struct stretch {
 
 /* Puts a stretch in as pieces, cut where chunks begin. */
 CHECKED rag_status pieces_insert(struct store *store, int64_t document,
-                                 const struct stretch *stretch,
+                                 const struct text_stretch *stretch,
                                  const struct store_chunk *chunks, size_t count,
                                  rag_error *error);
 

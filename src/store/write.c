@@ -261,7 +261,7 @@ static rag_status insert_chunk(struct store *store, struct inserts *inserts,
 }
 
 rag_status insert_chunks(struct store *store, const struct chunk_numbers *first,
-                         const struct stretch *stretch, const struct store_chunk *chunks,
+                         const struct text_stretch *stretch, const struct store_chunk *chunks,
                          size_t count, size_t dimension, rag_error *error)
 {
     struct inserts inserts = {0};
@@ -305,7 +305,7 @@ static rag_status insert(struct store *store, int64_t collection,
 {
     struct document_hashes hashes;
     struct chunk_numbers numbers = {0};
-    struct stretch stretch = {.text = entry->document.text};
+    struct text_stretch stretch = {.text = entry->document.text};
     size_t count = entry->count;
     rag_status status = hash_document(entry, dimension, &hashes, error);
     if (!status)

@@ -40,7 +40,7 @@ struct chunk_numbers {
     size_t number;
 };
 CHECKED rag_status insert_chunks(struct store *store, const struct chunk_numbers *first,
-                                 const struct stretch *stretch,
+                                 const struct text_stretch *stretch,
                                  const struct store_chunk *chunks, size_t count,
                                  size_t dimension, rag_error *error);
 

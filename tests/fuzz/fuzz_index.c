@@ -58,6 +58,32 @@ static void put(struct store *store, const char *collection, const char *name, c
     require(!store_put(store, &document, chunks, 2, &error), error.message);
 }
 
+/* A document in two stretches, which end in a chunk that lies in both. */
+static rag_status grow(struct store *store, const char *name, bool finish, rag_error *error)
+{
+    static const char text[] = "oolong is half black and half green";
+    static const float vector[DIMENSION] = {0, 0, 0, 1};
+    enum { MIDDLE = 15, BEYOND = 6 };
+    struct store_growing *growing;
+    struct store_document document = {.path = name, .format = "text"};
+    struct store_chunk chunk = {
+        .end = MIDDLE + BEYOND, .line = 1, .last_line = 1, .heading = "", .vector = vector};
+    rag_status status = store_grow_begin(store, &document, 2, &growing, error);
+    if (status)
+        return status;
+    status =
+        store_grow_add(growing, (rag_text){text, MIDDLE + BEYOND}, BEYOND, &chunk, 1, error);
+    chunk.begin = MIDDLE;
+    chunk.end = sizeof text - 1;
+    if (!status && finish)
+        status = store_grow_add(growing, (rag_text){text + MIDDLE, sizeof text - 1 - MIDDLE}, 0,
+                                &chunk, 1, error);
+    if (!status && finish)
+        status = store_grow_finish(growing, error);
+    store_grow_free(growing);
+    return status;
+}
+
 static void make_whole(void)
 {
     static const struct store_recipe recipe = {
@@ -81,6 +107,8 @@ static void make_whole(void)
     put(store, NULL, "/gone", "what is removed leaves pages that are free");
     require(!store_remove(store, NULL, &(const char *){"/gone"}, 1, NULL, &error),
             error.message);
+    require(!grow(store, "/grown", true, &error), error.message);
+    require(!grow(store, "/left", false, &error), error.message);
     store_close(store);
     const unsigned char *bytes = fault_disk_read(path, &whole_size);
     whole = malloc(whole_size);
@@ -170,6 +198,7 @@ static void write_some(struct store *store)
     rag_error error;
     (void)!store_put(store, &document, NULL, 0, &error);
     (void)!store_remove(store, NULL, &(const char *){"/long"}, 1, NULL, &error);
+    (void)!grow(store, "/left", true, &error);
     (void)!store_compact(store, &events, &compaction, &error);
 }
 

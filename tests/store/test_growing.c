@@ -6,8 +6,10 @@
 
 #include "store/filter.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int64_t integer(struct fixture *f, const char *sql)
@@ -402,6 +404,74 @@ static void the_collection_of_what_is_unfinished_is_nobodys(void **state)
     source_release(&source);
 }
 
+static void a_stretch_that_finds_the_file_locked_may_be_tried_again(void **state)
+{
+    struct fixture *f = *state;
+    struct source source;
+    struct store_growing *growing;
+    sqlite3 *db;
+    source_make(&source, "/long", 20, 60, 1000);
+    store_set_patience(f->store, 0);
+    assert_ok(source_begin(&source, f->store, &growing, &f->error), &f->error);
+    assert_ok(source_add(&source, growing, 0, 10, &f->error), &f->error);
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_status(RAG_INDEX_BUSY, source_add(&source, growing, 10, 20, &f->error), &f->error);
+    assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    assert_ok(source_add(&source, growing, 10, 20, &f->error), &f->error);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_status(RAG_INDEX_BUSY, store_grow_finish(growing, &f->error), &f->error);
+    assert_int_equal(sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    assert_ok(store_grow_finish(growing, &f->error), &f->error);
+    store_grow_free(growing);
+    assert_source(&source, f->store);
+    assert_no_traces(f);
+    source_release(&source);
+}
+
+/* A process that takes a large document out and is killed so many milliseconds later. */
+static void remove_and_die(const struct fixture *f, unsigned milliseconds)
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (!child) {
+        rag_error error;
+        struct store *store;
+        if (store_open(f->path, false, &store, &error) == RAG_OK)
+            (void)!store_remove(store, NULL, (const char *const[]){"/long"}, 1, NULL, &error);
+        _exit(0);
+    }
+    nanosleep(&(struct timespec){.tv_nsec = milliseconds * 1000000L}, NULL);
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+static void a_removal_in_steps_may_be_killed_at_any_of_them(void **state)
+{
+    struct fixture *f = *state;
+    enum { CHUNKS = 12000, LONGEST = 500 };
+    struct source source;
+    source_make(&source, "/long", CHUNKS, 40, 1000);
+    for (unsigned wait = 1; wait < LONGEST; wait = wait * 2 + 20) {
+        assert_ok(store_set_volatile(f->store, &f->error), &f->error);
+        assert_ok(source_grow(&source, f->store, CHUNKS, &f->error), &f->error);
+        store_close(f->store);
+        f->store = NULL;
+        remove_and_die(f, wait);
+        assert_ok(store_open(f->path, false, &f->store, &f->error), &f->error);
+        assert_whole(f->store);
+        size_t left = counts(f->store).documents;
+        assert_int_equal(counts(f->store).chunks, left * CHUNKS);
+        if (left)
+            assert_source(&source, f->store);
+        else
+            assert_ok(put_lines(f->store, "/long", "short now\n", 1, &f->error), &f->error);
+        assert_no_traces(f);
+    }
+    source_release(&source);
+}
+
 static void a_text_of_no_bytes_grows_too(void **state)
 {
     struct fixture *f = *state;
@@ -494,6 +564,8 @@ int main(void)
         TEST(a_removal_takes_what_is_unfinished_with_it),
         TEST(a_wrong_stretch_is_refused_and_changes_nothing),
         TEST(the_collection_of_what_is_unfinished_is_nobodys),
+        TEST(a_stretch_that_finds_the_file_locked_may_be_tried_again),
+        TEST(a_removal_in_steps_may_be_killed_at_any_of_them),
         TEST(a_text_of_no_bytes_grows_too),
         TEST(another_recipe_takes_what_is_unfinished_out),
         TEST(the_cache_of_vectors_knows_it_when_it_is_finished),
