@@ -243,6 +243,8 @@ static rag_status move_one(struct store *store, sqlite3_stmt *statement, const c
         return status;
     status = remove_path(store, id, move->to, &replaced, error);
     if (!status)
+        status = hidden_give_up(store, collection, move->to, 0, error);
+    if (!status)
         status =
             db_run(store, statement, error, "tiit", move->to, move->modified, id, move->from);
     move->done = !status;

@@ -2,7 +2,8 @@
  * large ones that were taken out and go in steps (table "unfinished", docs/format.md).
  *
  * They stand in a collection of their own, whose name no caller can give; so what looks for
- * documents by collection does not meet them. What goes through chunks leaves theirs out. */
+ * documents by collection does not meet them. What goes through chunks leaves theirs out; but
+ * how rare a word is, is counted over them, too. */
 #ifndef RAG_STORE_HIDDEN_H
 #define RAG_STORE_HIDDEN_H
 

@@ -297,6 +297,18 @@ static void a_removal_takes_what_is_unfinished_with_it(void **state)
     assert_status(RAG_INDEX_BUSY, source_add(&source, growing, 30, 50, &f->error), &f->error);
     assert_says(&f->error, "meanwhile");
     store_grow_free(growing);
+    /* A file that is moved there takes its place. */
+    assert_ok(source_begin(&source, f->store, &growing, &f->error), &f->error);
+    assert_ok(source_add(&source, growing, 0, 30, &f->error), &f->error);
+    store_grow_free(growing);
+    assert_ok(put_lines(f->store, "/short", "apple\n", 1, &f->error), &f->error);
+    struct store_move move = {"/short", "/long", text_hash("apple\n", 6), 1, false};
+    assert_ok(store_move(f->store, NULL, &move, 1, &f->error), &f->error);
+    assert_true(move.done);
+    assert_int_equal(integer(f, "SELECT count(*) FROM chunks"), 1);
+    assert_no_traces(f);
+    assert_ok(store_remove(f->store, NULL, (const char *const[]){"/long"}, 1, NULL, &f->error),
+              &f->error);
     /* A compaction takes out what nobody has gone on with for a day. */
     assert_ok(source_begin(&source, f->store, &growing, &f->error), &f->error);
     assert_ok(source_add(&source, growing, 0, 30, &f->error), &f->error);
