@@ -115,6 +115,20 @@ static const char *choose(unsigned i, char out[32])
     return out;
 }
 
+/* Titles are made of what the reader found by who asked it. */
+static void read_titles(const struct document *document)
+{
+    struct buf title = BUF_INIT(1 << 28);
+    for (size_t i = 0; i < document->block_count; i++) {
+        buf_clear(&title);
+        if (document->blocks[i].kind == BLOCK_HEADING &&
+            (!document_title(document, &document->blocks[i], &title) ||
+             title.size > DOCUMENT_MAX_TITLE))
+            abort();
+    }
+    buf_release(&title);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size == 0)
@@ -131,6 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (status == RAG_OK) {
         if (document_check(&document, &error) != RAG_OK)
             abort();
+        read_titles(&document);
         document_release(&document);
     } else if (status != RAG_INPUT || !*error.message) {
         abort();

@@ -57,8 +57,11 @@ def packages():
 def texts():
     for name, target in (("pandoc.adoc", "asciidoc"), ("pandoc.org", "org"), ("pandoc.rst", "rst"),
                          ("pandoc.latex", "latex"), ("pandoc.rtf", "rtf"), ("libreoffice-2.rtf", "rtf"),
-                         ("pandoc.ipynb", "notebook"), ("libreoffice.html", "html"), ("source/sales.csv", "csv")):
-        write(target, name.replace("source/", ""), (DATA / name).read_bytes())
+                         ("pandoc.ipynb", "notebook"), ("libreoffice.html", "html"), ("source/sales.csv", "csv"),
+                         ("docutils.tex", "latex"), ("doxygen.tex", "latex"), ("others/go-org-headlines.org", "org"),
+                         ("jupyter.ipynb", "notebook"), ("doxygen.rtf", "rtf"), ("others/excel-education.csv", "csv")):
+        write(target, name.split("/")[-1], (DATA / name).read_bytes())
+    write("subtitles", "youtube-dl.vtt", (DATA / "others/youtube-dl.vtt").read_bytes(), 1)
     write("html", "parts", "<!doctype html><html lang=en><meta charset=gb2312><title>\xc4\xe3</title><nav>no</nav><main>"
           "<h1>A</h1><p>b<br>c<ul><li>d<ol start=3><li>e</ol></ul><table><tr><th>f<th>g<tr><td colspan=9>h<td>i</table>"
           "<pre>j\n k</pre><blockquote>l</blockquote><math><annotation encoding='application/x-tex'>m</annotation>"
@@ -71,6 +74,9 @@ def texts():
     write("org", "blocks", "#+TITLE: x\n* A :tag:\n:PROPERTIES:\n:END:\n#+begin_src c\nx\n| a | b |\n|---+---|\n| c | d |\n- i\n  j\n")
     write("latex", "parts", "\\title{T}\\begin{document}\n\\section*[s]{A $x_{1}$}\\label{a}\n\\begin{itemize}\n\\item a\n"
           "\\end{itemize}\n\\[\nx\n\\]\n\\begin{verbatim}\n\\section{no}\n\\end{verbatim}\n$$ y\n\n\\begin{tabular}\n")
+    write("latex", "titles", "% -*- coding: latin-1 -*-\n\\section{\\'{\\i} \\\"o \\c{c} \\^{} \\LaTeX{} \\footnote{n {m}} \\(x\\) % c\n"
+          "  \\label{l}}\n\\begin{frame}[t]<1>{S}\n\\begin{lemma}[a]{b} w\n\\bibitem x\n\\clearpage\\section{\xe9}\n".encode("latin1"))
+    write("org", "titles", "* TODO [#A] [[a][b]] =c= *d* [[e]] [[f :t:\n: x\n#+k: v\ny\n# z\n")
     write("rtf", "parts", "{\\rtf1\\ansicpg936{\\info{\\title T}}{\\stylesheet{\\s1\\outlinelevel0 heading 1;}}\\pard\\s1 A\\par"
           "\\pard\\'c4\\'e3\\u20320?\\uc2\\u-257ab\\par\\trowd\\intbl a\\cell b\\cell\\row\\pard{\\*\\footnote n}\\bin3 }}}x}")
     write("csv", "quotes", 'Title\n\na;"b ""c""\nd";e\n1;2;3\n"never closed;\n')
