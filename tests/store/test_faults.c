@@ -4,7 +4,9 @@
  *   test_faults errors [STRIDE]    calls that fail
  *   test_faults power [STRIDE]     power losses, also while an interrupted write is undone
  *
- * STRIDE n: every n-th state only, for sanitizers.
+ * STRIDE n: of what can happen at a write point, every n-th only, beginning with another at
+ * each point, so that all kinds of faults take their turns. An odd n: seeds are even and odd
+ * then, and an odd one's power goes twice.
  *
  * Each state begins with the disk as it was before one of the steps of script.h. */
 #define _XOPEN_SOURCE 700
@@ -22,7 +24,7 @@ static struct {
     long points;
 } * made;
 
-static size_t states, steps, situations;
+static size_t states, steps;
 static size_t stride = 1;
 
 static int make_images(void **state)
@@ -66,6 +68,12 @@ struct situation {
     size_t step;
     struct fault_plan plan;
 };
+
+/* Whether the turn of this one among those of its write point has come. */
+static bool is_due(long point, size_t number)
+{
+    return ((size_t)point + number) % stride == 0;
+}
 
 static void print_situation(const struct situation *s, const char *what)
 {
@@ -133,8 +141,6 @@ static void reopen(const struct situation *s, struct store **store)
 static void run_error(const struct situation *s)
 {
     struct store *store;
-    if (situations++ % stride)
-        return;
     rag_status status = strike(s, &store);
     if (!s->plan.lasting && store) { /* the process goes on with the handle that it has */
         fault_disk_plan(NULL);
@@ -150,11 +156,14 @@ static void a_call_that_fails_at_any_point_harms_nothing(void **state)
 {
     (void)state;
     for (size_t step = 0; step < steps; step++)
-        for (long at = 0; at < made[step].points; at++)
+        for (long at = 0; at < made[step].points; at++) {
+            size_t number = 0;
             for (int kind = FAULT_EIO; kind <= FAULT_DONE; kind++)
                 for (int lasting = 0; lasting <= (kind <= FAULT_ENOSPC); lasting++)
-                    run_error(&(struct situation){
-                        step, {(enum fault_kind)kind, at, lasting, LOSS_OF_ALL, 0}});
+                    if (is_due(at, number++))
+                        run_error(&(struct situation){
+                            step, {(enum fault_kind)kind, at, lasting, LOSS_OF_ALL, 0}});
+        }
 }
 
 /* ---- Power ---- */
@@ -178,8 +187,6 @@ static void lose_again(const struct situation *s, unsigned at)
 static void run_power(const struct situation *s)
 {
     struct store *store;
-    if (situations++ % stride)
-        return;
     rag_status status = strike(s, &store);
     store_close(store);
     store = NULL;
@@ -198,9 +205,10 @@ static void a_power_loss_at_any_point_harms_nothing(void **state)
     unsigned seed = 0;
     for (size_t step = 0; step < steps; step++)
         for (long at = 0; at < made[step].points; at++)
-            for (int loss = 0; loss < LOSS_KINDS; loss++)
-                run_power(&(struct situation){
-                    step, {FAULT_POWER_LOSS, at, true, (enum fault_loss)loss, seed++}});
+            for (int loss = 0; loss < LOSS_KINDS; loss++, seed++)
+                if (is_due(at, (size_t)loss))
+                    run_power(&(struct situation){
+                        step, {FAULT_POWER_LOSS, at, true, (enum fault_loss)loss, seed}});
 }
 
 /* Whether what a power loss left of an unsynced change opens and is whole. */
