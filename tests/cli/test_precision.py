@@ -16,8 +16,8 @@ SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "bench" / "precision.py"
 
 # The least cosine with f32 at the 1st percentile.
 BARS = {"bf16": 0.9999, "int8": 0.999}
-# Texts for each instruction set that can be asked for; the plain ones are slow.
-LEVELS = {"scalar": 10, "neon": 40, "avx2": 40, "avx512": 40, "avx512vnni": 40, "avx512bf16": 40,
+# Texts for each instruction set that can be asked for; the plain ones are slow: one of each kind.
+LEVELS = {"scalar": 5, "neon": 40, "avx2": 40, "avx512": 40, "avx512vnni": 40, "avx512bf16": 40,
           "amx": 40}
 
 TEXTS = ["What is attention?", "番茄在五月种植。", "x", "", "def f(x):\n    return x * 2",
