@@ -47,7 +47,9 @@ endfunction()
 # rag_test(NAME SOURCES file... STATIONS name... [ARGUMENTS arg...] [LABELS label...]
 #          [ENVIRONMENT NAME=VALUE...]):
 # a cmocka program that sees the internals of the stations it names. LABELS: "threads" for
-# what ThreadSanitizer is to watch, "slow" for what takes a minute under AddressSanitizer.
+# what ThreadSanitizer is to watch, "slow" for what takes a minute under AddressSanitizer and
+# shows it no code that other tests do not. Tests of more than 20 s have a COST, in seconds, so that
+# they are begun first.
 function(rag_test name)
   cmake_parse_arguments(TEST "" "" "SOURCES;STATIONS;ARGUMENTS;LABELS;ENVIRONMENT" ${ARGN})
   add_executable(${name} ${TEST_SOURCES})

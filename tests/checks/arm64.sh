@@ -1,8 +1,8 @@
-#!/bin/sh
+#!/bin/bash
 # Every source of the library and the program compiles for arm64: arm64.sh ROOT
 #
 # Libraries are not linked, so this machine's headers of them serve.
-set -eu
+set -euo pipefail
 cd "$1"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -18,17 +18,17 @@ for name in sqlite3.h jansson.h jansson_config.h utf8proc.h cmark-gfm.h cmark-gf
     seccomp.h seccomp-syscalls.h yaml.h; do
     ln -s "/usr/include/$name" "$work/include/$name"
 done
-count=0
-for source in src/*/*.c cli/*.c; do
-    features='-D_DEFAULT_SOURCE= -DRAG_INSTALLED_READER="/"'
-    case $source in
-    *_avx2.c | *_avx512*.c | *_amx.c) continue ;;
-    src/readers/*) features=-D_GNU_SOURCE= ;;
-    esac
-    aarch64-linux-gnu-gcc -std=c11 -D_POSIX_C_SOURCE=200809L $features -O1 -fopenmp \
+
+compile() { # source
+    local features=(-D_DEFAULT_SOURCE= '-DRAG_INSTALLED_READER="/"')
+    [[ $1 != src/readers/* ]] || features=(-D_GNU_SOURCE=)
+    aarch64-linux-gnu-gcc -std=c11 -D_POSIX_C_SOURCE=200809L "${features[@]}" -O1 -fopenmp \
         -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror \
-        -ffp-contract=off -Iinclude -Isrc -Icli -isystem "$work/include" -c "$source" \
-        -o "$work/object.o"
-    count=$((count + 1))
-done
-echo "$count sources compile for arm64"
+        -ffp-contract=off -Iinclude -Isrc -Icli -isystem "$work/include" -c "$1" \
+        -o "$work/${1//\//-}.o"
+}
+export -f compile
+export work
+ls src/*/*.c cli/*.c | grep -Ev '_(avx2|avx512.*|amx)\.c$' |
+    xargs -P "$(nproc)" -I{} bash -c 'compile {}'
+echo "$(find "$work" -name '*.o' | wc -l) sources compile for arm64"
