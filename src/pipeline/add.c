@@ -8,6 +8,7 @@
 #include "pipeline/ahead.h"
 #include "pipeline/jobs.h"
 #include "pipeline/known.h"
+#include "pipeline/large.h"
 #include "pipeline/speed.h"
 
 #include <errno.h>
@@ -158,6 +159,56 @@ static rag_status take_gone(struct adding *adding, struct reading *reading, rag_
     return take_cut(&adding->run, reading, error);
 }
 
+static rag_status take_reading(struct adding *adding, struct reading *reading,
+                               rag_error *error);
+
+static rag_status put_large(struct adding *adding, struct reading *reading,
+                            struct stretches *stretches, rag_error *error)
+{
+    struct run *run = &adding->run;
+    rag_error trouble;
+    rag_status status = run_flush(run, error);
+    run->file = reading->path;
+    if (!status)
+        status = reading_need_model(&adding->rules, error);
+    if (status)
+        return status;
+    status = large_put(run, stretches, reading->path, reading->known != NULL, &trouble);
+    if (status == RAG_INPUT)
+        skip(run, reading->path, &trouble, reading->size);
+    else if (status)
+        fail_with(error, status, "%s", trouble.message);
+    return status == RAG_INPUT ? RAG_OK : status;
+}
+
+/* A file that is large: if it is a text, it is read in stretches. */
+static rag_status take_large(struct adding *adding, struct reading *reading, rag_error *error)
+{
+    struct run *run = &adding->run;
+    struct stretches *stretches = NULL;
+    const struct known_document *from = NULL;
+    rag_status status =
+        stretches_open(reading->path, STRETCH_BYTES, &stretches, &reading->error);
+    if (!status && stretches)
+        status = reading_survey(&adding->rules, reading, stretches, &reading->error);
+    if (status) {
+        reading->fate = READING_UNREADABLE;
+        reading->status = status;
+    } else if (!stretches) {
+        reading_run_whole(&adding->rules, reading);
+    }
+    if (reading->fate == READING_GONE)
+        from = known_take_moved(&adding->known, &reading->hash, reading->path);
+    if (from)
+        status = take_moved(run, from, reading, error);
+    else if (status || !stretches || reading->fate == READING_SAME)
+        status = take_reading(adding, reading, error);
+    else
+        status = put_large(adding, reading, stretches, error);
+    stretches_close(stretches);
+    return status;
+}
+
 static rag_status take_reading(struct adding *adding, struct reading *reading, rag_error *error)
 {
     struct run *run = &adding->run;
@@ -170,8 +221,7 @@ static rag_status take_reading(struct adding *adding, struct reading *reading, r
                         &reading->error, reading->size);
         return RAG_OK;
     case READING_LARGE:
-        reading_run_whole(&adding->rules, reading);
-        return take_reading(adding, reading, error);
+        return take_large(adding, reading, error);
     case READING_SAME:
         return take_same(run, reading, error);
     case READING_GONE:

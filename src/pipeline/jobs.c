@@ -53,26 +53,31 @@ void run_tell(const struct run *run, const rag_change *change)
 
 /* ---- Writing ---- */
 
+struct store_chunk job_store_chunk(const struct job *job, size_t i, size_t dimension)
+{
+    const struct chunk *chunk = &job->chunks.chunks[i];
+    struct store_chunk out = {.begin = chunk->begin,
+                              .end = chunk->end,
+                              .line = chunk->line,
+                              .last_line = chunk->last_line,
+                              .tokens = chunk->tokens,
+                              .heading = chunk->heading,
+                              .header_begin = chunk->header_begin,
+                              .header_end = chunk->header_end,
+                              .place = chunk->place,
+                              .hash = job->chunk_hashes[i],
+                              .vector = job->vectors + i * dimension};
+    if (job->weights)
+        out.weights = (rag_text){job->weights[i].data, job->weights[i].size};
+    return out;
+}
+
 static struct store_chunk *store_chunks(const struct job *job, size_t dimension)
 {
     size_t count = job->chunks.count;
     struct store_chunk *chunks = alloc_array(count, sizeof *chunks);
-    for (size_t i = 0; chunks && i < count; i++) {
-        const struct chunk *chunk = &job->chunks.chunks[i];
-        chunks[i] = (struct store_chunk){.begin = chunk->begin,
-                                         .end = chunk->end,
-                                         .line = chunk->line,
-                                         .last_line = chunk->last_line,
-                                         .tokens = chunk->tokens,
-                                         .heading = chunk->heading,
-                                         .header_begin = chunk->header_begin,
-                                         .header_end = chunk->header_end,
-                                         .place = chunk->place,
-                                         .hash = job->chunk_hashes[i],
-                                         .vector = job->vectors + i * dimension};
-        if (job->weights)
-            chunks[i].weights = (rag_text){job->weights[i].data, job->weights[i].size};
-    }
+    for (size_t i = 0; chunks && i < count; i++)
+        chunks[i] = job_store_chunk(job, i, dimension);
     return chunks;
 }
 
@@ -138,6 +143,14 @@ static void report_job(struct run *run, const struct job *job)
     unread_tell(&job->document, run->events, run->on_change, run->user);
 }
 
+void run_forget(struct run *run)
+{
+    run->count = run->copy_count = 0;
+    run->pending_tokens = run->pending_bytes = 0;
+    if (!run->dry) /* it counts what is alike in the whole run */
+        seen_clear(&run->seen);
+}
+
 static rag_status flush_jobs(struct run *run, rag_error *error)
 {
     rag_status status = run->dry ? RAG_OK : run_embed(run, error);
@@ -148,10 +161,7 @@ static rag_status flush_jobs(struct run *run, rag_error *error)
             report_job(run, &run->jobs[j]);
         job_release(&run->jobs[j]);
     }
-    run->count = run->copy_count = 0;
-    run->pending_tokens = run->pending_bytes = 0;
-    if (!run->dry)
-        seen_clear(&run->seen);
+    run_forget(run);
     return status;
 }
 
@@ -263,17 +273,18 @@ static rag_status find_vector(struct run *run, struct job *job, size_t i, rag_er
 {
     bool found = false;
     const struct hash *hash = &job->chunk_hashes[i];
-    struct embedded place = job_place(job, i, run_dimension(run)), first = place;
+    struct embedded place = job_place(job, i, run_dimension(run)), first;
+    bool is_new = false;
     rag_status status = RAG_OK;
     if (run->index->has_recipe)
         status = find_known(run->index->store, hash, place, &found, error);
     if (!status && !found && run->same_model)
         status = find_known(run->same_model, hash, place, &found, error);
     if (!status && !found)
-        status = seen_look(&run->seen, hash, place, &first, error);
+        status = seen_look(&run->seen, hash, place, &first, &is_new, error);
     if (status || found)
         return status;
-    if (first.vector != place.vector)
+    if (!is_new)
         return run->dry ? RAG_OK : note_copy(run, place, first, error);
     job->missing[i] = true;
     job->missing_count++;

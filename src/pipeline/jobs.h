@@ -91,6 +91,9 @@ CHECKED rag_status job_fill_vectors(struct run *run, struct job *job, const floa
 /* Where what the model makes of its chunk i goes. */
 struct embedded job_place(const struct job *job, size_t i, size_t dimension);
 
+/* Its chunk i as the store takes it; it points into the job. */
+struct store_chunk job_store_chunk(const struct job *job, size_t i, size_t dimension);
+
 /* Appends what of its chunk i is embedded. */
 CHECKED bool job_context(const struct run *run, const struct job *job, size_t i,
                          struct buf *out);
@@ -119,6 +122,9 @@ bool run_is_full(const struct run *run);
 
 /* Embeds and writes what is gathered. */
 CHECKED rag_status run_flush(struct run *run, rag_error *error);
+
+/* The jobs are done, and released: none are gathered. */
+void run_forget(struct run *run);
 
 /* Embeds what is missing of the jobs (embed_jobs.c). */
 CHECKED rag_status run_embed(struct run *run, rag_error *error);

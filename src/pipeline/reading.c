@@ -1,7 +1,6 @@
 #define _XOPEN_SOURCE 700
 #include "pipeline/reading.h"
 #include "base/file.h"
-#include "documents/stretches.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -71,28 +70,25 @@ static rag_status read_steadily(struct reading *reading, struct stat *st)
 
 /* ---- Document and chunks ----------------------------------------------------- */
 
-static rag_status need_tokenizer(struct reading_rules *rules,
-                                 const struct tokenizer **tokenizer, rag_error *error)
+rag_status reading_need_model(struct reading_rules *rules, rag_error *error)
 {
     pthread_mutex_lock(&rules->loading);
     rag_status status = index_need_model(rules->index, error);
-    *tokenizer = status ? NULL : rules->index->model->tokenizer;
     pthread_mutex_unlock(&rules->loading);
     return status;
 }
 
 void reading_cut(struct reading_rules *rules, struct reading *reading)
 {
-    const struct tokenizer *tokenizer;
     reading->fate = READING_CUT;
     if (!reading->status)
-        reading->status = need_tokenizer(rules, &tokenizer, &reading->error);
+        reading->status = reading_need_model(rules, &reading->error);
     if (!reading->status && !reading->document.path)
         reading->status = document_take(reading->path, &reading->bytes, &rules->read,
                                         &reading->document, &reading->error);
     if (!reading->status)
-        reading->status = chunk_document(&reading->document, tokenizer, &rules->chunker,
-                                         &reading->chunks, &reading->error);
+        reading->status = chunk_document(&reading->document, rules->index->model->tokenizer,
+                                         &rules->chunker, &reading->chunks, &reading->error);
     buf_release(&reading->bytes);
 }
 
@@ -104,9 +100,21 @@ static void read_metadata(const struct reading_rules *rules, struct reading *rea
                                         &reading->document, &reading->error);
 }
 
-static void read_file(struct reading_rules *rules, struct reading *reading, struct stat *st)
+/* Whether its hash is one that the index has: then it is READING_SAME or READING_GONE. */
+static bool is_known(const struct reading_rules *rules, struct reading *reading)
 {
     const struct known_document *known = reading->known;
+    if (known && memcmp(&known->file.hash, &reading->hash, sizeof reading->hash) == 0)
+        reading->fate = READING_SAME;
+    else if (!known && known_has_gone(rules->known, &reading->hash))
+        reading->fate = READING_GONE;
+    else
+        return false;
+    return true;
+}
+
+static void read_file(struct reading_rules *rules, struct reading *reading, struct stat *st)
+{
     reading->bytes = BUF_INIT((size_t)DOCUMENT_MAX_BYTES);
     reading->status = read_steadily(reading, st);
     if (!reading->status)
@@ -117,11 +125,7 @@ static void read_file(struct reading_rules *rules, struct reading *reading, stru
             read_options_mix(&rules->read, reading->path, &reading->hash, &reading->error);
     if (reading->status)
         return;
-    if (known && memcmp(&known->file.hash, &reading->hash, sizeof reading->hash) == 0)
-        reading->fate = READING_SAME;
-    else if (!known && known_has_gone(rules->known, &reading->hash))
-        reading->fate = READING_GONE;
-    if (reading->fate)
+    if (is_known(rules, reading))
         read_metadata(rules, reading);
     else
         reading_cut(rules, reading);
@@ -131,6 +135,7 @@ static void run(struct reading_rules *rules, struct reading *reading, bool whole
 {
     struct stat st;
     uint64_t large = (uint64_t)STRETCH_BYTES * STRETCHES_FROM;
+    reading->fate = READING_UNREADABLE;
     if (stat(reading->path, &st) != 0) {
         reading->status = fail_errno(&reading->error, RAG_INPUT, "%s", reading->path);
         return;
@@ -150,4 +155,24 @@ void reading_run(struct reading_rules *rules, struct reading *reading)
 void reading_run_whole(struct reading_rules *rules, struct reading *reading)
 {
     run(rules, reading, true);
+}
+
+rag_status reading_survey(struct reading_rules *rules, struct reading *reading,
+                          struct stretches *stretches, rag_error *error)
+{
+    const struct survey *survey = stretches_survey(stretches);
+    struct stretch *first;
+    reading->hash = survey->hash;
+    reading->size = survey->size;
+    reading->modified = survey->modified;
+    if (!is_known(rules, reading) || !rules->metadata)
+        return RAG_OK;
+    rag_status status = stretches_next(stretches, &first, error);
+    if (status)
+        return status;
+    const struct buf *metadata = &first->document.metadata;
+    reading->document.metadata = BUF_INIT(metadata->max);
+    return buf_append(&reading->document.metadata, metadata->data, metadata->size)
+               ? RAG_OK
+               : fail_memory(error);
 }

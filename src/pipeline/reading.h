@@ -5,6 +5,7 @@
 #ifndef RAG_PIPELINE_READING_H
 #define RAG_PIPELINE_READING_H
 
+#include "documents/stretches.h"
 #include "pipeline/known.h"
 
 /* What holds for all files of a run. */
@@ -19,7 +20,7 @@ struct reading_rules {
 
 enum reading_fate {
     READING_UNREADABLE, /* status and error say why */
-    READING_LARGE,      /* a file for stretches.h, perhaps: not read */
+    READING_LARGE,      /* perhaps a file for stretches.h: its bytes are not read */
     READING_SAME,       /* its bytes are those that the index knows under its path */
     READING_GONE,       /* ... under a path that is gone: it is not cut */
     READING_CUT,        /* document and chunks are there; or status and error say why not */
@@ -46,6 +47,14 @@ void reading_run(struct reading_rules *rules, struct reading *reading);
 
 /* The same, whatever its size. */
 void reading_run_whole(struct reading_rules *rules, struct reading *reading);
+
+/* What is known of a READING_LARGE file by its survey: it may be READING_SAME or READING_GONE
+ * afterwards. RAG_INPUT: it cannot be read. */
+CHECKED rag_status reading_survey(struct reading_rules *rules, struct reading *reading,
+                                  struct stretches *stretches, rag_error *error);
+
+/* Loads the model, if it was not yet needed. */
+CHECKED rag_status reading_need_model(struct reading_rules *rules, rag_error *error);
 
 /* Makes it READING_CUT, if it is READING_GONE or READING_SAME. */
 void reading_cut(struct reading_rules *rules, struct reading *reading);

@@ -47,12 +47,13 @@ static bool grow(struct seen *seen)
 }
 
 rag_status seen_look(struct seen *seen, const struct hash *hash, struct embedded place,
-                     struct embedded *first, rag_error *error)
+                     struct embedded *first, bool *is_new, rag_error *error)
 {
     if (seen->count >= seen->capacity / 2 && !grow(seen))
         return fail_memory(error);
     struct seen_entry *entry = find(seen, hash);
-    if (!entry->used) {
+    *is_new = !entry->used;
+    if (*is_new) {
         *entry = (struct seen_entry){*hash, place, true};
         seen->count++;
     }

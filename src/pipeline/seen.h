@@ -33,7 +33,7 @@ struct seen {
 
 /* *first: where the vector of this hash goes; it is `place`, and noted, if the hash is new. */
 CHECKED rag_status seen_look(struct seen *seen, const struct hash *hash, struct embedded place,
-                             struct embedded *first, rag_error *error);
+                             struct embedded *first, bool *is_new, rag_error *error);
 void seen_clear(struct seen *seen);
 void seen_release(struct seen *seen);
 
