@@ -288,8 +288,19 @@ static rag_status begin(struct stretches *stretches, bool *suited, rag_error *er
     return *suited ? settle(stretches, error) : RAG_OK;
 }
 
-rag_status stretches_open(const char *path, size_t bytes, struct stretches **out,
-                          rag_error *error)
+static size_t stretch_bytes = STRETCH_BYTES;
+
+void stretches_set_bytes(size_t bytes)
+{
+    stretch_bytes = bytes ? bytes : STRETCH_BYTES;
+}
+
+bool stretches_suit(uint64_t size)
+{
+    return size / stretch_bytes >= STRETCHES_FROM;
+}
+
+rag_status stretches_open(const char *path, struct stretches **out, rag_error *error)
 {
     *out = NULL;
     struct stat st;
@@ -297,7 +308,7 @@ rag_status stretches_open(const char *path, size_t bytes, struct stretches **out
     rag_status status = open_file(path, &fd, &st, error);
     if (status)
         return status;
-    if ((uint64_t)st.st_size / bytes < STRETCHES_FROM) {
+    if (!stretches_suit((uint64_t)st.st_size)) {
         close(fd);
         return RAG_OK;
     }
@@ -307,11 +318,11 @@ rag_status stretches_open(const char *path, size_t bytes, struct stretches **out
         return fail_memory(error);
     }
     stretches->fd = fd;
-    stretches->bytes = bytes;
+    stretches->bytes = stretch_bytes;
     stretches->survey.size = (uint64_t)st.st_size;
     stretches->survey.modified = file_modified(&st);
     stretches->path = strdup(path);
-    stretches->block = alloc_array(bytes, 1);
+    stretches->block = alloc_array(stretch_bytes, 1);
     bool suited = false;
     status = stretches->path && stretches->block ? begin(stretches, &suited, error)
                                                  : fail_memory(error);

@@ -38,11 +38,16 @@ struct stretch {
     bool last;     /* none follows */
 };
 
-/* Opens a file to be read in stretches of at most so many bytes, STRETCH_BYTES unless it is
- * tested. It is read once, for its hash. *out is NULL where the file is to be read whole: it is
- * small, of another format, or not in UTF-8. RAG_INPUT: it cannot be read. */
-CHECKED rag_status stretches_open(const char *path, size_t bytes, struct stretches **out,
-                                  rag_error *error);
+/* Whether a file of this size may have to be read in stretches. */
+bool stretches_suit(uint64_t size);
+
+/* Bytes of a stretch, at most; 0: STRETCH_BYTES. For tests, before files are opened. */
+void stretches_set_bytes(size_t bytes);
+
+/* Opens a file to be read in stretches. It is read once, for its hash. *out is NULL where the
+ * file is to be read whole: it is small, of another format, or not in UTF-8. RAG_INPUT: it
+ * cannot be read. */
+CHECKED rag_status stretches_open(const char *path, struct stretches **out, rag_error *error);
 void stretches_close(struct stretches *stretches);
 const struct survey *stretches_survey(const struct stretches *stretches);
 

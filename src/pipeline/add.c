@@ -187,8 +187,7 @@ static rag_status take_large(struct adding *adding, struct reading *reading, rag
     struct run *run = &adding->run;
     struct stretches *stretches = NULL;
     const struct known_document *from = NULL;
-    rag_status status =
-        stretches_open(reading->path, STRETCH_BYTES, &stretches, &reading->error);
+    rag_status status = stretches_open(reading->path, &stretches, &reading->error);
     if (!status && stretches)
         status = reading_survey(&adding->rules, reading, stretches, &reading->error);
     if (status) {

@@ -102,7 +102,7 @@ static rag_status chunk_file(struct chunking *chunking, const char *path, rag_er
     struct stretches *stretches = NULL;
     rag_status status = RAG_OK;
     if (chunking->chunker.chunker == RAG_CHUNKER_STRUCTURE)
-        status = stretches_open(path, STRETCH_BYTES, &stretches, error);
+        status = stretches_open(path, &stretches, error);
     if (!status && stretches) {
         status = chunk_stretches(chunking, stretches, error);
         stretches_close(stretches);

@@ -134,14 +134,14 @@ static void read_file(struct reading_rules *rules, struct reading *reading, stru
 static void run(struct reading_rules *rules, struct reading *reading, bool whole)
 {
     struct stat st;
-    uint64_t large = (uint64_t)STRETCH_BYTES * STRETCHES_FROM;
     reading->fate = READING_UNREADABLE;
     if (stat(reading->path, &st) != 0) {
         reading->status = fail_errno(&reading->error, RAG_INPUT, "%s", reading->path);
         return;
     }
     note_state(reading, &st);
-    if (!whole && rules->chunker.chunker == RAG_CHUNKER_STRUCTURE && reading->size >= large)
+    if (!whole && rules->chunker.chunker == RAG_CHUNKER_STRUCTURE &&
+        stretches_suit(reading->size))
         reading->fate = READING_LARGE;
     else
         read_file(rules, reading, &st);

@@ -7,6 +7,7 @@
 #include "text/utf8.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { BYTES = 4096 };
@@ -16,6 +17,7 @@ static char folder[] = "/tmp/rag-test-XXXXXX";
 static int make_folder(void **state)
 {
     (void)state;
+    stretches_set_bytes(BYTES);
     return mkdtemp(folder) ? 0 : -1;
 }
 
@@ -38,8 +40,16 @@ static struct stretches *open_text(const char *path)
 {
     struct stretches *stretches;
     rag_error error;
-    assert_ok(stretches_open(path, BYTES, &stretches, &error), &error);
+    assert_ok(stretches_open(path, &stretches, &error), &error);
     return stretches;
+}
+
+/* The greatest resident memory of this process so far, in bytes. */
+static size_t peak_memory(void)
+{
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return (size_t)usage.ru_maxrss << 10;
 }
 
 static struct stretch *next(struct stretches *stretches)
@@ -309,9 +319,36 @@ static void a_file_that_changes_is_told(void **state)
     buf_release(&text);
 }
 
+/* 64 MiB, as large texts are read. */
+static void memory_does_not_grow_with_the_text(void **state)
+{
+    (void)state;
+    struct buf text = BUF_INIT(1 << 24);
+    append_book(&text, 3000);
+    char *path = write_text("large.md", &text);
+    FILE *file = fopen(path, "ab");
+    assert_non_null(file);
+    for (size_t size = text.size; size < (size_t)64 << 20; size += text.size)
+        assert_int_equal(fwrite(text.data, 1, text.size, file), text.size);
+    fclose(file);
+    buf_release(&text);
+    stretches_set_bytes(0);
+    size_t before = peak_memory(), count = 0;
+    struct stretches *stretches = open_text(path);
+    assert_non_null(stretches);
+    while (next(stretches))
+        count++;
+    assert_true(count >= 8);
+    assert_true(peak_memory() - before < (size_t)40 << 20);
+    stretches_close(stretches);
+    stretches_set_bytes(BYTES);
+    free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memory_does_not_grow_with_the_text),
         cmocka_unit_test(a_text_is_read_whole_in_stretches),
         cmocka_unit_test(blocks_and_headings_are_those_of_the_whole),
         cmocka_unit_test(an_edit_moves_the_ends_near_it_only),
