@@ -153,6 +153,24 @@ static unsigned mail_fields(const char *bytes, size_t size)
     return count;
 }
 
+/* "nbformat": 4; a schema of notebooks has the word with something else behind it. */
+static bool has_nbformat(const char *bytes, size_t size)
+{
+    static const char word[] = "\"nbformat\"";
+    for (size_t at = 0; at < size;) {
+        const char *found = memmem(bytes + at, size - at, word, sizeof word - 1);
+        if (!found)
+            return false;
+        at = skip_blanks(bytes, (size_t)(found - bytes) + sizeof word - 1, size);
+        if (at < size && bytes[at] == ':') {
+            at = skip_blanks(bytes, at + 1, size);
+            if (at < size && bytes[at] >= '1' && bytes[at] <= '9')
+                return true;
+        }
+    }
+    return false;
+}
+
 static const char *mail_format(const char *bytes, size_t size)
 {
     if (begins(bytes, size, "From ")) {
@@ -171,7 +189,7 @@ static const char *format_of_text(const char *bytes, size_t size)
     if (!format)
         format = mail_format(bytes, size);
     at = skip_blanks(bytes, at, size);
-    if (!format && at < size && bytes[at] == '{' && contains(bytes, size, "\"nbformat\""))
+    if (!format && at < size && bytes[at] == '{' && has_nbformat(bytes, size))
         format = "notebook";
     return format;
 }

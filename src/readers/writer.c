@@ -103,7 +103,7 @@ static size_t plain_run(const struct writer *w, const char *text, size_t at, siz
             if (code < 0 || (code < 0xA0 && code != 0x85))
                 break;
             if (code == 0xA0 || code == 0xFEFF || code == 0xAD || code == 0x200B ||
-                code == 0x85)
+                code == 0x85 || code == 0xFFFD)
                 break;
         }
         end += n;
@@ -122,7 +122,7 @@ static size_t special(struct writer *w, const char *text, size_t size)
             w->space = true;
         if (code == 0xA0 && w->verbatim && prepare(w))
             check(w, buf_append_char(&w->document->text, ' '));
-        return n; /* a byte order mark, a soft hyphen, what is not UTF-8 */
+        return n; /* a byte order mark, a soft hyphen, a glyph nobody knows, no UTF-8 */
     }
     if (c == '|') {
         if (prepare(w))

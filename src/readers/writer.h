@@ -2,8 +2,8 @@
  * line, with white space collapsed as a browser does.
  *
  * A failure (out of memory, too long) is kept and the calls that follow do nothing: what counts
- * is the status of writer_finish. Strings must be UTF-8; what is not, and control characters,
- * are left out. */
+ * is the status of writer_finish. Strings must be UTF-8; what is not, control characters, and
+ * U+FFFD, which stands for what another program could not read, are left out. */
 #ifndef RAG_READERS_WRITER_H
 #define RAG_READERS_WRITER_H
 

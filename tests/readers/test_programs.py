@@ -140,6 +140,21 @@ class Programs(unittest.TestCase):
         d = read("others/nbformat-4.5.ipynb", "--notebook-outputs")
         self.assertNotIn("IPython.core.display.HTML", d.text)
 
+    def test_a_schema_of_notebooks_is_no_notebook(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "x.json"
+            path.write_text('{"properties": {"nbformat": {"type": "integer"}, "cells": {}}}', encoding="utf-8")
+            self.assertIn('"format": "json"', Document(path).head)
+            path.write_text('{"cells": [], "nbformat": 4}', encoding="utf-8")
+            self.assertIn('"format": "notebook"', Document(path).head)
+
+    def test_what_another_program_could_not_read_is_no_text(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "x.html"
+            path.write_text("<h1>The \ufffdpond</h1><p>It is\ufffd not deep.", encoding="utf-8")
+            d = Document(path)
+            self.assertEqual([block[4] for block in d.blocks], ["The pond", "It is not deep."])
+
     def test_slides(self):
         for name in ("python-pptx.pptx", "odfpy.odp", "odfdo.odp"):
             d = self.read_all(name, name[-4:].strip("."))
