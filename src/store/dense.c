@@ -13,6 +13,8 @@ enum {
      * differ by less than 0.001 in the wrong order: so many, and one in so many. */
     MORE = 8,
     MORE_PART = 8,
+    /* What a document is about is asked for each search, and takes as many vectors. */
+    PART_CHUNKS = 1024,
 };
 
 void vector_from_file(const void *bytes, size_t dimension, float *vector)
@@ -283,16 +285,47 @@ rag_status store_score_dense(struct store *store, const float *query, const int6
     return status;
 }
 
-/* The cosine of the query with the sum of a document's vectors; NaN if it has but one. sum:
+/* A part of a document: chunks with numbers from `first` to `end`, exclusive. */
+struct part {
+    int64_t document, first, end;
+};
+
+/* The part that a chunk belongs to: one of as many equal ones as a document has PART_CHUNKS. */
+static rag_status find_part(struct store *store, sqlite3_stmt *statement, int64_t chunk,
+                            struct part *out, rag_error *error)
+{
+    bool row = false;
+    *out = (struct part){0};
+    rag_status status = db_bind(store, statement, error, "i", chunk);
+    if (!status)
+        status = db_step(store, statement, &row, error);
+    if (!status && row) {
+        int64_t number = sqlite3_column_int64(statement, 1);
+        int64_t chunks = sqlite3_column_int64(statement, 2);
+        int64_t parts = chunks > 0 ? (chunks - 1) / PART_CHUNKS + 1 : 1;
+        int64_t size = chunks > 0 ? (chunks - 1) / parts + 1 : 1;
+        out->document = sqlite3_column_int64(statement, 0);
+        if (number >= 0 && number < chunks) { /* as long as the file is not damaged */
+            out->first = number / size * size;
+            out->end = out->first + size;
+        }
+    }
+    sqlite3_reset(statement);
+    return status;
+}
+
+/* The cosine of the query with the sum of a part's vectors; NaN if it has but one. sum:
  * [stride]. */
-static rag_status document_cosine(struct store *store, sqlite3_stmt *chunks, int64_t document,
-                                  float *sum, double *cosine, rag_error *error)
+static rag_status part_cosine(struct store *store, sqlite3_stmt *chunks,
+                              const struct part *part, float *sum, double *cosine,
+                              rag_error *error)
 {
     const struct dense *dense = &store->dense;
     size_t rows = 0;
     bool row = true;
     memset(sum, 0, dense->stride * sizeof *sum);
-    rag_status status = db_bind(store, chunks, error, "i", document);
+    rag_status status =
+        db_bind(store, chunks, error, "iii", part->document, part->first, part->end);
     while (!status && !(status = db_step(store, chunks, &row, error)) && row) {
         const float *vector;
         status = find_vector(store, sqlite3_column_int64(chunks, 0), &vector, error);
@@ -308,28 +341,27 @@ static rag_status document_cosine(struct store *store, sqlite3_stmt *chunks, int
 }
 
 static rag_status score_documents(struct store *store, const int64_t *ids, size_t count,
-                                  int64_t *documents, float *sum, double *scores,
+                                  struct part *parts, float *sum, double *scores,
                                   rag_error *error)
 {
     sqlite3_stmt *document = NULL, *chunks = NULL;
-    rag_status status =
-        db_prepare(store, &document, "SELECT document FROM chunks WHERE id=?", error);
+    rag_status status = db_prepare(store, &document,
+                                   "SELECT document, number, documents.chunks FROM chunks JOIN "
+                                   "documents ON documents.id=document WHERE chunks.id=?",
+                                   error);
     if (!status)
-        status = db_prepare(store, &chunks, "SELECT id FROM chunks WHERE document=?", error);
+        status = db_prepare(store, &chunks,
+                            "SELECT id FROM chunks WHERE document=? AND number>=? AND number<?",
+                            error);
     for (size_t i = 0; !status && i < count; i++) {
-        bool row = false;
-        status = db_bind(store, document, error, "i", ids[i]);
-        if (!status)
-            status = db_step(store, document, &row, error);
-        documents[i] = row ? sqlite3_column_int64(document, 0) : 0;
-        sqlite3_reset(document);
         size_t same = 0;
-        while (same < i && documents[same] != documents[i])
+        status = find_part(store, document, ids[i], &parts[i], error);
+        while (same < i && memcmp(&parts[same], &parts[i], sizeof *parts) != 0)
             same++;
         if (!status && same < i)
             scores[i] = scores[same];
-        else if (!status && row)
-            status = document_cosine(store, chunks, documents[i], sum, &scores[i], error);
+        else if (!status && parts[i].document)
+            status = part_cosine(store, chunks, &parts[i], sum, &scores[i], error);
     }
     sqlite3_finalize(document);
     sqlite3_finalize(chunks);
@@ -344,12 +376,11 @@ static rag_status try_documents(struct store *store, const float *query, const i
     if (status)
         return status;
     if (any) {
-        int64_t *documents = alloc_array(count, sizeof *documents);
+        struct part *parts = alloc_array(count, sizeof *parts);
         float *sum = alloc_aligned(store->dense.stride, sizeof *sum);
-        status = documents && sum
-                     ? score_documents(store, ids, count, documents, sum, scores, error)
-                     : fail_memory(error);
-        free(documents);
+        status = parts && sum ? score_documents(store, ids, count, parts, sum, scores, error)
+                              : fail_memory(error);
+        free(parts);
         free(sum);
     }
     return db_end(store, status, error);

@@ -450,8 +450,9 @@ CHECKED rag_status store_score_dense(struct store *store, const float *query,
                                      rag_error *error);
 
 /* What the documents of these chunks are about, as a whole: the cosine of `query` with the sum
- * of all vectors of the document that the chunk belongs to. NaN: no such chunk, or the only
- * one of its document. */
+ * of all vectors of the document that the chunk belongs to; where that has more than 1,024, of
+ * those of the part that it belongs to, one of as few equal ones as can be. NaN: no such chunk,
+ * or the only one of its document. */
 CHECKED rag_status store_score_documents(struct store *store, const float *query,
                                          const int64_t *ids, size_t count, double *scores,
                                          rag_error *error);

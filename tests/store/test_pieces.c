@@ -3,6 +3,7 @@
 
 #include "store/damaged.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static int64_t integer(struct fixture *f, const char *sql)
@@ -156,12 +157,52 @@ static void each_damage_of_a_piece_is_named(void **state)
     source_release(&source);
 }
 
+static double part_cosine(const struct source *source, const float *query, size_t first,
+                          size_t end)
+{
+    double sum[DIMENSION] = {0}, product = 0, norm = 0;
+    for (size_t i = first; i < end; i++)
+        for (size_t j = 0; j < DIMENSION; j++)
+            sum[j] += (double)source->vectors[i][j];
+    for (size_t j = 0; j < DIMENSION; j++) {
+        product += sum[j] * (double)query[j];
+        norm += sum[j] * sum[j];
+    }
+    return product / sqrt(norm);
+}
+
+/* A search must not read all vectors of a large document. */
+static void a_chunk_of_a_large_document_is_seen_among_those_of_its_part(void **state)
+{
+    struct fixture *f = *state;
+    static const size_t numbers[] = {0, 833, 834, 1667, 1668, 2499};
+    enum { CHUNKS = 2500, PART = 834, CASES = sizeof numbers / sizeof *numbers };
+    struct source source;
+    int64_t ids[CASES];
+    double scores[CASES];
+    float query[DIMENSION];
+    unit_vector(77, query);
+    source_make(&source, "/long", CHUNKS, 40, 1000);
+    put_source(f, &source);
+    int64_t first = integer(f, "SELECT first_chunk FROM documents");
+    for (size_t i = 0; i < CASES; i++)
+        ids[i] = first + (int64_t)numbers[i];
+    assert_ok(store_score_documents(f->store, query, ids, CASES, scores, &f->error), &f->error);
+    for (size_t i = 0; i < CASES; i++) {
+        size_t from = numbers[i] / PART * PART;
+        size_t end = from + PART < CHUNKS ? from + PART : CHUNKS;
+        assert_true(fabs(scores[i] - part_cosine(&source, query, from, end)) < 1e-4);
+    }
+    source_release(&source);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(each_chunk_lies_whole_in_the_piece_in_which_it_begins),
         TEST(chunks_that_reach_far_or_lie_in_no_order_hold_a_text_together),
         TEST(each_damage_of_a_piece_is_named),
+        TEST(a_chunk_of_a_large_document_is_seen_among_those_of_its_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
