@@ -19,7 +19,8 @@ enum {
 
 struct stretches {
     char *path;
-    int fd;
+    struct stretch_source source;
+    int fd; /* of a file; else -1 */
     struct survey survey;
     size_t bytes;
     char *block;        /* [bytes] */
@@ -189,7 +190,8 @@ void stretches_close(struct stretches *stretches)
 {
     if (!stretches)
         return;
-    close(stretches->fd);
+    if (stretches->fd >= 0)
+        close(stretches->fd);
     document_release(&stretches->now.document);
     above_release(&stretches->above);
     free(stretches->block);
@@ -202,27 +204,45 @@ const struct survey *stretches_survey(const struct stretches *stretches)
     return &stretches->survey;
 }
 
+static rag_status fail_changing(const struct stretches *stretches, rag_error *error)
+{
+    return fail_with(error, RAG_INPUT, "%s: it is being changed", stretches->path);
+}
+
 static rag_status check_same(const struct stretches *stretches, rag_error *error)
 {
     struct stat st;
+    if (stretches->fd < 0)
+        return RAG_OK;
     return fstat(stretches->fd, &st) == 0 && (uint64_t)st.st_size == stretches->survey.size &&
                    file_modified(&st) == stretches->survey.modified
                ? RAG_OK
-               : fail_with(error, RAG_INPUT, "%s: it is being changed", stretches->path);
+               : fail_changing(stretches, error);
+}
+
+static rag_status read_file(void *user, uint64_t offset, char *to, size_t size,
+                            rag_error *error)
+{
+    const struct stretches *stretches = user;
+    size_t got;
+    rag_status status = read_at(stretches->fd, stretches->path, offset, to, size, &got, error);
+    return status || got == size ? status : fail_changing(stretches, error);
 }
 
 /* Reads what begins at stretches->next into now.document. */
 static rag_status read_next(struct stretches *stretches, rag_error *error)
 {
     struct stretch *now = &stretches->now;
-    rag_text text = {stretches->block, 0};
-    rag_status status = read_at(stretches->fd, stretches->path, stretches->next,
-                                stretches->block, stretches->bytes, &text.size, error);
+    uint64_t left = stretches->survey.text_size - stretches->next;
+    rag_text text = {stretches->block,
+                     left < stretches->bytes ? (size_t)left : stretches->bytes};
+    rag_status status = stretches->source.read(stretches->source.user, stretches->next,
+                                               stretches->block, text.size, error);
     if (status)
         return status;
     now->begin = stretches->next;
     now->line = stretches->next_line;
-    now->last = now->begin + text.size >= stretches->survey.size;
+    now->last = text.size == left;
     if (!now->last) /* its last character may be cut off */
         text.size = utf8_floor(text.data, text.size, text.size - CHARACTER_BYTES);
     stretches->read = text.size;
@@ -233,11 +253,21 @@ static rag_status read_next(struct stretches *stretches, rag_error *error)
                                 error);
 }
 
+static bool is_text_of_bytes(const struct stretches *stretches)
+{
+    const struct buf *text = &stretches->now.document.text;
+    return text->size == stretches->read &&
+           memcmp(text->data, stretches->block, text->size) == 0;
+}
+
 /* What the next stretch begins with follows from this one. */
 static rag_status settle(struct stretches *stretches, rag_error *error)
 {
     struct stretch *now = &stretches->now;
     struct document *document = &now->document;
+    if (!is_text_of_bytes(stretches))
+        return fail_with(error, RAG_INPUT, "%s: byte %llu and on are read as another text",
+                         stretches->path, (unsigned long long)now->begin);
     if (!now->last) {
         size_t end = best_end(document);
         cut_off(document, end ? end : forced_end(document));
@@ -256,7 +286,7 @@ static rag_status settle(struct stretches *stretches, rag_error *error)
 static bool is_suited(const struct stretches *stretches)
 {
     const struct document *document = &stretches->now.document;
-    return document->text.size == stretches->read && !document->place_count &&
+    return is_text_of_bytes(stretches) && !document->place_count &&
            (strcmp(document->format, "text") == 0 || strcmp(document->format, "markdown") == 0);
 }
 
@@ -279,7 +309,6 @@ static rag_status begin(struct stretches *stretches, bool *suited, rag_error *er
     hasher_finish(hasher, status ? NULL : &stretches->survey.hash);
     if (status || !*suited)
         return status;
-    stretches_rewind(stretches);
     if ((status = check_same(stretches, error)) || (status = read_next(stretches, error)))
         return status;
     *suited = is_suited(stretches);
@@ -300,37 +329,57 @@ bool stretches_suit(uint64_t size)
     return size / stretch_bytes >= STRETCHES_FROM;
 }
 
+static struct stretches *new_stretches(const char *path, const struct stretch_source *source)
+{
+    struct stretches *stretches = alloc_zeroed(1, sizeof *stretches);
+    if (!stretches)
+        return NULL;
+    stretches->fd = -1;
+    stretches->source = source ? *source : (struct stretch_source){read_file, stretches};
+    stretches->bytes = stretch_bytes;
+    stretches->path = strdup(path);
+    stretches->block = alloc_array(stretch_bytes, 1);
+    stretches_rewind(stretches);
+    if (stretches->path && stretches->block)
+        return stretches;
+    stretches_close(stretches);
+    return NULL;
+}
+
 rag_status stretches_open(const char *path, struct stretches **out, rag_error *error)
 {
-    *out = NULL;
     struct stat st;
     int fd;
+    *out = NULL;
     rag_status status = open_file(path, &fd, &st, error);
     if (status)
         return status;
-    if (!stretches_suit((uint64_t)st.st_size)) {
-        close(fd);
-        return RAG_OK;
-    }
-    struct stretches *stretches = alloc_zeroed(1, sizeof *stretches);
+    bool suited = stretches_suit((uint64_t)st.st_size);
+    struct stretches *stretches = suited ? new_stretches(path, NULL) : NULL;
     if (!stretches) {
         close(fd);
-        return fail_memory(error);
+        return suited ? fail_memory(error) : RAG_OK;
     }
     stretches->fd = fd;
-    stretches->bytes = stretch_bytes;
-    stretches->survey.size = (uint64_t)st.st_size;
+    stretches->survey.size = stretches->survey.text_size = (uint64_t)st.st_size;
     stretches->survey.modified = file_modified(&st);
-    stretches->path = strdup(path);
-    stretches->block = alloc_array(stretch_bytes, 1);
-    bool suited = false;
-    status = stretches->path && stretches->block ? begin(stretches, &suited, error)
-                                                 : fail_memory(error);
+    status = begin(stretches, &suited, error);
     if (status || !suited)
         stretches_close(stretches);
     else
         *out = stretches;
     return status;
+}
+
+rag_status stretches_open_source(const char *path, const struct survey *survey,
+                                 const struct stretch_source *source, struct stretches **out,
+                                 rag_error *error)
+{
+    *out = new_stretches(path, source);
+    if (!*out)
+        return fail_memory(error);
+    (*out)->survey = *survey;
+    return RAG_OK;
 }
 
 rag_status stretches_next(struct stretches *stretches, struct stretch **out, rag_error *error)

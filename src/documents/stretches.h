@@ -25,10 +25,10 @@ struct stretches;
 
 /* What the file was when it was opened. */
 struct survey {
-    struct hash hash; /* SHA-256 */
-    uint64_t size;
-    int64_t modified;   /* nanoseconds since 1970 */
-    const char *format; /* "text" or "markdown" */
+    struct hash hash;         /* SHA-256 */
+    uint64_t size, text_size; /* bytes of the file, and of its text: the same, if it is one */
+    int64_t modified;         /* nanoseconds since 1970 */
+    const char *format;       /* "text" or "markdown" */
 };
 
 struct stretch {
@@ -48,6 +48,17 @@ void stretches_set_bytes(size_t bytes);
  * file is to be read whole: it is small, of another format, or not in UTF-8. RAG_INPUT: it
  * cannot be read. */
 CHECKED rag_status stretches_open(const char *path, struct stretches **out, rag_error *error);
+
+/* The same of a text that is no file. */
+struct stretch_source {
+    /* Bytes [offset, offset + size) of the text, which has them. */
+    rag_status (*read)(void *user, uint64_t offset, char *to, size_t size, rag_error *error);
+    void *user;
+};
+CHECKED rag_status stretches_open_source(const char *path, const struct survey *survey,
+                                         const struct stretch_source *source,
+                                         struct stretches **out, rag_error *error);
+
 void stretches_close(struct stretches *stretches);
 const struct survey *stretches_survey(const struct stretches *stretches);
 

@@ -173,7 +173,7 @@ static rag_status put_large(struct adding *adding, struct reading *reading,
         status = reading_need_model(&adding->rules, error);
     if (status)
         return status;
-    status = large_put(run, stretches, reading->path, reading->known != NULL, &trouble);
+    status = large_put(run, stretches, reading->path, NULL, reading->known != NULL, &trouble);
     if (status == RAG_INPUT)
         skip(run, reading->path, &trouble, reading->size);
     else if (status)

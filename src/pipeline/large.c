@@ -44,7 +44,7 @@ static rag_status cut(struct large *large, struct stretch **stretch, rag_error *
     return !status && large->run->stop ? run_fail_stopped(error) : status;
 }
 
-/* The metadata are those of the first stretch. */
+/* The metadata are those of the first stretch, if they are not known. */
 static rag_status survey(struct large *large, rag_error *error)
 {
     struct run *run = large->run;
@@ -233,7 +233,7 @@ static void report(const struct large *large, bool update, const rag_add_report 
 }
 
 rag_status large_put(struct run *run, struct stretches *stretches, const char *path,
-                     bool update, rag_error *error)
+                     const char *metadata, bool update, rag_error *error)
 {
     struct large large = {.run = run,
                           .stretches = stretches,
@@ -241,12 +241,16 @@ rag_status large_put(struct run *run, struct stretches *stretches, const char *p
                           .tokenizer = run->index->model->tokenizer};
     const rag_add_report before = *run->report;
     uint64_t done = run->bytes_done;
-    rag_status status = survey(&large, error);
+    rag_status status = RAG_OK;
+    if (metadata && !(large.metadata = strdup(metadata)))
+        status = fail_memory(error);
+    if (!status)
+        status = survey(&large, error);
     if (!status && !run->dry)
         status = put(&large, error);
     run->bytes_done = done;
     if (!status) {
-        run->bytes_done += stretches_survey(stretches)->size;
+        run->bytes_done += stretches_survey(stretches)->text_size;
         report(&large, update, &before);
     }
     store_grow_free(large.growing);

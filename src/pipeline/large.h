@@ -11,8 +11,10 @@
 #include "pipeline/jobs.h"
 
 /* Puts it in, or counts what would be (run->dry). What else is gathered must be written before.
- * The index has its model. RAG_INPUT: the file is to be skipped. RAG_INTERRUPTED: run->stop. */
+ * The index has its model. metadata: NULL, or what is kept with it in the place of its own,
+ * with the run's over them. RAG_INPUT: the file is to be skipped. RAG_INTERRUPTED: run->stop.
+ */
 CHECKED rag_status large_put(struct run *run, struct stretches *stretches, const char *path,
-                             bool update, rag_error *error);
+                             const char *metadata, bool update, rag_error *error);
 
 #endif

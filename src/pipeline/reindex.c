@@ -8,12 +8,12 @@
 #define _DEFAULT_SOURCE
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/memory.h"
-#include "pipeline/jobs.h"
+#include "pipeline/again.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -254,93 +254,6 @@ static rag_status count_bytes(struct reindexing *r, const struct pair *pair, rag
     return RAG_OK;
 }
 
-static bool has_text(const struct document *document, const struct stored_document *stored)
-{
-    return document->text.size == stored->text_size &&
-           (!stored->text_size ||
-            memcmp(document->text.data, stored->text, stored->text_size) == 0);
-}
-
-/* From the file, if it is there with the bytes that the document was made from. */
-static bool read_file_again(const struct store_content *content,
-                            const struct stored_document *stored, struct document *out)
-{
-    struct buf bytes = BUF_INIT((size_t)DOCUMENT_MAX_BYTES);
-    struct read_options options;
-    bool same = false;
-    if (*stored->path == '/' && file_read(stored->path, &bytes, NULL) == RAG_OK &&
-        read_options_find(stored->path, bytes.data, bytes.size, &content->hash, &options, &same,
-                          NULL) == RAG_OK &&
-        same)
-        same =
-            document_parse(stored->path, bytes.data, bytes.size, &options, out, NULL) == RAG_OK;
-    buf_release(&bytes);
-    if (same && has_text(out, stored))
-        return true;
-    document_release(out);
-    *out = (struct document){0};
-    return false;
-}
-
-/* The structure of a format that is no text of its own, such as PDF, is not in the index: it is
- * read from the file again, and without that the text is cut as plain text. */
-static rag_status read_document(const struct store_content *content,
-                                struct stored_document *stored, struct job *job,
-                                rag_error *error)
-{
-    rag_text text = {stored->text, stored->text_size};
-    rag_status status = RAG_OK;
-    bool readable =
-        strcmp(stored->format, "text") == 0 || strcmp(stored->format, "markdown") == 0;
-    if (readable || !read_file_again(content, stored, &job->document))
-        status = document_of_text(stored->path, readable ? stored->format : "text", text,
-                                  &job->document, error);
-    if (!status && !has_text(&job->document, stored))
-        status =
-            fail_with(error, RAG_INTERNAL, "%s: its text is read as another one", stored->path);
-    job->document.format = job->kept_format = stored->format;
-    stored->format = NULL;
-    return status;
-}
-
-static rag_status make_job(struct reindexing *r, const struct store_content *content,
-                           struct stored_document *stored, struct job *job, rag_error *error)
-{
-    rag_status status = read_document(content, stored, job, error);
-    if (!status)
-        status = chunk_document(&job->document, r->model->tokenizer, &r->chunker, &job->chunks,
-                                error);
-    if (!status)
-        status = job_fill_vectors(&r->run, job, NULL, error);
-    job->hash = content->hash;
-    job->size = content->size;
-    job->modified = content->modified;
-    job->metadata = stored->metadata;
-    stored->metadata = NULL;
-    return status;
-}
-
-/* One that has gone or changed since it was listed is found out by the next comparison. */
-static rag_status take_document(struct reindexing *r, const struct store_content *content,
-                                rag_error *error)
-{
-    struct stored_document stored;
-    struct job job = {0};
-    rag_error trouble;
-    r->run.file = content->path;
-    rag_status status = store_get_document(r->source, content->collection, content->path, true,
-                                           &stored, &trouble);
-    if (status)
-        return status == RAG_NOT_FOUND ? RAG_OK
-                                       : fail_with(error, status, "%s", trouble.message);
-    status = make_job(r, content, &stored, &job, error);
-    if (!status)
-        status = run_push(&r->run, &job, error);
-    job_release(&job);
-    stored_document_release(&stored);
-    return status;
-}
-
 static rag_status remove_document(struct reindexing *r, const struct store_content *content,
                                   rag_error *error)
 {
@@ -362,7 +275,8 @@ static rag_status bring_pair(struct reindexing *r, const struct pair *pair, rag_
     if (!pair->old)
         return remove_document(r, content, error);
     if (needs_chunks(pair)) {
-        status = take_document(r, content, error);
+        run->file = content->path;
+        status = again_take(run, r->source, content, error);
     } else {
         struct store_stamp stamp = {content->path, content->size, content->modified};
         status = run_push_stamp(run, &stamp, error);

@@ -305,6 +305,36 @@ static rag_status each_chunk(struct store *store, int64_t document, store_chunk_
     return status;
 }
 
+static rag_status get_text(struct store *store, const char *collection, const char *path,
+                           int64_t begin, int64_t end, char **text, rag_error *error)
+{
+    struct ids ids = {0};
+    size_t size;
+    rag_status status = list_documents(store, collection, path, &ids, error);
+    if (!status)
+        status = pieces_copy(store, ids.items[0], begin, end, text, &size, error);
+    free(ids.items);
+    if (!status && !*text)
+        status =
+            fail_with(error, RAG_NOT_FOUND, "%s: the text of %s does not reach to byte %lld",
+                      store->path, path, (long long)end);
+    return status;
+}
+
+rag_status store_get_text(struct store *store, const char *collection, const char *path,
+                          uint64_t begin, uint64_t end, char **text, rag_error *error)
+{
+    *text = NULL;
+    store_lock(store);
+    rag_status status = db_begin(store, DB_READ, error);
+    if (!status)
+        status = db_end(
+            store, get_text(store, collection, path, (int64_t)begin, (int64_t)end, text, error),
+            error);
+    store_unlock(store);
+    return status;
+}
+
 rag_status store_each_chunk(struct store *store, const char *collection, const char *path,
                             store_chunk_fn each, void *user, rag_error *error)
 {

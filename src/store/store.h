@@ -235,6 +235,11 @@ struct stored_document {
 CHECKED rag_status store_get_document(struct store *store, const char *collection,
                                       const char *path, bool with_text,
                                       struct stored_document *out, rag_error *error);
+
+/* Bytes [begin, end) of its text, NUL-terminated, to be freed. RAG_NOT_FOUND: there is none of
+ * this path, or its text is shorter. */
+CHECKED rag_status store_get_text(struct store *store, const char *collection, const char *path,
+                                  uint64_t begin, uint64_t end, char **text, rag_error *error);
 void stored_document_release(struct stored_document *document);
 
 /* Calls back with each chunk of a document (path NULL: of all of the collection, in the order
