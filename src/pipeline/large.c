@@ -17,20 +17,26 @@ struct large {
     uint64_t written; /* bytes of the whole */
 };
 
+/* A job that borrows its document. */
+static void release_part(struct job *job)
+{
+    job->document = (struct document){0};
+    job_release(job);
+}
+
 /* ---- Cutting it once --------------------------------------------------------- */
 
-/* What a dry run counts. */
+/* What a dry run counts; the chunks go with it. */
 static rag_status count_missing(struct large *large, const struct stretch *stretch,
                                 rag_error *error)
 {
     struct run *run = large->run;
     struct job job = {.document = stretch->document, .chunks = large->chunks};
+    large->chunks = (struct chunk_list){0};
     rag_status status = job_fill_vectors(run, &job, NULL, error);
     run->report->chunks_embedded += job.missing_count;
     run->report->tokens += job.missing_tokens;
-    job.document = (struct document){0};
-    job.chunks = (struct chunk_list){0};
-    job_release(&job);
+    release_part(&job);
     return status;
 }
 
@@ -55,11 +61,11 @@ static rag_status survey(struct large *large, rag_error *error)
         if (!large->metadata)
             status = metadata_merge(stretch->document.metadata.data, run->metadata,
                                     &large->metadata, error);
+        large->count += large->chunks.count;
         if (!status && run->dry)
             status = count_missing(large, stretch, error);
         if (status)
             break;
-        large->count += large->chunks.count;
     }
     return status;
 }
@@ -80,12 +86,6 @@ static rag_status take_part(struct large *large, const struct stretch *stretch, 
     memset(chunks + from, 0, (to - from) * sizeof *chunks);
     job->size = job->chunks.chunks[to - from - 1].end - job->chunks.chunks[0].begin;
     return job_fill_vectors(large->run, job, NULL, error);
-}
-
-static void release_part(struct job *job)
-{
-    job->document = (struct document){0};
-    job_release(job);
 }
 
 static void release_parts(struct run *run)
