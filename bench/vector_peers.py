@@ -184,7 +184,7 @@ class SqliteVec(Peer):
         self.db.commit()
 
     def search(self, query):
-        sql = f"SELECT rowid FROM v WHERE x MATCH ? ORDER BY distance LIMIT {K}"
+        sql = f"SELECT rowid FROM v WHERE x MATCH ? AND k = {K} ORDER BY distance"
         return [row for (row,) in self.db.execute(sql, (query.tobytes(),))]
 
 
