@@ -8,19 +8,13 @@ struct composition {
     struct document *source;
     struct document made;
     size_t text, block, place; /* of the source: those before are taken */
+    uint32_t *places;          /* [source's]: 1 + where each is in `made` */
 };
 
-static bool append_name(struct document *to, const struct document *from,
-                        const struct place *place, size_t begin)
-{
-    const char *name = place->name ? from->names.data + place->name : NULL;
-    return document_push_place(to, begin, place->kind, place->number, name);
-}
-
-/* Appends blocks and places from `block` and `place` on that lie before the byte `end`, their
- * text being at `from` in one document and at `to` in the other. */
-static bool append_marks(struct document *to_document, const struct document *d, size_t *block,
-                         size_t *place, size_t end, size_t from, size_t to, unsigned level)
+/* Appends blocks from `block` on that lie before the byte `end`, their text being at `from` in
+ * one document and at `to` in the other. */
+static bool append_blocks(struct document *to_document, const struct document *d, size_t *block,
+                          size_t end, size_t from, size_t to, unsigned level)
 {
     for (; *block < d->block_count && d->blocks[*block].begin < end; (*block)++) {
         struct block b = d->blocks[*block];
@@ -37,11 +31,47 @@ static bool append_marks(struct document *to_document, const struct document *d,
         if (!document_push(to_document, b))
             return false;
     }
-    for (; *place < d->place_count && (d->places[*place].begin < end || end == d->text.size);
-         (*place)++)
-        if (!append_name(to_document, d, &d->places[*place],
-                         d->places[*place].begin - from + to))
+    return true;
+}
+
+/* Appends a place as one that lies in the place number `parent` - 1. */
+static bool append_place(struct document *to, const struct document *from,
+                         const struct place *place, size_t begin, uint32_t parent)
+{
+    const char *name = place->name ? from->names.data + place->name : NULL;
+    if (!document_push_place(to, begin, place->kind, place->number, name))
+        return false;
+    to->places[to->place_count - 1].parent = parent;
+    return true;
+}
+
+static bool append_own_places(struct composition *c, size_t end, size_t from, size_t to)
+{
+    const struct document *d = c->source;
+    for (;
+         c->place < d->place_count && (d->places[c->place].begin < end || end == d->text.size);
+         c->place++) {
+        const struct place *place = &d->places[c->place];
+        uint32_t parent = place->parent ? c->places[place->parent - 1] : 0;
+        if (!append_place(&c->made, d, place, place->begin - from + to, parent))
             return false;
+        c->places[c->place] = (uint32_t)c->made.place_count;
+    }
+    return true;
+}
+
+/* Those of a part, in the source's last one. */
+static bool append_part_places(struct composition *c, const struct document *part, size_t from,
+                               size_t to)
+{
+    uint32_t around = c->place ? c->places[c->place - 1] : 0;
+    uint32_t base = (uint32_t)c->made.place_count;
+    for (size_t i = 0; i < part->place_count; i++) {
+        const struct place *place = &part->places[i];
+        uint32_t parent = place->parent ? base + place->parent : around;
+        if (!append_place(&c->made, part, place, place->begin - from + to, parent))
+            return false;
+    }
     return true;
 }
 
@@ -52,20 +82,22 @@ static bool append_own(struct composition *c, size_t end)
     size_t to = c->made.text.size, from = c->text;
     c->text = end;
     return buf_append(&c->made.text, d->text.data + from, end - from) &&
-           append_marks(&c->made, d, &c->block, &c->place, end, from, to, 0);
+           append_blocks(&c->made, d, &c->block, end, from, to, 0) &&
+           append_own_places(c, end, from, to);
 }
 
 /* A part's text, with empty lines around it. */
 static bool append_part(struct composition *c, const struct document *part, unsigned level)
 {
     struct buf *text = &c->made.text;
-    size_t block = 0, place = 0;
+    size_t block = 0;
     size_t mark =
         part->text.size >= 3 && memcmp(part->text.data, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
     size_t to = text->size;
     return buf_append(text, part->text.data + mark, part->text.size - mark) &&
            buf_append_text(text, "\n\n") &&
-           append_marks(&c->made, part, &block, &place, part->text.size, mark, to, level);
+           append_blocks(&c->made, part, &block, part->text.size, mark, to, level) &&
+           append_part_places(c, part, mark, to);
 }
 
 /* Those of a part, named; or the source's own, name "". */
@@ -116,7 +148,8 @@ rag_status compose_parts(struct document *document, struct composing *composing,
     if (document->part_count == 0)
         return RAG_OK;
     struct composition c = {.source = document, .made = DOCUMENT_INIT};
-    rag_status status = buf_reserve(&c.made.text, 0) ? RAG_OK : fail_memory(error);
+    c.places = alloc_array(document->place_count, sizeof *c.places);
+    rag_status status = c.places && buf_reserve(&c.made.text, 0) ? RAG_OK : fail_memory(error);
     for (size_t i = 0; i < document->part_count && !status; i++) {
         const struct part *part = &document->parts[i];
         status = append_own(&c, part->at) ? read_part(&c, part, composing, error)
@@ -125,6 +158,7 @@ rag_status compose_parts(struct document *document, struct composing *composing,
     if (!status &&
         (!append_own(&c, document->text.size) || !take_warnings(&c.made, "", document)))
         status = fail_memory(error);
+    free(c.places);
     if (status) {
         document_release(&c.made);
         return status;

@@ -163,8 +163,9 @@ static bool append_place(const struct document *document, const struct place *pl
 
 bool document_place(const struct document *document, size_t byte, struct buf *out)
 {
-    const struct place *last[PLACE_KINDS] = {0};
-    size_t low = 0, high = document->place_count;
+    enum { MOST = 64 }; /* files in files have fewer places around each other */
+    const struct place *around[MOST];
+    size_t low = 0, high = document->place_count, count = 0, before = out->size;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (document->places[middle].begin <= byte)
@@ -172,12 +173,11 @@ bool document_place(const struct document *document, size_t byte, struct buf *ou
         else
             high = middle;
     }
-    for (; low; low = document->places[low - 1].parent)
-        last[document->places[low - 1].kind] = &document->places[low - 1];
-    size_t before = out->size;
-    for (unsigned kind = 0; kind < PLACE_KINDS; kind++)
-        if (last[kind] && ((out->size > before && !buf_append_text(out, ", ")) ||
-                           !append_place(document, last[kind], out)))
+    for (; low && count < MOST; low = document->places[low - 1].parent)
+        around[count++] = &document->places[low - 1];
+    while (count--)
+        if ((out->size > before && !buf_append_text(out, ", ")) ||
+            !append_place(document, around[count], out))
             return false;
     return true;
 }

@@ -52,15 +52,16 @@ struct block {
 /* What a place counts, from the largest to the smallest: a mark ends those of the kinds behind
  * its own. */
 enum place_kind {
-    PLACE_ENTRY,   /* of an archive, or an attachment; name: its path */
-    PLACE_MESSAGE, /* number from 1; name: its subject */
-    PLACE_CHAPTER, /* of an EPUB, number from 1; name: its title */
-    PLACE_SHEET,   /* number from 1; name */
-    PLACE_SLIDE,   /* number from 1; name: its title */
-    PLACE_PAGE,    /* number from 1 */
-    PLACE_CELL,    /* of a sheet: name "B12"; of a notebook: number from 1 */
-    PLACE_RECORD,  /* of JSON lines: number from 1 */
-    PLACE_TIME,    /* of subtitles: number in milliseconds */
+    PLACE_ENTRY,      /* of an archive; name: its path */
+    PLACE_MESSAGE,    /* number from 1; name: its subject */
+    PLACE_ATTACHMENT, /* name */
+    PLACE_CHAPTER,    /* of an EPUB, number from 1; name: its title */
+    PLACE_SHEET,      /* number from 1; name */
+    PLACE_SLIDE,      /* number from 1; name: its title */
+    PLACE_PAGE,       /* number from 1 */
+    PLACE_CELL,       /* of a sheet: name "B12"; of a notebook: number from 1 */
+    PLACE_RECORD,     /* of JSON lines: number from 1 */
+    PLACE_TIME,       /* of subtitles: number in milliseconds */
     PLACE_KINDS,
 };
 
@@ -70,7 +71,8 @@ struct place {
     enum place_kind kind;
     uint32_t number; /* 0: it has none */
     uint32_t name;   /* an offset in document.names; 0: it has none */
-    uint32_t parent; /* 1 + the index of the mark that it lies in; 0: it lies in none */
+    uint32_t parent; /* 1 + the index of the mark that it lies in; 0: it lies in none. Those of
+                        a file in a file lie in that file's mark, whatever their kinds */
 };
 
 /* A file in the file, which its reader leaves to another one: an attachment, or an entry of an

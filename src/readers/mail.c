@@ -174,7 +174,7 @@ static void write_attachment(struct mail *m, const struct part_header *h,
     if (!format_of_name(name) && strncmp(h->type.data, "text/", 5) != 0)
         return; /* a picture, a signature: no text, and no trouble */
     writer_end(m->w);
-    writer_place(m->w, PLACE_ENTRY, 0, name);
+    writer_place(m->w, PLACE_ATTACHMENT, 0, name);
     writer_begin(m->w, BLOCK_HEADING, m->level + 1);
     writer_string(m->w, name);
     writer_part(m->w, name, body->data, body->size, m->level + 1);

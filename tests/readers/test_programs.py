@@ -5,11 +5,14 @@ make_more.py says which programs made the files of tests/data/readers, others/RE
 """
 import csv
 import email.message
+import io
 import json
+import mailbox
 import pathlib
 import re
 import tempfile
 import unittest
+import zipfile
 
 import reading
 from reading import DATA, Document, read
@@ -109,6 +112,10 @@ class Programs(unittest.TestCase):
         self.assertIn('"title":"AsciiDoc Syntax"', d.head)
         self.assertEqual(self.titles(d)[:3], ["AsciiDoc Syntax", "Paragraphs", "Text Formatting"])
         self.assert_lines_kept("others/asciidoctor-syntax.adoc", d)
+        d = self.read_all("nbconvert.adoc", "asciidoc")
+        self.assertEqual(self.titles(d), ["Orchard report", "Trees and yields", "Irrigation", "中文说明"])
+        self.assertEqual(d.kind_of("return area * speed"), "code")
+        self.assert_lines_kept("nbconvert.adoc", d)
 
     def test_notebooks_have_the_text_of_their_cells(self):
         for name in ("jupyter.ipynb", "jupytext.ipynb", "others/nbformat-3.ipynb", "others/nbformat-4.5.ipynb"):
@@ -242,11 +249,40 @@ class Programs(unittest.TestCase):
         self.assertEqual(d.headings, [(1, "[PATCH 1/2] trees: count them"), (1, "[PATCH 2/2] pond: 池塘不深")])
         self.assertIn("From: Ädä Example <ada@example.org>", d.text)
         self.assertEqual(d.place_of("+pond: 池塘不深"), "message 2")
+        d = self.read_all("formail.mbox", "mbox")
+        self.assertEqual(d.headings, [(1, "Der Bericht über 苹果"), (2, "sales.csv"), (1, "[PATCH] pond: 池塘不深")])
+        self.assertEqual(d.place_of('北京,Pears,85'), "message 1, sales.csv")
+        self.assertEqual(d.place_of("The pond is not deep."), "message 2")
         d = Document(DATA / "git.eml")
         self.assertEqual(self.titles(d), ["[PATCH] pond: 池塘不深"])
         d = self.read_all("others/gtube.eml", "mail")
         self.assertEqual(d.headings, [(1, "Test spam mail (GTUBE)")])
         self.assertIn("XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X", d.text)
+
+    def test_files_in_files_lie_in_the_places_of_these(self):
+        inner, outer = io.BytesIO(), io.BytesIO()
+        with zipfile.ZipFile(inner, "w") as archive:
+            archive.write(DATA / "reportlab.pdf", "deep/report.pdf")
+        with zipfile.ZipFile(outer, "w") as archive:
+            archive.writestr("inner.zip", inner.getvalue())
+            archive.write(DATA / "git.mbox", "git.mbox")
+        message = email.message.EmailMessage()
+        message["Subject"] = "Archives"
+        message.set_content("They are attached.")
+        message.add_attachment(outer.getvalue(), maintype="application", subtype="zip", filename="all.zip")
+        with tempfile.TemporaryDirectory() as folder:
+            box = mailbox.mbox(pathlib.Path(folder) / "x.mbox")
+            box.add(message)
+            message = email.message.EmailMessage()
+            message["Subject"] = "Nothing"
+            message.set_content("Nothing is attached.")
+            box.add(message)
+            box.close()
+            d = Document(pathlib.Path(folder) / "x.mbox")
+        self.assertEqual(d.place_of("They are attached."), "message 1")
+        self.assertEqual(d.place_of("2. Irrigation"), "message 1, all.zip, inner.zip, deep/report.pdf, page 2")
+        self.assertEqual(d.place_of("+pond: 池塘不深"), "message 1, all.zip, git.mbox, message 2")
+        self.assertEqual(d.place_of("Nothing is attached."), "message 2")
 
     def test_a_mail_that_is_utf_8_and_says_it_is_not(self):
         message = email.message.EmailMessage()
@@ -268,6 +304,10 @@ class Programs(unittest.TestCase):
         self.assertEqual(d.tables, ["| Tree | Planted | Yield |\n| --- | --- | --- |\n| Apple | 1998 | 120 |\n| Pear | 2004 | 85 |"])
         d = self.read_all("reportlab.pdf", "pdf")
         self.assertIn('"title":"Orchard report"', d.head)
+        self.assertEqual(d.place_of("The pond is not deep."), "page 2")
+        d = self.read_all("fpdf2.pdf", "pdf")
+        self.assertIn('"title":"Orchard report"', d.head)
+        self.assertEqual(d.text.count("The orchard has two kinds of trees."), 12)
         self.assertEqual(d.place_of("The pond is not deep."), "page 2")
 
     def test_subtitles(self):

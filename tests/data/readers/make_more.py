@@ -5,8 +5,8 @@
 
 VENV has, of PyPI, docutils 0.22.4, sphinx 9.0.4, nbformat 5.11.1, nbconvert 7.17.2, ipykernel 7.4.0,
 jupytext 1.19.6, odfpy 1.4.1, odfdo 3.27.3, python-pptx 1.0.2, xlsxwriter 3.3.1, ebooklib 0.20, csvkit 2.2.0,
-reportlab 5.1.0, webvtt-py 0.6.0. DOXYGEN is doxygen 1.9.4 and PERL_LIBRARY the folder of MIME::Entity 5.510 and Mail::Internet 2.21,
-of Debian 12, as are pandoc 2.17.1.1, LibreOffice 7.4.7, sqlite3 3.40.1, jq 1.6 and git 2.39.5. The text of
+reportlab 5.1.0, fpdf2 2.8.9, webvtt-py 0.6.0. DOXYGEN is doxygen 1.9.4 and PERL_LIBRARY the folder of MIME::Entity 5.510 and Mail::Internet 2.21,
+of Debian 12, as are pandoc 2.17.1.1, LibreOffice 7.4.7, sqlite3 3.40.1, jq 1.6, procmail 3.22 and git 2.39.5. The text of
 all is from this project.
 """
 import csv
@@ -50,6 +50,11 @@ def latex_and_html():
             folder / "new")
         shutil.copy(folder / "new" / "index.rst", HERE / "sphinx.rst")
     run(BIN / "jupyter-nbconvert", "--to", "latex", "--output-dir", HERE, "--output", "nbconvert", HERE / "pandoc.ipynb")
+    nbconvert_asciidoc()
+
+
+def nbconvert_asciidoc():
+    output("nbconvert.adoc", BIN / "jupyter-nbconvert", "--to", "asciidoc", "--stdout", HERE / "pandoc.ipynb")
 
 
 def doxygen(program):
@@ -282,6 +287,32 @@ $m->attach(Path => $ARGV[0], Type => 'text/csv', Encoding => 'base64', Dispositi
 $m->print(\*STDOUT);""", SOURCE / "sales.csv")
 
 
+def formail_box():
+    """A mail with an attachment and a patch, as procmail's formail appends them to a mailbox."""
+    box = b""
+    for name in ("perl-mime.eml", "git.eml"):
+        with open(HERE / name, "rb") as mail:
+            box += run("formail", stdin=mail, stdout=subprocess.PIPE).stdout
+    (HERE / "formail.mbox").write_bytes(box)
+
+
+def fpdf2_pdf():
+    import datetime
+
+    from fpdf import FPDF
+    page = FPDF()
+    page.set_creation_date(datetime.datetime(2023, 4, 5, tzinfo=datetime.timezone.utc))
+    page.set_title("Orchard report")
+    page.set_author("Ada Example")
+    for title, text in (("1 Trees and yields", "The orchard has two kinds of trees. " * 12), ("2 Irrigation", "The pond is not deep.")):
+        page.add_page()
+        page.set_font("Times", "B", 18)
+        page.cell(text=title, new_x="LMARGIN", new_y="NEXT")
+        page.set_font("Times", size=12)
+        page.multi_cell(0, text=text)
+    page.output(str(HERE / "fpdf2.pdf"))
+
+
 def reportlab_pdf():
     from reportlab.pdfgen.canvas import Canvas
     page = Canvas(str(HERE / "reportlab.pdf"), invariant=1)
@@ -312,7 +343,9 @@ def main():
     ebooklib_book()
     tables()
     mails(sys.argv[2])
+    formail_box()
     reportlab_pdf()
+    fpdf2_pdf()
     subtitles()
 
 
