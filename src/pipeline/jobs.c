@@ -53,20 +53,24 @@ void run_tell(const struct run *run, const rag_change *change)
 
 /* ---- Writing ---- */
 
+struct store_chunk store_chunk_of(const struct chunk *chunk)
+{
+    return (struct store_chunk){.begin = chunk->begin,
+                                .end = chunk->end,
+                                .line = chunk->line,
+                                .last_line = chunk->last_line,
+                                .tokens = chunk->tokens,
+                                .heading = chunk->heading,
+                                .header_begin = chunk->header_begin,
+                                .header_end = chunk->header_end,
+                                .place = chunk->place};
+}
+
 struct store_chunk job_store_chunk(const struct job *job, size_t i, size_t dimension)
 {
-    const struct chunk *chunk = &job->chunks.chunks[i];
-    struct store_chunk out = {.begin = chunk->begin,
-                              .end = chunk->end,
-                              .line = chunk->line,
-                              .last_line = chunk->last_line,
-                              .tokens = chunk->tokens,
-                              .heading = chunk->heading,
-                              .header_begin = chunk->header_begin,
-                              .header_end = chunk->header_end,
-                              .place = chunk->place,
-                              .hash = job->chunk_hashes[i],
-                              .vector = job->vectors + i * dimension};
+    struct store_chunk out = store_chunk_of(&job->chunks.chunks[i]);
+    out.hash = job->chunk_hashes[i];
+    out.vector = job->vectors + i * dimension;
     if (job->weights)
         out.weights = (rag_text){job->weights[i].data, job->weights[i].size};
     return out;

@@ -91,7 +91,10 @@ CHECKED rag_status job_fill_vectors(struct run *run, struct job *job, const floa
 /* Where what the model makes of its chunk i goes. */
 struct embedded job_place(const struct job *job, size_t i, size_t dimension);
 
-/* Its chunk i as the store takes it; it points into the job. */
+/* A chunk as the store takes it, without hash, vector and weights; it points to the chunk's. */
+struct store_chunk store_chunk_of(const struct chunk *chunk);
+
+/* The job's chunk i with all of these; it points into the job. */
 struct store_chunk job_store_chunk(const struct job *job, size_t i, size_t dimension);
 
 /* Appends what of its chunk i is embedded. */

@@ -1,6 +1,7 @@
 #include "pipeline/mend.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "pipeline/jobs.h"
 
 #include <string.h>
 
@@ -145,18 +146,8 @@ static rag_status cut_again(const struct mender *mender, struct patient *patient
     patient->count = patient->cut.count;
     if (!status && !(patient->chunks = alloc_zeroed(patient->count, sizeof *patient->chunks)))
         status = fail_memory(error);
-    for (size_t i = 0; !status && i < patient->count; i++) {
-        const struct chunk *chunk = &patient->cut.chunks[i];
-        patient->chunks[i] = (struct store_chunk){.begin = chunk->begin,
-                                                  .end = chunk->end,
-                                                  .line = chunk->line,
-                                                  .last_line = chunk->last_line,
-                                                  .tokens = chunk->tokens,
-                                                  .heading = chunk->heading,
-                                                  .header_begin = chunk->header_begin,
-                                                  .header_end = chunk->header_end,
-                                                  .place = chunk->place};
-    }
+    for (size_t i = 0; !status && i < patient->count; i++)
+        patient->chunks[i] = store_chunk_of(&patient->cut.chunks[i]);
     return status;
 }
 

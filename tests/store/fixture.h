@@ -37,6 +37,9 @@ rag_status put_lines(struct store *store, const char *path, const char *text, un
 /* Runs SQL on the file behind the store's back, with every guard off. */
 void tamper(const struct fixture *fixture, const char *sql);
 
+/* The number that a statement gives, read beside the store. */
+int64_t integer(const struct fixture *fixture, const char *sql);
+
 struct store_counts counts(struct store *store);
 void assert_whole(struct store *store); /* verify finds nothing */
 

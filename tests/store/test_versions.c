@@ -108,19 +108,6 @@ static void assert_upgraded(struct fixture *f)
     assert_whole(f->store);
 }
 
-static int64_t integer(struct fixture *f, const char *sql)
-{
-    sqlite3 *db;
-    sqlite3_stmt *statement;
-    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    int64_t value = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    sqlite3_close(db);
-    return value;
-}
-
 static void the_first_document_put_in_brings_it_up_to_date(void **state)
 {
     struct fixture *f = *state;
