@@ -184,26 +184,27 @@ static rag_status put_large(struct adding *adding, struct reading *reading,
 /* A file that is large: if it is a text, it is read in stretches. */
 static rag_status take_large(struct adding *adding, struct reading *reading, rag_error *error)
 {
-    struct run *run = &adding->run;
     struct stretches *stretches = NULL;
     const struct known_document *from = NULL;
     rag_status status = stretches_open(reading->path, &stretches, &reading->error);
-    if (!status && stretches)
+    if (!status && !stretches) {
+        reading_run_whole(&adding->rules, reading);
+        return take_reading(adding, reading, error);
+    }
+    if (!status)
         status = reading_survey(&adding->rules, reading, stretches, &reading->error);
     if (status) {
         reading->fate = READING_UNREADABLE;
         reading->status = status;
-    } else if (!stretches) {
-        reading_run_whole(&adding->rules, reading);
-    }
-    if (reading->fate == READING_GONE)
+    } else if (reading->fate == READING_GONE) {
         from = known_take_moved(&adding->known, &reading->hash, reading->path);
+    }
     if (from)
-        status = take_moved(run, from, reading, error);
-    else if (status || !stretches || reading->fate == READING_SAME)
-        status = take_reading(adding, reading, error);
-    else
+        status = take_moved(&adding->run, from, reading, error);
+    else if (reading->fate == READING_LARGE || reading->fate == READING_GONE)
         status = put_large(adding, reading, stretches, error);
+    else
+        status = take_reading(adding, reading, error);
     stretches_close(stretches);
     return status;
 }

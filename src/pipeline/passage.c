@@ -75,10 +75,9 @@ static rag_file_state judge_file(const char *path, const struct store_file *know
         return RAG_FILE_NONE;
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
         return RAG_FILE_GONE;
-    int64_t modified = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
     if ((uint64_t)st.st_size != known->size)
         return RAG_FILE_CHANGED;
-    if (modified == known->modified)
+    if (file_modified(&st) == known->modified)
         return RAG_FILE_SAME;
     if (hash_file(path, &hash, NULL))
         return RAG_FILE_GONE;
@@ -176,9 +175,10 @@ static rag_status find_chunk(rag_index *index, const char *document, uint32_t li
     return status;
 }
 
-rag_status rag_index_get_passage(rag_index *index, int64_t chunk_id,
-                                 const rag_passage_options *options, rag_passage **passage,
-                                 rag_error *error)
+/* The passage of a chunk; document: NULL, or that of whose line it is, whatever the id. */
+static rag_status open_passage(rag_index *index, const char *document, uint32_t line,
+                               int64_t id, const rag_passage_options *options,
+                               rag_passage **passage, rag_error *error)
 {
     static const rag_passage_options defaults = RAG_PASSAGE_OPTIONS_INIT;
     if (!options)
@@ -188,31 +188,26 @@ rag_status rag_index_get_passage(rag_index *index, int64_t chunk_id,
     rag_status status = check_passage_options(options, error);
     if (!status)
         status = index_look(index, error);
+    if (!status && document)
+        status = find_chunk(index, document, line, &id, error);
     if (!status)
-        status = get_passage(index, chunk_id, options, passage, error);
+        status = get_passage(index, id, options, passage, error);
     pthread_mutex_unlock(&index->lock);
     return status;
+}
+
+rag_status rag_index_get_passage(rag_index *index, int64_t chunk_id,
+                                 const rag_passage_options *options, rag_passage **passage,
+                                 rag_error *error)
+{
+    return open_passage(index, NULL, 0, chunk_id, options, passage, error);
 }
 
 rag_status rag_index_find_passage(rag_index *index, const char *document, uint32_t line,
                                   const rag_passage_options *options, rag_passage **passage,
                                   rag_error *error)
 {
-    static const rag_passage_options defaults = RAG_PASSAGE_OPTIONS_INIT;
-    int64_t id = 0;
-    if (!options)
-        options = &defaults;
-    *passage = NULL;
-    pthread_mutex_lock(&index->lock);
-    rag_status status = check_passage_options(options, error);
-    if (!status)
-        status = index_look(index, error);
-    if (!status)
-        status = find_chunk(index, document, line, &id, error);
-    if (!status)
-        status = get_passage(index, id, options, passage, error);
-    pthread_mutex_unlock(&index->lock);
-    return status;
+    return open_passage(index, document, line, 0, options, passage, error);
 }
 
 void rag_passage_free(rag_passage *passage)
