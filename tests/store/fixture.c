@@ -112,6 +112,20 @@ void tamper(const struct fixture *fixture, const char *sql)
     lexical_free(lexical);
 }
 
+size_t hits(struct store *store, const char *words, int64_t *best)
+{
+    struct scored_list found;
+    rag_error error;
+    assert_ok(store_search_lexical(store, (rag_text){words, strlen(words)}, 100, NULL, &found,
+                                   NULL, &error),
+              &error);
+    size_t count = found.count;
+    if (best)
+        *best = count ? found.items[0].chunk_id : 0;
+    scored_list_release(&found);
+    return count;
+}
+
 int64_t integer(const struct fixture *f, const char *sql)
 {
     sqlite3 *db;

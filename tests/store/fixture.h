@@ -37,6 +37,10 @@ rag_status put_lines(struct store *store, const char *path, const char *text, un
 /* Runs SQL on the file behind the store's back, with every guard off. */
 void tamper(const struct fixture *fixture, const char *sql);
 
+/* How many chunks, of at most 100, a question by words finds; *best (NULL allowed): the first
+ * one's id, 0 if there is none. */
+size_t hits(struct store *store, const char *words, int64_t *best);
+
 /* The number that a statement gives, read beside the store. */
 int64_t integer(const struct fixture *fixture, const char *sql);
 

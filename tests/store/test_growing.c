@@ -12,19 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static size_t hits(struct store *store, const char *word, int64_t *best)
-{
-    struct scored_list found;
-    rag_error error;
-    assert_ok(store_search_lexical(store, (rag_text){word, strlen(word)}, 9, NULL, &found, NULL,
-                                   &error),
-              &error);
-    size_t count = found.count;
-    *best = count ? found.items[0].chunk_id : 0;
-    scored_list_release(&found);
-    return count;
-}
-
 static int64_t nearest(struct store *store, const float *vector)
 {
     struct scored_list found;

@@ -13,17 +13,6 @@ static void put_source(struct fixture *f, const struct source *source)
               &f->error);
 }
 
-static size_t hits(struct fixture *f, const char *word)
-{
-    struct scored_list found;
-    assert_ok(store_search_lexical(f->store, (rag_text){word, strlen(word)}, 9, NULL, &found,
-                                   NULL, &f->error),
-              &f->error);
-    size_t count = found.count;
-    scored_list_release(&found);
-    return count;
-}
-
 /* Its piece is the last one that begins at or before it. */
 static const char chunks_outside[] =
     "SELECT count(*) FROM chunks WHERE end_byte>(SELECT texts.begin_byte+length(text) FROM "
@@ -45,7 +34,7 @@ static void each_chunk_lies_whole_in_the_piece_in_which_it_begins(void **state)
     tamper(f, "UPDATE state SET words_hash=x''");
     assert_ok(put_lines(f->store, "/short", "apple\n", 1, &f->error), &f->error);
     for (size_t i = 0; i < source.count; i += 100)
-        assert_int_equal(hits(f, source_word(1000, i).text), 1);
+        assert_int_equal(hits(f->store, source_word(1000, i).text, NULL), 1);
     assert_whole(f->store);
     put_source(f, &source);
     assert_whole(f->store);
