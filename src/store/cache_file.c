@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 enum {
-    VERSION = 1,
+    VERSION = 2,
     PAGE = 4096,
     SLOTS = 2,
     ROWS_MULTIPLE = 1024, /* of the capacity */
@@ -62,8 +62,9 @@ static bool lay_out(struct cache_file *file, size_t dimension, size_t capacity)
     file->capacity = capacity;
     bool fits = add_section(&end, file->sizes.width, sizeof(float), &at->centre) &&
                 add_section(&end, capacity / CODE_ROWS, file->sizes.block * 4, &at->blocks) &&
-                add_section(&end, capacity, file->sizes.fine * 4, &at->fine) &&
-                add_section(&end, capacity, file->sizes.width, &at->residuals) &&
+                add_section(&end, capacity, file->sizes.rest * 4, &at->rest) &&
+                add_section(&end, capacity, file->sizes.planes * 4, &at->lower) &&
+                add_section(&end, capacity, 2 * file->sizes.width, &at->residuals) &&
                 add_section(&end, capacity, sizeof(int64_t), &at->ids);
     at->size = end;
     return fits && end <= INT64_MAX;

@@ -28,7 +28,7 @@ struct cache_state {
 
 /* Offsets of the sections. */
 struct cache_layout {
-    size_t centre, blocks, fine, residuals, ids, size;
+    size_t centre, blocks, rest, lower, residuals, ids, size;
 };
 
 struct cache_file {

@@ -6,17 +6,26 @@
 #include <math.h>
 #include <string.h>
 
-/* How far above its estimate a bound lies, in standard deviations. Measured recall@10
- * with 2.25, 2.6 and 2.75 for the first: 0.9970, 0.9995, 0.9992 of a million clustered vectors
- * of 384 dimensions (200 questions, else 500), 0.9976, 0.9992, 0.9998 of 100,000 of 1,024. The
- * second is cheap to have. */
-#define SLACK      2.6f
-#define FINE_SLACK 3.0f
+/* How far above its estimate a bound lies, in standard deviations, in steps 1 to 3. Measured
+ * recall@10 with 2.7, 2.8 and 3.0 for the first: 0.9988, 0.9991, 0.9995 of a million clustered
+ * vectors of 384 dimensions (1,000 questions), 0.9989, 0.9991, 0.9995 of 100,000 of 1,024
+ * (4,000). The others are cheap to have. */
+#define SLACK       3.0f
+#define SIGNS_SLACK 3.5f
+#define FINE_SLACK  3.5f
+
+/* How far a score by a residual may be from the truth, in standard deviations of what rounding
+ * does to it, and what comes to that by rounding in between. */
+#define SCATTER       4.0f
+#define SCATTER_LEAST 2e-6f
 
 /* For a normal variable in four levels: the best step between them, in standard deviations, and
  * what part of the variance is lost (Max, "Quantizing for minimum distortion", 1960). */
 #define LEVEL_STEP 0.9957f
 #define LEVEL_LOSS 0.1188f
+
+/* Words of a row's rest, behind the signs. */
+enum { PAIR, ADD, FACTORS, SCALE, FACTOR_WORDS };
 
 static size_t round_up(size_t n, size_t multiple)
 {
@@ -36,7 +45,7 @@ void coder_measure(struct coder *coder, size_t dimension)
                             .prefix = prefix / 32,
                             .planes = width / 32,
                             .block = (prefix / 32 + 1) * CODE_ROWS,
-                            .fine = round_up(2 * width / 32 + 2, 16)};
+                            .rest = (width - prefix) / 32 + FACTOR_WORDS};
 }
 
 bool coder_init(struct coder *coder, size_t dimension, const float *centre)
@@ -116,62 +125,69 @@ static uint32_t factor_of(float square, float levels)
     return levels > 0 ? bf16_nearest(square / levels) : 0;
 }
 
-static void write_signs(const struct coder *coder, const float *residual, uint32_t *block,
-                        size_t row)
+/* The signs of 32 components, as bits. */
+static uint32_t signs_of(const float *x)
 {
-    for (size_t w = 0; w < coder->prefix; w++) {
-        uint32_t word = 0;
-        for (size_t i = 0; i < 32; i++)
-            word |= (uint32_t)(residual[32 * w + i] > 0) << i;
-        block[w * CODE_ROWS + row] = word;
-    }
+    uint32_t word = 0;
+    for (size_t i = 0; i < 32; i++)
+        word |= (uint32_t)(x[i] > 0) << i;
+    return word;
 }
 
-/* Writes the bits of the levels; room becomes |v_i| |r_i|. */
-static void write_levels(const struct coder *coder, float *room, float step, uint32_t *fine)
+static void write_signs(const struct coder *coder, const float *residual,
+                        const struct code_place *place)
+{
+    for (size_t w = 0; w < coder->prefix; w++)
+        place->block[w * CODE_ROWS + place->row] = signs_of(residual + 32 * w);
+    for (size_t w = coder->prefix; w < coder->planes; w++)
+        place->rest[w - coder->prefix] = signs_of(residual + 32 * w);
+}
+
+/* Writes the lower bits of the levels; room becomes |v_i| |r_i|. */
+static void write_levels(const struct coder *coder, float *room, float step, uint32_t *lower)
 {
     for (size_t w = 0; w < coder->planes; w++) {
-        uint32_t upper = 0, lower = 0;
+        lower[w] = 0;
         for (size_t i = 0; i < 32; i++) {
             float x = room[32 * w + i], size = fabsf(x);
-            bool positive = x > 0, far = size > step;
-            upper |= (uint32_t)positive << i;
-            lower |= (uint32_t)(positive == far) << i;
+            bool far = size > step;
+            lower[w] |= (uint32_t)((x > 0) == far) << i;
             room[32 * w + i] = size * (far ? 1.5f : 0.5f);
         }
-        fine[w] = upper;
-        fine[coder->planes + w] = lower;
     }
 }
 
 static void write_residual(const float *room, size_t width, uint32_t scale, int8_t *residual)
 {
-    float inverse = scale ? 1 / code_float(scale << 16) : 0;
-    for (size_t i = 0; i < width; i++)
-        residual[i] = (int8_t)(int)rintf(room[i] * inverse);
+    float inverse = scale ? 256 / code_float(scale << 16) : 0;
+    for (size_t i = 0; i < width; i++) {
+        int whole = (int)rintf(room[i] * inverse), upper = (whole + 128) >> 8;
+        residual[i] = (int8_t)upper;
+        residual[width + i] = (int8_t)(whole - upper * 256);
+    }
 }
 
-void code_row(const struct coder *coder, const float *vector, float *room, uint32_t *block,
-              size_t row, uint32_t *fine, int8_t *residual)
+void code_row(const struct coder *coder, const float *vector, float *room,
+              const struct code_place *place)
 {
     size_t width = coder->width;
     float greatest, ignored;
     float add = residual_of(coder, vector, room);
     float square = dot_best()(room, room, width);
-    (void)sum_of_sizes(room, width, &greatest);
+    float all = sum_of_sizes(room, width, &greatest);
     float prefix = sum_of_sizes(room, 32 * coder->prefix, &ignored);
-    write_signs(coder, room, block, row);
-    block[code_row_mark(coder, row)] = bf16_above(add) << 16 | factor_of(square, prefix);
-
     uint32_t scale = bf16_above(greatest / 127);
-    write_residual(room, width, scale, residual);
-
-    write_levels(coder, room, LEVEL_STEP * sqrtf(square / (float)width), fine);
+    write_signs(coder, room, place);
+    write_residual(room, width, scale, place->residual);
+    write_levels(coder, room, LEVEL_STEP * sqrtf(square / (float)width), place->lower);
     float levels = sum_of_sizes(room, width, &ignored);
-    uint32_t *factors = fine + 2 * coder->planes;
-    memset(factors, 0, (coder->fine - 2 * coder->planes) * sizeof *factors);
-    factors[0] = float_bits(add);
-    factors[1] = factor_of(square, levels) << 16 | scale;
+    uint32_t pair = bf16_above(add) << 16 | factor_of(square, prefix);
+    place->block[code_row_mark(coder, place->row)] = pair;
+    uint32_t *factors = place->rest + coder->rest - FACTOR_WORDS;
+    factors[PAIR] = pair;
+    factors[ADD] = float_bits(add);
+    factors[FACTORS] = factor_of(square, all) << 16 | factor_of(square, levels);
+    factors[SCALE] = scale;
 }
 
 void code_row_clear(const struct coder *coder, uint32_t *block, size_t row)
@@ -207,22 +223,29 @@ static void round_query(struct code_query *query)
     }
 }
 
-/* What the truth may be above the estimates. The signs of a prefix have length sqrt(bits), of
- * which r sees sqrt(2 / pi) bits / sqrt(width); the rest of it meets q' like a random
- * direction. Levels are that of 1 - LEVEL_LOSS of the variance. Rounding the query adds its
- * own. */
+/* The standard deviation of the sum of `bits` signs times a query's components, |q'|^2 =
+ * square. The signs have length sqrt(bits), of which r sees sqrt(2 / pi) bits / sqrt(width);
+ * the rest of it meets q' like a random direction. Rounding the query adds its own. */
+static float deviation_of_signs(float bits, float width, float square, float rounding)
+{
+    float rest = bits - 0.63661977f * bits * bits / width;
+    return sqrtf(square * rest / width + bits * rounding);
+}
+
+/* What the truth may be above the estimates. Levels are that of 1 - LEVEL_LOSS of the variance.
+ * A residual's components are up to half a scale off, and evenly so. */
 static void set_bounds(struct code_query *query)
 {
     float bits = 32 * (float)query->prefix, width = (float)query->width;
     float square = dot_best()(query->rotated, query->rotated, query->width);
     float rounding = query->step * query->step / 12;
-    float rest = bits - 0.63661977f * bits * bits / width;
-    float deviation = sqrtf(square * rest / width + bits * rounding);
-    query->base = query->step * 7.5f * bits + SLACK * deviation;
-
+    query->slack = SLACK * deviation_of_signs(bits, width, square, rounding);
+    query->base = query->step * 7.5f * bits + query->slack;
+    query->signs_slack = SIGNS_SLACK * deviation_of_signs(width, width, square, rounding);
     float kept = (1 - LEVEL_LOSS) / (LEVEL_STEP * LEVEL_STEP);
-    deviation = sqrtf(square * kept * LEVEL_LOSS + width * kept * rounding);
-    query->fine_base = query->step * 11.25f * width + FINE_SLACK * deviation;
+    query->fine_slack =
+        FINE_SLACK * sqrtf(square * kept * LEVEL_LOSS + width * kept * rounding);
+    query->scatter = SCATTER * sqrtf(square / 12);
 }
 
 bool code_query_init(struct code_query *out, const struct coder *coder, const float *query)
@@ -258,12 +281,102 @@ void code_query_release(struct code_query *query)
     *query = (struct code_query){0};
 }
 
-float code_score(const struct code_kernels *kernels, const struct code_query *query,
-                 const uint32_t *fine, const int8_t *residual)
+/* ---- Steps 2 to 4 ---- */
+
+static float upper_half(uint32_t word)
 {
-    const uint32_t *factors = fine + 2 * query->planes;
-    float product = kernels->dot(residual, query->rotated, query->width);
-    return code_float(factors[0]) + code_float(factors[1] << 16) * product;
+    return code_float(word & 0xffff0000u);
+}
+
+static float lower_half(uint32_t word)
+{
+    return code_float(word << 16);
+}
+
+/* The sum of signs times the query's components. */
+static float signs_sum(const struct code_query *query, size_t words, uint32_t h)
+{
+    return query->step * (7.5f * 32 * (float)words - (float)h);
+}
+
+/* What step 1 counted, from its bound, which is too high by its rounding alone. A bound that
+ * was cut off says nothing. */
+static float prefix_sum(const struct code_query *query, uint32_t pair, int16_t whole)
+{
+    float factor = lower_half(pair);
+    if (whole == INT16_MAX)
+        return INFINITY;
+    if (!(factor > 0))
+        return 0;
+    return ((float)whole / CODE_BOUND_SCALE - upper_half(pair)) / factor - query->slack;
+}
+
+float code_bound_signs(const struct code_kernels *kernels, const struct code_query *query,
+                       const uint32_t *rest, int16_t whole, float *signs)
+{
+    size_t words = query->planes - query->prefix;
+    const uint32_t *factors = rest + query->planes - query->prefix;
+    uint32_t h = kernels->differ(query, rest, query->prefix / 2, words / 2);
+    *signs = prefix_sum(query, factors[PAIR], whole) + signs_sum(query, words, h);
+    return code_float(factors[ADD]) +
+           upper_half(factors[FACTORS]) * (*signs + query->signs_slack);
+}
+
+float code_bound_levels(const struct code_kernels *kernels, const struct code_query *query,
+                        const uint32_t *rest, const uint32_t *lower, float signs)
+{
+    const uint32_t *factors = rest + query->planes - query->prefix;
+    uint32_t h = kernels->differ(query, lower, 0, query->planes / 2);
+    float levels = signs + signs_sum(query, query->planes, h) / 2;
+    return code_float(factors[ADD]) +
+           lower_half(factors[FACTORS]) * (levels + query->fine_slack);
+}
+
+float code_score(const struct code_kernels *kernels, const struct code_query *query,
+                 const uint32_t *rest, const int8_t *residual, float *error)
+{
+    const uint32_t *factors = rest + query->planes - query->prefix;
+    float scale = lower_half(factors[SCALE]);
+    *error = scale * query->scatter + SCATTER_LEAST;
+    return code_float(factors[ADD]) +
+           scale * kernels->dot(residual, query->rotated, query->width);
+}
+
+float code_score_fine(const struct code_kernels *kernels, const struct code_query *query,
+                      const uint32_t *rest, const int8_t *residual)
+{
+    const uint32_t *factors = rest + query->planes - query->prefix;
+    size_t width = query->width;
+    float upper = kernels->dot(residual, query->rotated, width);
+    float lower = kernels->dot(residual + width, query->rotated, width);
+    return code_float(factors[ADD]) + lower_half(factors[SCALE]) * (upper + lower / 256);
+}
+
+/* ---- Sums of vectors ---- */
+
+void code_sum_add(const struct coder *coder, const uint32_t *rest, const int8_t *residual,
+                  struct code_sum *sum)
+{
+    const uint32_t *factors = rest + coder->planes - coder->prefix;
+    const int8_t *lower = residual + coder->width;
+    float scale = lower_half(factors[SCALE]) / 256;
+    for (size_t i = 0; i < coder->width; i++)
+        sum->rotated[i] += scale * (float)(residual[i] * 256 + lower[i]);
+    sum->add += (double)code_float(factors[ADD]);
+    sum->rows++;
+}
+
+/* With n vectors x and s = sum R(x - c): sum x = n c + R's. */
+double code_sum_cosine(const struct coder *coder, const struct code_query *query,
+                       const struct code_sum *sum)
+{
+    size_t width = coder->width;
+    double n = (double)sum->rows;
+    double centre = (double)dot_best()(coder->centre, coder->centre, width);
+    double square = (double)dot_best()(sum->rotated, sum->rotated, width);
+    double product = (double)dot_best()(query->rotated, sum->rotated, width);
+    double norm = sqrt(n * n * centre + 2 * n * sum->add + square);
+    return norm > 0 ? (n * (double)query->centre + sum->add + product) / norm : NAN;
 }
 
 /* ---- Which kernels ---- */

@@ -16,9 +16,12 @@
  *
  *   1. the signs of the first `prefix` components, of all rows. A scan is limited by memory,
  * and 5/8 of the bits let few more rows through (docs/performance.md);
- *   2. the fine code: 2 bits of every component, in levels -1.5, -0.5, 0.5, 1.5;
- *   3. the residual in int8;
- *   4. the vector itself (dense.c).
+ *   2. the other signs: step 1 says what the first ones come to, so only these are read;
+ *   3. a second bit of every component, which makes levels of the signs: -1.5, -0.5, 0.5, 1.5;
+ *   4. the residual in 8 bits, whose error is known well enough to say which rows cannot be
+ * among the k nearest;
+ *   5. 8 bits more of it, which give the score: 4 standard deviations of its error are
+ * CODE_ERROR. The vectors are not read, which would take longer than all of this.
  *
  * Differences from the paper: the query is rounded to 16 levels that lie evenly around 0,
  * without randomness, so that bits meet bits by XOR and no count of ones is needed; one centre
@@ -26,13 +29,15 @@
  * projection; vectors short of CODE_LEAST_WIDTH components are filled up with zeros before they
  * are rotated, which gives them several bits a component.
  *
- * A row is in three places:
+ * A row is in four places:
  *   - a block of CODE_ROWS rows, as 32-bit words: word 0 of each row, word 1 of each row, ...
  *     (bit i of word w: component 32 w + i is positive), then of each row two bf16: c (x - c),
  *     rounded up, in the upper half (-infinity: no row, or no more), B in the lower half;
- *   - its fine code: upper bits of the levels, lower bits of the levels, c (x - c) as f32, and
- *     two bf16: B of these levels in the upper half, the scale of its residual in the lower;
- *   - its residual: `width` int8, times the scale.
+ *   - its rest: the words of signs behind the prefix, the word with these two once more,
+ *     c (x - c) as f32, a word with the B of all signs in the upper half and that of the levels
+ *     in the lower, and a word with the scale of the residual;
+ *   - its lower bits: a level is the component's sign times 1, plus or minus 1/2;
+ *   - its residual: `width` int8, times the scale, and `width` more, times 1/256 of it.
  * Words are in the order of the machine. */
 #ifndef RAG_STORE_CODES_H
 #define RAG_STORE_CODES_H
@@ -47,15 +52,15 @@ enum {
     CODE_LEAST_WIDTH = 256,
     CODE_PLANES = 4, /* bits of a component of the query */
 };
+#define CODE_ERROR 1e-5f /* of scores of unit vectors */
 
-/* How vectors become codes. Sizes in 32-bit words; fine codes and blocks are multiples of 64
- * bytes. */
+/* How vectors become codes. Sizes in 32-bit words; blocks are multiples of 64 bytes. */
 struct coder {
     struct rotation rotation;
     size_t dimension, width; /* of a vector, of what is rotated: in components */
-    size_t prefix, planes;   /* of a row's part of a block, and of half of its levels */
-    size_t block, fine;      /* of a block, and of a fine code */
-    float *centre;           /* [width], zeros behind `dimension` */
+    size_t prefix, planes; /* words of a row's part of a block, and of one bit of each level */
+    size_t block, rest;    /* words of a block, and of a row's rest */
+    float *centre;         /* [width], zeros behind `dimension` */
 };
 
 /* centre: [dimension], finite. False: out of memory. */
@@ -65,10 +70,17 @@ void coder_release(struct coder *coder);
 /* The sizes alone: everything but rotation and centre. */
 void coder_measure(struct coder *coder, size_t dimension);
 
-/* Writes a row's place in its block, its fine code and its residual. vector: [dimension],
- * finite. room: [width], 64-byte aligned. */
-void code_row(const struct coder *coder, const float *vector, float *room, uint32_t *block,
-              size_t row, uint32_t *fine, int8_t *residual);
+/* Where the code of one row is. */
+struct code_place {
+    uint32_t *block;
+    size_t row;             /* in the block */
+    uint32_t *rest, *lower; /* [coder->rest], [coder->planes] */
+    int8_t *residual;       /* [2 x width] */
+};
+
+/* vector: [dimension], finite. room: [width], 64-byte aligned. */
+void code_row(const struct coder *coder, const float *vector, float *room,
+              const struct code_place *place);
 
 /* A block without rows, and a row that is taken out of its block. */
 void code_block_clear(const struct coder *coder, uint32_t *block);
@@ -87,10 +99,12 @@ struct code_query {
     float *rotated;  /* [width] */
     uint32_t *words; /* [planes x CODE_PLANES]: word by word, a plane after the other */
     uint64_t *rows;  /* [CODE_PLANES x planes / 2]: plane by plane */
-    size_t width, prefix, planes, block; /* as the coder's */
-    float centre;                        /* q c: what is to be added to each score and bound */
-    float step;                          /* of its levels */
-    float base, fine_base;               /* see code_bound */
+    size_t width, prefix, planes, block;  /* as the coder's */
+    float centre;                         /* q c: what is to be added to each score and bound */
+    float step;                           /* of its levels */
+    float base;                           /* see code_bound */
+    float slack, signs_slack, fine_slack; /* of steps 1 to 3: what truth may be above, by B */
+    float scatter; /* by a residual's scale: how far a score may be from the truth */
 };
 
 /* query: [dimension], finite. False: out of memory. */
@@ -111,8 +125,9 @@ struct code_kernels {
      * ascending. count: a multiple of CODE_ROWS; rows: room for all. */
     size_t (*sift)(const int16_t *bounds, size_t count, int16_t least, uint32_t first,
                    uint32_t *rows);
-    /* The bound that a fine code gives. */
-    float (*fine)(const struct code_query *query, const uint32_t *fine);
+    /* h (below) of `count` pairs of words, beside those of the query from pair `first` on. */
+    uint32_t (*differ)(const struct code_query *query, const uint32_t *words, size_t first,
+                       size_t count);
     /* sum of row[i] * vector[i], in the order of dot.h. n: a multiple of 64. */
     float (*dot)(const int8_t *row, const float *vector, size_t n);
 };
@@ -126,9 +141,38 @@ CHECKED rag_status code_kernels_choose(const struct code_kernels **out, rag_erro
 /* The i-th version that this machine can run (0: the reference), NULL past the last. */
 const struct code_kernels *code_kernels_version(size_t i);
 
-/* What a row's residual says of q x, less q c. */
+/* The bound of step 2. whole: that of step 1; *signs: what step 3 needs of it. */
+float code_bound_signs(const struct code_kernels *kernels, const struct code_query *query,
+                       const uint32_t *rest, int16_t whole, float *signs);
+
+/* The bound of step 3. */
+float code_bound_levels(const struct code_kernels *kernels, const struct code_query *query,
+                        const uint32_t *rest, const uint32_t *lower, float signs);
+
+/* What 8 bits of a row's residual say of q x, less q c; the truth is at most *error away. What
+ * damaged codes give may not be finite. */
 float code_score(const struct code_kernels *kernels, const struct code_query *query,
-                 const uint32_t *fine, const int8_t *residual);
+                 const uint32_t *rest, const int8_t *residual, float *error);
+
+/* What all bits of it say. */
+float code_score_fine(const struct code_kernels *kernels, const struct code_query *query,
+                      const uint32_t *rest, const int8_t *residual);
+
+/* ---- Sums of vectors ---- */
+
+/* To be zeroed first. */
+struct code_sum {
+    float *rotated; /* [width]: of what is left of vectors less the centre */
+    double add;     /* of c (x - c) */
+    size_t rows;
+};
+
+void code_sum_add(const struct coder *coder, const uint32_t *rest, const int8_t *residual,
+                  struct code_sum *sum);
+
+/* The cosine of the query with the sum; NaN if that is 0. */
+double code_sum_cosine(const struct coder *coder, const struct code_query *query,
+                       const struct code_sum *sum);
 
 /* ---- For the kernels ---- */
 
@@ -140,8 +184,8 @@ static inline float code_float(uint32_t bits)
 }
 
 /* h: the sum over planes of 2^j times the bits in which code and plane j of the query differ.
- * The sum of levels times the query's is step (7.5 bits - h); base is what stays the same of
- * it, and what the truth may be above it. */
+ * The sum of signs times the query's components is step (7.5 bits - h); base is what stays the
+ * same of it, and what the truth may be above it. */
 static inline float code_bound(float add, float factor, float base, float step, uint32_t h)
 {
     return add + factor * (base - step * (float)h);

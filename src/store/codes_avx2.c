@@ -130,4 +130,4 @@ static float dot(const int8_t *row, const float *vector, size_t n)
     return dot_add_up(sums);
 }
 
-const struct code_kernels code_kernels_avx2 = {scan, sift, fine_by_words, dot};
+const struct code_kernels code_kernels_avx2 = {scan, sift, differ_by_words, dot};

@@ -57,6 +57,16 @@ static void scan(const struct code_query *query, const uint32_t *blocks, size_t 
     }
 }
 
+/* Appends the numbers of the bits of a mask, plus `first`. rows: room for 16. */
+static inline size_t append_rows(uint32_t *rows, __mmask16 mask, uint32_t first)
+{
+    const __m512i lanes =
+        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    __m512i all = _mm512_add_epi32(lanes, _mm512_set1_epi32((int)first));
+    _mm512_storeu_si512(rows, _mm512_maskz_compress_epi32(mask, all));
+    return (size_t)__builtin_popcount(mask);
+}
+
 static size_t sift(const int16_t *bounds, size_t count, int16_t least, uint32_t first,
                    uint32_t *rows)
 {
@@ -64,33 +74,47 @@ static size_t sift(const int16_t *bounds, size_t count, int16_t least, uint32_t 
     __m256i floor = _mm256_set1_epi16(least);
     for (size_t i = 0; i < count; i += CODE_ROWS) {
         __m256i x = _mm256_loadu_si256((const __m256i *)(bounds + i));
-        unsigned mask = _mm256_cmpge_epi16_mask(x, floor);
-        for (; mask; mask &= mask - 1)
-            rows[hits++] = first + (uint32_t)(i + (unsigned)__builtin_ctz(mask));
+        __mmask16 mask = _mm256_cmpge_epi16_mask(x, floor);
+        hits += append_rows(rows + hits, mask, first + (uint32_t)i);
     }
     return hits;
 }
 
-static float fine(const struct code_query *query, const uint32_t *code)
+/* Four words at most: wider loads would reach into the next line of memory. */
+static uint32_t differ_few(const struct code_query *query, const uint32_t *words, size_t first,
+                           size_t count)
 {
-    __m512i sum = _mm512_setzero_si512();
-    size_t words = query->planes / 2;
-    for (size_t w = 0; w < words; w += 8) {
-        __mmask8 mask = words - w < 8 ? (__mmask8)((1u << (words - w)) - 1) : 0xff;
-        __m512i upper = _mm512_maskz_loadu_epi64(mask, code + 2 * w);
-        __m512i lower = _mm512_maskz_loadu_epi64(mask, code + query->planes + 2 * w);
-        for (unsigned j = 0; j < CODE_PLANES; j++) {
-            __m512i plane = _mm512_maskz_loadu_epi64(mask, query->rows + j * words + w);
-            __m512i u = _mm512_popcnt_epi64(_mm512_xor_si512(upper, plane));
-            __m512i l = _mm512_popcnt_epi64(_mm512_xor_si512(lower, plane));
-            u = _mm512_add_epi64(_mm512_add_epi64(u, u), l);
-            sum = _mm512_add_epi64(sum, _mm512_slli_epi64(u, j));
-        }
+    __mmask8 mask = (__mmask8)((1u << count) - 1);
+    const uint64_t *plane = query->rows + first;
+    __m256i x = _mm256_maskz_loadu_epi64(mask, words), sum = _mm256_setzero_si256();
+    for (size_t j = CODE_PLANES; j--;) {
+        __m256i differ =
+            _mm256_xor_si256(x, _mm256_maskz_loadu_epi64(mask, plane + j * query->planes / 2));
+        sum = _mm256_add_epi64(_mm256_add_epi64(sum, sum), _mm256_popcnt_epi64(differ));
     }
-    const uint32_t *factors = code + 2 * query->planes;
-    return code_bound(code_float(factors[0]), code_float(factors[1] & 0xffff0000u),
-                      query->fine_base, query->step / 2,
-                      (uint32_t)_mm512_reduce_add_epi64(sum));
+    __m128i half = _mm_add_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+    return (uint32_t)(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1));
+}
+
+static uint32_t differ(const struct code_query *query, const uint32_t *words, size_t first,
+                       size_t count)
+{
+    if (count <= 4)
+        return differ_few(query, words, first, count);
+    const uint64_t *planes = query->rows + first;
+    __m512i sum = _mm512_setzero_si512();
+    for (size_t w = 0; w < count; w += 8) {
+        __mmask8 mask = count - w < 8 ? (__mmask8)((1u << (count - w)) - 1) : 0xff;
+        __m512i x = _mm512_maskz_loadu_epi64(mask, words + 2 * w),
+                ones = _mm512_setzero_si512();
+        for (size_t j = CODE_PLANES; j--;) {
+            const uint64_t *plane = planes + j * query->planes / 2 + w;
+            __m512i differ = _mm512_xor_si512(x, _mm512_maskz_loadu_epi64(mask, plane));
+            ones = _mm512_add_epi64(_mm512_add_epi64(ones, ones), _mm512_popcnt_epi64(differ));
+        }
+        sum = _mm512_add_epi64(sum, ones);
+    }
+    return (uint32_t)_mm512_reduce_add_epi64(sum);
 }
 
 static inline __m512 step16(__m512 sum, const int8_t *row, const float *vector)
@@ -116,4 +140,4 @@ static float dot(const int8_t *row, const float *vector, size_t n)
     return dot_add_up(sums);
 }
 
-const struct code_kernels code_kernels_avx512 = {scan, sift, fine, dot};
+const struct code_kernels code_kernels_avx512 = {scan, sift, differ, dot};

@@ -21,25 +21,21 @@ static inline size_t sift_by_blocks(const int16_t *bounds, size_t count, int16_t
     return hits;
 }
 
-/* The bound of a fine code, 64 bits at a time. */
-static inline float fine_by_words(const struct code_query *query, const uint32_t *fine)
+/* 64 bits at a time. */
+static inline uint32_t differ_by_words(const struct code_query *query, const uint32_t *words,
+                                       size_t first, size_t count)
 {
-    size_t words = query->planes / 2;
+    const uint64_t *planes = query->rows + first;
     uint32_t h = 0;
-    for (size_t w = 0; w < words; w++) {
-        uint64_t upper, lower;
-        memcpy(&upper, fine + 2 * w, sizeof upper);
-        memcpy(&lower, fine + query->planes + 2 * w, sizeof lower);
+    for (size_t w = 0; w < count; w++) {
+        uint64_t word;
+        memcpy(&word, words + 2 * w, sizeof word);
         for (unsigned j = 0; j < CODE_PLANES; j++) {
-            uint64_t plane = query->rows[j * words + w];
-            unsigned differ = 2 * (unsigned)__builtin_popcountll(upper ^ plane) +
-                              (unsigned)__builtin_popcountll(lower ^ plane);
-            h += (uint32_t)differ << j;
+            uint64_t plane = planes[j * query->planes / 2 + w];
+            h += (uint32_t)__builtin_popcountll(word ^ plane) << j;
         }
     }
-    const uint32_t *factors = fine + 2 * query->planes;
-    return code_bound(code_float(factors[0]), code_float(factors[1] & 0xffff0000u),
-                      query->fine_base, query->step / 2, h);
+    return h;
 }
 
 #endif

@@ -54,4 +54,4 @@ static float dot(const int8_t *row, const float *vector, size_t n)
     return dot_add_up(sums);
 }
 
-const struct code_kernels code_kernels_scalar = {scan, sift_by_blocks, fine_by_words, dot};
+const struct code_kernels code_kernels_scalar = {scan, sift_by_blocks, differ_by_words, dot};

@@ -7,12 +7,6 @@
 #include <string.h>
 
 enum {
-    /* Of so few chunks that a filter lets through the vectors are read and compared. */
-    FEW_ROWS = 1024,
-    /* What codes give is more than asked for, because residuals may put neighbours whose scores
-     * differ by less than 0.001 in the wrong order: so many, and one in so many. */
-    MORE = 8,
-    MORE_PART = 8,
     /* What a document is about is asked for each search, and takes as many vectors. */
     PART_CHUNKS = 1024,
 };
@@ -49,15 +43,14 @@ static void forget(struct dense *dense)
 {
     matrix_release(&dense->matrix);
     free(dense->query);
-    free(dense->vector);
-    dense->query = dense->vector = NULL;
+    dense->query = NULL;
     dense->current = false;
 }
 
 void dense_release(struct dense *dense)
 {
     forget(dense);
-    sqlite3_finalize(dense->by_chunk);
+    sqlite3_finalize(dense->state_now);
     vector_cache_release(&dense->cache);
 }
 
@@ -67,11 +60,9 @@ static rag_status load(struct store *store, struct dense *dense, rag_error *erro
     size_t dimension = state->dimension;
     dense->stride = (dimension + DOT_BLOCK - 1) / DOT_BLOCK * DOT_BLOCK;
     dense->query = alloc_aligned(dense->stride, sizeof(float));
-    dense->vector = alloc_aligned(dense->stride, sizeof(float));
-    if (!dense->query || !dense->vector)
+    if (!dense->query)
         return fail_memory(error);
     memset(dense->query, 0, dense->stride * sizeof(float));
-    memset(dense->vector, 0, dense->stride * sizeof(float));
     if (state->chunks > DENSE_EXACT)
         return vector_cache_refresh(store, &dense->cache, state, error);
     vector_cache_release(&dense->cache);
@@ -119,121 +110,51 @@ static rag_status begin(struct store *store, const float *query, bool *any, rag_
     return status ? db_end(store, status, error) : RAG_OK;
 }
 
-/* ---- One vector ---- */
-
-/* The vector of a chunk, [stride], until the next call; NULL if it has none. */
-static rag_status find_vector(struct store *store, int64_t chunk, const float **vector,
-                              rag_error *error)
-{
-    struct dense *dense = &store->dense;
-    bool row = false;
-    rag_status status = RAG_OK;
-    *vector = NULL;
-    if (dense->matrix.rows) {
-        *vector = matrix_find(&dense->matrix, chunk);
-        return RAG_OK;
-    }
-    if (!dense->by_chunk)
-        status = db_prepare(store, &dense->by_chunk, "SELECT vector FROM vectors WHERE chunk=?",
-                            error);
-    if (!status)
-        status = db_bind(store, dense->by_chunk, error, "i", chunk);
-    if (!status)
-        status = db_step(store, dense->by_chunk, &row, error);
-    if (!status && row) {
-        status = vector_read(store, dense->by_chunk, 0, chunk, dense->state.dimension,
-                             dense->vector, error);
-        *vector = status ? NULL : dense->vector;
-    }
-    sqlite3_reset(dense->by_chunk);
-    return status;
-}
-
-/* NaN: there is no such chunk. */
-static rag_status score_of(struct store *store, int64_t chunk, double *score, rag_error *error)
-{
-    const float *vector;
-    const struct dense *dense = &store->dense;
-    rag_status status = find_vector(store, chunk, &vector, error);
-    *score = vector ? (double)dot_best()(dense->query, vector, dense->stride) : NAN;
-    return status;
-}
-
 /* ---- Search ---- */
 
 /* Rows of the cache that chunks of `within` have: [within->count] at most. */
 static size_t find_ranges(const struct vector_cache *cache, const struct id_ranges *within,
-                          struct row_range *ranges, size_t *rows)
+                          struct row_range *ranges)
 {
     size_t count = 0;
-    *rows = 0;
     for (size_t i = 0; i < within->count; i++) {
-        struct row_range range;
-        vector_cache_rows(cache, within->items[i].first, within->items[i].last, &range);
-        if (range.first == range.end)
-            continue;
-        ranges[count++] = range;
-        *rows += range.end - range.first;
+        vector_cache_rows(cache, within->items[i].first, within->items[i].last, &ranges[count]);
+        count += ranges[count].first != ranges[count].end;
     }
     return count;
 }
 
-static rag_status offer(struct store *store, int64_t chunk, struct scored_list *out,
-                        rag_error *error)
-{
-    double score;
-    rag_status status = score_of(store, chunk, &score, error);
-    if (!status && !isnan(score))
-        scored_list_offer(out, chunk, score);
-    return status;
-}
-
-static rag_status offer_rows(struct store *store, const struct row_range *ranges, size_t count,
-                             struct scored_list *out, rag_error *error)
-{
-    const int64_t *ids = cache_file_ids(&store->dense.cache.file);
-    rag_status status = RAG_OK;
-    for (size_t i = 0; i < count; i++)
-        for (size_t row = ranges[i].first; row < ranges[i].end && !status; row++)
-            status = offer(store, ids[row], out, error);
-    return status;
-}
-
-/* The best rows by their codes, compared by their vectors. */
-static rag_status offer_nearest(struct store *store, const struct row_range *ranges,
-                                size_t count, struct scored_list *out, rag_error *error)
+static rag_status search_cache(struct store *store, size_t k, const struct id_ranges *within,
+                               struct scored_list *out, rag_error *error)
 {
     struct vector_cache *cache = &store->dense.cache;
     const int64_t *ids = cache_file_ids(&cache->file);
-    struct scan_table table;
-    struct scored_list rows;
-    size_t k = out->capacity + MORE + out->capacity / MORE_PART;
-    vector_cache_table(cache, &table);
-    rag_status status =
-        scan_nearest(&table, ranges, count, store->dense.query, k, &cache->room, &rows, error);
-    for (size_t i = 0; i < rows.count && !status; i++)
-        status = offer(store, ids[rows.items[i].chunk_id], out, error);
-    scored_list_release(&rows);
-    return status;
-}
-
-static rag_status search_cache(struct store *store, const struct id_ranges *within,
-                               struct scored_list *out, rag_error *error)
-{
-    const struct vector_cache *cache = &store->dense.cache;
     struct row_range all = {0, (size_t)cache->file.state.rows}, *ranges = &all;
-    size_t count = 1, rows = all.end;
+    struct scan_table table;
+    size_t count = 1;
     if (within) {
         ranges = alloc_array(within->count, sizeof *ranges);
         if (!ranges)
             return fail_memory(error);
-        count = find_ranges(cache, within, ranges, &rows);
+        count = find_ranges(cache, within, ranges);
     }
-    rag_status status = rows <= FEW_ROWS ? offer_rows(store, ranges, count, out, error)
-                                         : offer_nearest(store, ranges, count, out, error);
+    vector_cache_table(cache, &table);
+    rag_status status =
+        scan_nearest(&table, ranges, count, store->dense.query, k, &cache->room, out, error);
+    for (size_t i = 0; i < out->count; i++)
+        out->items[i].chunk_id = ids[out->items[i].chunk_id];
     if (within)
         free(ranges);
     return status;
+}
+
+static rag_status search_matrix(struct dense *dense, size_t k, const struct id_ranges *within,
+                                struct scored_list *out, rag_error *error)
+{
+    if (!scored_list_reserve(out, k, dense->state.chunks))
+        return fail_memory(error);
+    matrix_search(&dense->matrix, dense->query, within, out);
+    return RAG_OK;
 }
 
 static rag_status search(struct store *store, const float *query, size_t k,
@@ -245,12 +166,10 @@ static rag_status search(struct store *store, const float *query, size_t k,
     rag_status status = begin(store, query, &any, error);
     if (status)
         return status;
-    if (any && !scored_list_reserve(out, k, dense->state.chunks))
-        status = fail_memory(error);
-    else if (any && dense->matrix.rows)
-        matrix_search(&dense->matrix, dense->query, within, out);
-    else if (any && out->capacity)
-        status = search_cache(store, within, out, error);
+    if (any && dense->matrix.rows)
+        status = search_matrix(dense, k, within, out, error);
+    else if (any)
+        status = search_cache(store, k, within, out, error);
     scored_list_sort(out);
     return db_end(store, status, error);
 }
@@ -268,22 +187,68 @@ rag_status store_search_dense(struct store *store, const float *query, size_t k,
 
 /* ---- Scores of given chunks ---- */
 
+/* What chunks that are named are compared with: vectors in memory, or rows of the cache. */
+struct comparison {
+    const struct dense *dense;
+    struct scan_table table;
+    struct code_query query; /* table's */
+};
+
+static rag_status comparison_init(struct comparison *c, const struct dense *dense,
+                                  rag_error *error)
+{
+    *c = (struct comparison){.dense = dense};
+    if (dense->matrix.rows)
+        return RAG_OK;
+    vector_cache_table(&dense->cache, &c->table);
+    bool ready = code_query_init(&c->query, &dense->cache.coder, dense->query);
+    return ready ? RAG_OK : fail_memory(error);
+}
+
+static double score_of(const struct comparison *c, int64_t chunk)
+{
+    size_t row;
+    const struct dense *dense = c->dense;
+    if (dense->matrix.rows) {
+        const float *vector = matrix_find(&dense->matrix, chunk);
+        return vector ? (double)dot_best()(dense->query, vector, dense->stride) : NAN;
+    }
+    if (!vector_cache_find(&dense->cache, chunk, &row))
+        return NAN;
+    float score = code_score_fine(c->table.kernels, &c->query, scan_rest(&c->table, row),
+                                  scan_residual(&c->table, row));
+    return isfinite(score) ? (double)score + (double)c->query.centre : NAN;
+}
+
+static rag_status score_all(struct store *store, const float *query, const int64_t *ids,
+                            size_t count, double *scores, rag_error *error)
+{
+    bool any;
+    struct comparison c;
+    rag_status status = begin(store, query, &any, error);
+    if (status)
+        return status;
+    if (any) {
+        status = comparison_init(&c, &store->dense, error);
+        for (size_t i = 0; i < count && !status; i++)
+            scores[i] = score_of(&c, ids[i]);
+        code_query_release(&c.query);
+    }
+    return db_end(store, status, error);
+}
+
 rag_status store_score_dense(struct store *store, const float *query, const int64_t *ids,
                              size_t count, double *scores, rag_error *error)
 {
-    bool any;
     for (size_t i = 0; i < count; i++)
         scores[i] = NAN;
     store_lock(store);
-    rag_status status = begin(store, query, &any, error);
-    if (!status) {
-        for (size_t i = 0; any && i < count && !status; i++)
-            status = score_of(store, ids[i], &scores[i], error);
-        status = db_end(store, status, error);
-    }
+    rag_status status = score_all(store, query, ids, count, scores, error);
     store_unlock(store);
     return status;
 }
+
+/* ---- What a document is about ---- */
 
 /* A part of a document: chunks with numbers from `first` to `end`, exclusive. */
 struct part {
@@ -314,35 +279,58 @@ static rag_status find_part(struct store *store, sqlite3_stmt *statement, int64_
     return status;
 }
 
-/* The cosine of the query with the sum of a part's vectors; NaN if it has but one. sum:
- * [stride]. */
-static rag_status part_cosine(struct store *store, sqlite3_stmt *chunks,
-                              const struct part *part, float *sum, double *cosine,
-                              rag_error *error)
+static void add_vector(const struct comparison *c, int64_t chunk, struct code_sum *sum)
 {
-    const struct dense *dense = &store->dense;
-    size_t rows = 0;
+    size_t row;
+    const struct dense *dense = c->dense;
+    if (dense->matrix.rows) {
+        const float *vector = matrix_find(&dense->matrix, chunk);
+        for (size_t i = 0; vector && i < dense->stride; i++)
+            sum->rotated[i] += vector[i];
+        sum->rows += vector != NULL;
+    } else if (vector_cache_find(&dense->cache, chunk, &row)) {
+        code_sum_add(c->table.coder, scan_rest(&c->table, row), scan_residual(&c->table, row),
+                     sum);
+    }
+}
+
+static double cosine_of(const struct comparison *c, const struct code_sum *sum)
+{
+    const struct dense *dense = c->dense;
+    if (!dense->matrix.rows)
+        return code_sum_cosine(c->table.coder, &c->query, sum);
+    double norm = sqrt((double)dot_best()(sum->rotated, sum->rotated, dense->stride));
+    double product = (double)dot_best()(dense->query, sum->rotated, dense->stride);
+    return norm > 0 ? product / norm : NAN;
+}
+
+/* The components of a sum. */
+static size_t sum_width(const struct comparison *c)
+{
+    return c->dense->matrix.rows ? c->dense->stride : c->table.coder->width;
+}
+
+/* The cosine of the query with the sum of a part's vectors; NaN if it has but one. room:
+ * [sum_width]. */
+static rag_status part_cosine(struct store *store, const struct comparison *c,
+                              sqlite3_stmt *chunks, const struct part *part, float *room,
+                              double *cosine, rag_error *error)
+{
+    struct code_sum sum = {.rotated = room};
     bool row = true;
-    memset(sum, 0, dense->stride * sizeof *sum);
+    memset(room, 0, sum_width(c) * sizeof *room);
     rag_status status =
         db_bind(store, chunks, error, "iii", part->document, part->first, part->end);
-    while (!status && !(status = db_step(store, chunks, &row, error)) && row) {
-        const float *vector;
-        status = find_vector(store, sqlite3_column_int64(chunks, 0), &vector, error);
-        for (size_t i = 0; vector && i < dense->stride; i++)
-            sum[i] += vector[i];
-        rows += vector != NULL;
-    }
+    while (!status && !(status = db_step(store, chunks, &row, error)) && row)
+        add_vector(c, sqlite3_column_int64(chunks, 0), &sum);
     sqlite3_reset(chunks);
-    double norm = sqrt((double)dot_best()(sum, sum, dense->stride));
-    double product = (double)dot_best()(dense->query, sum, dense->stride);
-    *cosine = rows > 1 && norm > 0 ? product / norm : NAN;
+    *cosine = sum.rows > 1 ? cosine_of(c, &sum) : NAN;
     return status;
 }
 
-static rag_status score_documents(struct store *store, const int64_t *ids, size_t count,
-                                  struct part *parts, float *sum, double *scores,
-                                  rag_error *error)
+static rag_status score_documents(struct store *store, const struct comparison *c,
+                                  const int64_t *ids, size_t count, struct part *parts,
+                                  float *room, double *scores, rag_error *error)
 {
     sqlite3_stmt *document = NULL, *chunks = NULL;
     rag_status status = db_prepare(store, &document,
@@ -361,7 +349,7 @@ static rag_status score_documents(struct store *store, const int64_t *ids, size_
         if (!status && same < i)
             scores[i] = scores[same];
         else if (!status && parts[i].document)
-            status = part_cosine(store, chunks, &parts[i], sum, &scores[i], error);
+            status = part_cosine(store, c, chunks, &parts[i], room, &scores[i], error);
     }
     sqlite3_finalize(document);
     sqlite3_finalize(chunks);
@@ -372,16 +360,21 @@ static rag_status try_documents(struct store *store, const float *query, const i
                                 size_t count, double *scores, rag_error *error)
 {
     bool any;
+    struct comparison c;
     rag_status status = begin(store, query, &any, error);
     if (status)
         return status;
     if (any) {
+        status = comparison_init(&c, &store->dense, error);
         struct part *parts = alloc_array(count, sizeof *parts);
-        float *sum = alloc_aligned(store->dense.stride, sizeof *sum);
-        status = parts && sum ? score_documents(store, ids, count, parts, sum, scores, error)
-                              : fail_memory(error);
+        float *room = status ? NULL : alloc_aligned(sum_width(&c), sizeof *room);
+        if (!status)
+            status = parts && room
+                         ? score_documents(store, &c, ids, count, parts, room, scores, error)
+                         : fail_memory(error);
         free(parts);
-        free(sum);
+        free(room);
+        code_query_release(&c.query);
     }
     return db_end(store, status, error);
 }

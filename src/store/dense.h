@@ -1,9 +1,9 @@
 /* dense.h - dense search: the vectors of a store, and what finds the nearest of them.
  *
- * Up to DENSE_EXACT vectors lie in memory and are all compared with the query. More are found
- * by their codes, in a memory-mapped cache beside the index (vector_cache.h), and the best of
- * these compared by their vectors, which are read from the index. Scores are exact in both
- * cases.
+ * Up to DENSE_EXACT vectors lie in memory and are all compared with the query; their scores are
+ * exact. More are found and scored by their codes, in a memory-mapped cache beside the index
+ * (vector_cache.h): scores are right to CODE_ERROR, and no vector is read, which would take
+ * longer than to find it.
  *
  * All is brought up to date for each generation of the file (every writing transaction makes a
  * new one, in this process or another).
@@ -23,8 +23,8 @@ struct dense {
     bool current;
     struct matrix matrix;      /* of few vectors: matrix.rows is set */
     struct vector_cache cache; /* of many */
-    sqlite3_stmt *by_chunk;    /* gives one vector */
-    float *query, *vector;     /* [stride], zeros behind the dimension */
+    sqlite3_stmt *state_now;   /* vector_state_read's */
+    float *query;              /* [stride], zeros behind the dimension */
     size_t stride;
 };
 

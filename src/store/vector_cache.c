@@ -35,7 +35,8 @@ void vector_cache_table(const struct vector_cache *cache, struct scan_table *tab
         .coder = &cache->coder,
         .kernels = cache->kernels,
         .blocks = (const uint32_t *)(const void *)(file->map + file->layout.blocks),
-        .fine = (const uint32_t *)(const void *)(file->map + file->layout.fine),
+        .rest = (const uint32_t *)(const void *)(file->map + file->layout.rest),
+        .lower = (const uint32_t *)(const void *)(file->map + file->layout.lower),
         .residuals = (const int8_t *)(file->map + file->layout.residuals),
         .rows = (size_t)file->state.rows,
     };
@@ -43,23 +44,24 @@ void vector_cache_table(const struct vector_cache *cache, struct scan_table *tab
 
 rag_status vector_state_read(struct store *store, struct vector_state *state, rag_error *error)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt **statement = &store->dense.state_now;
     bool row = false;
+    rag_status status = RAG_OK;
     *state = (struct vector_state){0};
-    rag_status status = db_prepare(store, &statement,
-                                   "SELECT generation, removals_from, (SELECT mark FROM "
-                                   "generations WHERE generations.generation=state.generation) "
-                                   "FROM state",
-                                   error);
+    if (!*statement)
+        status = db_prepare(store, statement,
+                            "SELECT generation, removals_from, (SELECT mark FROM generations "
+                            "WHERE generations.generation=state.generation) FROM state",
+                            error);
     if (!status)
-        status = db_step(store, statement, &row, error);
+        status = db_step(store, *statement, &row, error);
     if (!status && row) {
-        state->generation = sqlite3_column_int64(statement, 0);
-        state->removals_from = sqlite3_column_int64(statement, 1);
-        state->marked = sqlite3_column_type(statement, 2) == SQLITE_INTEGER;
-        state->mark = sqlite3_column_int64(statement, 2);
+        state->generation = sqlite3_column_int64(*statement, 0);
+        state->removals_from = sqlite3_column_int64(*statement, 1);
+        state->marked = sqlite3_column_type(*statement, 2) == SQLITE_INTEGER;
+        state->mark = sqlite3_column_int64(*statement, 2);
     }
-    sqlite3_finalize(statement);
+    sqlite3_reset(*statement);
     return status;
 }
 
@@ -268,16 +270,16 @@ rag_status vector_cache_refresh(struct store *store, struct vector_cache *cache,
 
 struct comparison {
     struct scan_table table;
-    uint32_t *block, *fine; /* as they must be */
-    int8_t *residual;
+    struct code_place place; /* of the code as it must be */
     float *vector, *room;
 };
 
 static void comparison_release(struct comparison *c)
 {
-    free(c->block);
-    free(c->fine);
-    free(c->residual);
+    free(c->place.block);
+    free(c->place.rest);
+    free(c->place.lower);
+    free(c->place.residual);
     free(c->vector);
     free(c->room);
 }
@@ -286,14 +288,16 @@ static bool comparison_init(struct comparison *c, const struct vector_cache *cac
 {
     const struct coder *coder = &cache->coder;
     *c = (struct comparison){
-        .block = alloc_aligned(coder->block, sizeof(uint32_t)),
-        .fine = alloc_aligned(coder->fine, sizeof(uint32_t)),
-        .residual = alloc_aligned(coder->width, 1),
+        .place = {.block = alloc_aligned(coder->block, sizeof(uint32_t)),
+                  .rest = alloc_aligned(coder->rest, sizeof(uint32_t)),
+                  .lower = alloc_aligned(coder->planes, sizeof(uint32_t)),
+                  .residual = alloc_aligned(coder->width, 2)},
         .vector = alloc_array(coder->dimension, sizeof(float)),
         .room = alloc_aligned(coder->width, sizeof(float)),
     };
     vector_cache_table(cache, &c->table);
-    return c->block && c->fine && c->residual && c->vector && c->room;
+    return c->place.block && c->place.rest && c->place.lower && c->place.residual &&
+           c->vector && c->room;
 }
 
 static bool is_equal(const struct comparison *c, size_t row)
@@ -302,10 +306,11 @@ static bool is_equal(const struct comparison *c, size_t row)
     size_t lane = row % CODE_ROWS;
     const uint32_t *block = c->table.blocks + row / CODE_ROWS * coder->block;
     for (size_t w = 0; w <= coder->prefix; w++)
-        if (block[w * CODE_ROWS + lane] != c->block[w * CODE_ROWS])
+        if (block[w * CODE_ROWS + lane] != c->place.block[w * CODE_ROWS])
             return false;
-    return memcmp(c->fine, c->table.fine + row * coder->fine, coder->fine * 4) == 0 &&
-           memcmp(c->residual, c->table.residuals + row * coder->width, coder->width) == 0;
+    return memcmp(c->place.rest, scan_rest(&c->table, row), coder->rest * 4) == 0 &&
+           memcmp(c->place.lower, scan_lower(&c->table, row), coder->planes * 4) == 0 &&
+           memcmp(c->place.residual, scan_residual(&c->table, row), 2 * coder->width) == 0;
 }
 
 static rag_status compare_all(struct store *store, const struct vector_cache *cache,
@@ -323,7 +328,7 @@ static rag_status compare_all(struct store *store, const struct vector_cache *ca
         status = vector_read(store, walk.statement, 1, id, coder->dimension, c->vector, error);
         if (status)
             break;
-        code_row(coder, c->vector, c->room, c->block, 0, c->fine, c->residual);
+        code_row(coder, c->vector, c->room, &c->place);
         *wrong += row >= c->table.rows || ids[row] != id || !is_equal(c, row);
         chunks++;
     }

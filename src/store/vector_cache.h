@@ -44,6 +44,9 @@ void vector_cache_table(const struct vector_cache *cache, struct scan_table *tab
 void vector_cache_rows(const struct vector_cache *cache, int64_t first, int64_t last,
                        struct row_range *rows);
 
+/* The row of a chunk. False: it has none. */
+bool vector_cache_find(const struct vector_cache *cache, int64_t chunk, size_t *row);
+
 /* Compares each row of the file beside the index with the vector that it was made of. *known
  * false: there is no file, or it is of another state of the index, and nothing was compared.
  * *wrong: rows that differ, and chunks without a row. */

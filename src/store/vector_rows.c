@@ -9,16 +9,25 @@ enum {
     SAMPLE = 1024, /* vectors whose mean is the centre */
 };
 
+/* What is not finite has all bits of the exponent set. */
+static bool all_are_finite(const float *vector, size_t n)
+{
+    uint32_t infinite = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &vector[i], sizeof bits);
+        infinite |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    return !infinite;
+}
+
 rag_status vector_read(struct store *store, sqlite3_stmt *statement, int column, int64_t chunk,
                        size_t dimension, float *vector, rag_error *error)
 {
     rag_text bytes = db_column(statement, column);
     if (bytes.size == dimension * sizeof(float)) {
         vector_from_file(bytes.data, dimension, vector);
-        float sum = 0; /* not finite if any component is not */
-        for (size_t i = 0; i < dimension; i++)
-            sum += vector[i] * 0;
-        if (sum == 0)
+        if (all_are_finite(vector, dimension))
             return RAG_OK;
     }
     return fail_with(error, RAG_INDEX,
@@ -34,7 +43,7 @@ struct appending {
     struct vector_cache *cache;
     struct cache_state state;
     float *vectors; /* [BATCH x dimension] */
-    uint32_t *blocks, *fine;
+    uint32_t *blocks, *rest, *lower;
     int8_t *residuals;
     int64_t *ids;
 };
@@ -43,7 +52,8 @@ static void appending_release(struct appending *a)
 {
     free(a->vectors);
     free(a->blocks);
-    free(a->fine);
+    free(a->rest);
+    free(a->lower);
     free(a->residuals);
     free(a->ids);
 }
@@ -57,11 +67,12 @@ static bool appending_init(struct appending *a, struct store *store, struct vect
         .state = cache->file.state,
         .vectors = alloc_array(BATCH * coder->dimension, sizeof(float)),
         .blocks = alloc_aligned(BATCH / CODE_ROWS * coder->block, sizeof(uint32_t)),
-        .fine = alloc_aligned(BATCH * coder->fine, sizeof(uint32_t)),
-        .residuals = alloc_aligned(BATCH, coder->width),
+        .rest = alloc_aligned(BATCH * coder->rest, sizeof(uint32_t)),
+        .lower = alloc_aligned(BATCH * coder->planes, sizeof(uint32_t)),
+        .residuals = alloc_aligned(BATCH, 2 * coder->width),
         .ids = alloc_array(BATCH, sizeof(int64_t)),
     };
-    return a->vectors && a->blocks && a->fine && a->residuals && a->ids;
+    return a->vectors && a->blocks && a->rest && a->lower && a->residuals && a->ids;
 }
 
 /* Codes the rows that were read; the first block may hold `held` older ones. */
@@ -77,10 +88,14 @@ static bool code_batch(struct appending *a, size_t held, size_t count)
         for (size_t block = 0; block < blocks; block++) {
             size_t first = block ? block * CODE_ROWS - held : 0;
             size_t end = (block + 1) * CODE_ROWS - held;
-            for (size_t i = first; room && i < end && i < count; i++)
-                code_row(coder, a->vectors + i * coder->dimension, room,
-                         a->blocks + block * coder->block, (held + i) % CODE_ROWS,
-                         a->fine + i * coder->fine, a->residuals + i * coder->width);
+            for (size_t i = first; room && i < end && i < count; i++) {
+                struct code_place place = {.block = a->blocks + block * coder->block,
+                                           .row = (held + i) % CODE_ROWS,
+                                           .rest = a->rest + i * coder->rest,
+                                           .lower = a->lower + i * coder->planes,
+                                           .residual = a->residuals + i * 2 * coder->width};
+                code_row(coder, a->vectors + i * coder->dimension, room, &place);
+            }
         }
 #pragma omp critical
         complete &= room != NULL;
@@ -94,16 +109,19 @@ static rag_status write_batch(struct appending *a, size_t held, size_t count, ra
     struct cache_file *file = &a->cache->file;
     const struct coder *coder = &a->cache->coder;
     size_t row = (size_t)a->state.rows, block = coder->block * sizeof(uint32_t);
-    size_t fine = coder->fine * sizeof(uint32_t);
+    size_t rest = coder->rest * sizeof(uint32_t), lower = coder->planes * sizeof(uint32_t);
     size_t blocks = (held + count + CODE_ROWS - 1) / CODE_ROWS;
     rag_status status = cache_file_write(file, file->layout.blocks + row / CODE_ROWS * block,
                                          a->blocks, blocks * block, error);
     if (!status)
-        status = cache_file_write(file, file->layout.fine + row * fine, a->fine, count * fine,
+        status = cache_file_write(file, file->layout.rest + row * rest, a->rest, count * rest,
                                   error);
     if (!status)
-        status = cache_file_write(file, file->layout.residuals + row * coder->width,
-                                  a->residuals, count * coder->width, error);
+        status = cache_file_write(file, file->layout.lower + row * lower, a->lower,
+                                  count * lower, error);
+    if (!status)
+        status = cache_file_write(file, file->layout.residuals + row * 2 * coder->width,
+                                  a->residuals, count * 2 * coder->width, error);
     if (!status)
         status = cache_file_write(file, file->layout.ids + row * sizeof(int64_t), a->ids,
                                   count * sizeof(int64_t), error);
@@ -201,6 +219,16 @@ void vector_cache_rows(const struct vector_cache *cache, int64_t first, int64_t 
         rows->end = rows->first;
 }
 
+bool vector_cache_find(const struct vector_cache *cache, int64_t chunk, size_t *row)
+{
+    struct scan_table table;
+    *row = vector_rows_find(cache, chunk);
+    if (*row >= cache->file.state.rows || cache_file_ids(&cache->file)[*row] != chunk)
+        return false;
+    vector_cache_table(cache, &table);
+    return scan_has_row(&table, *row);
+}
+
 static rag_status take_out(struct vector_cache *cache, size_t row, struct cache_state *state,
                            rag_error *error)
 {
@@ -208,9 +236,9 @@ static rag_status take_out(struct vector_cache *cache, size_t row, struct cache_
     struct scan_table table;
     const struct coder *coder = &cache->coder;
     vector_cache_table(cache, &table);
-    size_t word = row / CODE_ROWS * coder->block + code_row_mark(coder, row % CODE_ROWS);
-    if (table.blocks[word] == CODE_NO_ROW)
+    if (!scan_has_row(&table, row))
         return RAG_OK;
+    size_t word = row / CODE_ROWS * coder->block + code_row_mark(coder, row % CODE_ROWS);
     state->live -= state->live > 0;
     return cache_file_write(&cache->file, cache->file.layout.blocks + word * sizeof none, &none,
                             sizeof none, error);

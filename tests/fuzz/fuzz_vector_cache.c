@@ -20,7 +20,8 @@ enum {
     CENTRE_CHECKSUM = 72,
     CHECKSUM = 80,
     FIRST_SECTION = 2 * PAGE,
-    MOST = 1 << 20,
+    ROOM = 2048, /* rows, more than are all looked at (scan.c) */
+    MOST = 1 << 21,
 };
 
 static uint8_t file[MOST];
@@ -31,14 +32,14 @@ static void remove_file(void)
     unlink(path);
 }
 
-/* The bytes of a file with room for 1024 rows (docs/format.md); that of any other room is cut
+/* The bytes of a file with room for ROOM rows (docs/format.md); that of any other room is cut
  * off there, and so refused. */
 static size_t file_size(void)
 {
-    size_t blocks = 1024 / 16 * 2 * (256 + 32), fine = 1024 * 128, residuals = 1024 * WIDTH;
+    size_t blocks = ROOM / 16 * 2 * (256 + 32), rest = ROOM * 16, lower = ROOM * WIDTH / 8;
     size_t size = FIRST_SECTION + 4096; /* the centre is 1024 */
     size += (blocks + PAGE - 1) / PAGE * PAGE;
-    return size + fine + residuals + 1024 * 8;
+    return size + rest + lower + ROOM * 2 * WIDTH + ROOM * 8;
 }
 
 static void sign(void)
@@ -66,7 +67,8 @@ static void search(const struct cache_file *cache)
         .coder = &coder,
         .kernels = code_kernels_version(0),
         .blocks = (const uint32_t *)(const void *)(cache->map + cache->layout.blocks),
-        .fine = (const uint32_t *)(const void *)(cache->map + cache->layout.fine),
+        .rest = (const uint32_t *)(const void *)(cache->map + cache->layout.rest),
+        .lower = (const uint32_t *)(const void *)(cache->map + cache->layout.lower),
         .residuals = (const int8_t *)(cache->map + cache->layout.residuals),
         .rows = (size_t)cache->state.rows,
     };

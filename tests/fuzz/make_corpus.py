@@ -46,18 +46,18 @@ def packed(**sections):
 
 def vector_cache(*headers, filling=bytes(1)):
     """The input of fuzz_vector_cache: as docs/format.md has a header, but for the checksums."""
-    return b"".join(struct.pack("<8sIIQqqqQQQQQ", b"RAGVECT\x1a", 1, 32, sequence, 3, 99, 1000,
+    return b"".join(struct.pack("<8sIIQqqqQQQQQ", b"RAGVECT\x1a", 2, 32, sequence, 3, 99, 1000,
                                 rows, rows, room, 0, 0)
                     for sequence, rows, room in headers) + filling
 
 
 def vector_caches():
-    write("fuzz_vector_cache", "full", vector_cache((1, 1024, 1024), (2, 1000, 1024)))
+    write("fuzz_vector_cache", "full", vector_cache((1, 2048, 2048), (2, 2000, 2048)))
     write("fuzz_vector_cache", "filled", vector_cache(
-        (3, 1024, 1024), (2, 1, 1024), filling=struct.pack("<9f", *(i / 9 for i in range(9)))))
+        (3, 2048, 2048), (2, 1, 2048), filling=struct.pack("<9f", *(i / 9 for i in range(9)))))
     write("fuzz_vector_cache", "any", vector_cache(
-        (3, 1024, 1024), (2, 1, 1024), filling=bytes(range(1, 250, 7)) * 6 + b"\xc0\x7f"))
-    write("fuzz_vector_cache", "rooms", vector_cache((3, 2048, 2048), (2, 1024, 1024)))
+        (3, 2048, 2048), (2, 1, 2048), filling=bytes(range(1, 250, 7)) * 6 + b"\xc0\x7f"))
+    write("fuzz_vector_cache", "rooms", vector_cache((3, 4096, 4096), (2, 2048, 2048)))
 
 
 def damages(tokenizer, *changes):
