@@ -6,7 +6,10 @@
 #include <math.h>
 #include <string.h>
 
-enum { LEG_DEPTH = 100 /* taken from each leg, at least */ };
+enum {
+    LEG_DEPTH = 100, /* taken from each of two legs, at least */
+    SPARE = 8,       /* for those that another writer has taken out when they are fetched */
+};
 
 static rag_status embed_question(struct search *search, rag_error *error)
 {
@@ -151,15 +154,22 @@ out:
     return status;
 }
 
+/* Fusion sees how far the best stand out from the others; one leg alone needs no others. */
+static size_t leg_depth(const struct search *search)
+{
+    size_t depth = search->k + SPARE;
+    if (depth < search->candidates)
+        depth = search->candidates;
+    return depth < LEG_DEPTH && search->mode == RAG_HYBRID ? LEG_DEPTH : depth;
+}
+
 rag_status first_stage(struct search *search, rag_error *error)
 {
     rag_index *index = search->index;
     struct scored_list dense = {0}, lexical = {0}, fused = {0};
     double ceiling = 0;
     double *lexical_dense = NULL; /* [lexical.count] */
-    size_t depth = search->k > search->candidates ? search->k : search->candidates;
-    if (depth < LEG_DEPTH)
-        depth = LEG_DEPTH;
+    size_t depth = leg_depth(search);
     rag_status status = RAG_OK;
     if (search->mode != RAG_MODE_LEXICAL)
         status = dense_leg(search, depth, &dense, error);
