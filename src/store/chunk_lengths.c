@@ -33,7 +33,7 @@ rag_status chunk_lengths_begin(struct store *store, struct chunk_lengths *length
         hash = db_column(statement, 0);
     if (hash.size == sizeof words.bytes)
         memcpy(words.bytes, hash.data, hash.size);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     if (status)
         return status;
     if (schema != lengths->schema || memcmp(&words, &lengths->words, sizeof words) != 0)

@@ -31,7 +31,7 @@ static rag_status make_collection(struct store *store, const char *name, int64_t
         db_prepare(store, &statement, "INSERT INTO collections(name) VALUES(?)", error);
     if (!status)
         status = db_run(store, statement, error, "t", name);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     *id = sqlite3_last_insert_rowid(store->db);
     return status;
 }
@@ -52,7 +52,7 @@ rag_status collection_find(struct store *store, const char *name, bool make, int
         status = db_step(store, statement, &row, error);
     if (!status && row)
         *id = sqlite3_column_int64(statement, 0); /* 0 of NULL */
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     if (status || *id || !make)
         return status;
     return make_collection(store, collection_name(name), id, error);
@@ -68,7 +68,7 @@ rag_status collection_tidy(struct store *store, int64_t id, rag_error *error)
                    error);
     if (!status)
         status = db_run(store, statement, error, "i", id);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -107,7 +107,7 @@ static rag_status list(struct store *store, struct store_collections *out, rag_e
         free(name);
         status = fail_memory(error);
     }
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 

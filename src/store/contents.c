@@ -53,7 +53,7 @@ static rag_status get_document(struct store *store, const char *collection, cons
         if (status == RAG_INPUT)
             status = fail_within(error, status, "%s", path);
     }
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -216,7 +216,7 @@ static rag_status read_chunks(struct store *store, int64_t document, size_t firs
             break;
         status = add_chunk(store, contents, &pieces, statement, error);
     }
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     pieces_close(&pieces);
     return status;
 }
@@ -246,7 +246,7 @@ static rag_status read_contents(struct store *store, int64_t document, size_t fi
         if (!contents->collection || !contents->path)
             status = fail_memory(error);
     }
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status || !row ? status : read_chunks(store, document, first, contents, error);
 }
 
@@ -277,7 +277,7 @@ static rag_status list_documents(struct store *store, const char *collection, co
         else
             status = fail_memory(error);
     }
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     if (!status && path && !ids->count)
         status = fail_unknown(store, path, error);
     return status;

@@ -94,7 +94,7 @@ static rag_status read_index(struct store *store, int64_t id, struct damaged_doc
         out->path = copy_text(row, 0, &memory);
         claims->collection = sqlite3_column_int64(row, 1);
     }
-    sqlite3_finalize(row);
+    db_finish(store, row);
     return status || memory ? status : fail_memory(error);
 }
 
@@ -126,7 +126,7 @@ static rag_status read_row(struct store *store, int64_t id, struct damaged_docum
             same_hash(&noted, &hash))
             out->metadata = copy_text(row, METADATA, &memory);
     }
-    sqlite3_finalize(row);
+    db_finish(store, row);
     if (!status && !memory)
         status = fail_memory(error);
     if (!status && !out->path)
@@ -146,7 +146,7 @@ static rag_status read_collection(struct store *store, int64_t id, struct damage
         find_damaged(store, "SELECT name FROM collections WHERE id=?", id, &row, &found, error);
     if (!status && found)
         out->collection = copy_text(row, 0, &memory);
-    sqlite3_finalize(row);
+    db_finish(store, row);
     if (!status && out->collection && collection_check(out->collection, NULL)) {
         free(out->collection);
         out->collection = NULL;
@@ -183,14 +183,14 @@ static rag_status join_pieces(struct store *store, const char *sql, int64_t id,
             text->size = (size_t)begin;
             good = buf_append(text, piece.size ? piece.data : "", piece.size);
         }
-        sqlite3_finalize(row);
+        db_finish(store, row);
         if (good)
             status = db_step(store, ids, &found, error);
         good &= !status;
         if (is_damage(store, status))
             status = RAG_OK;
     }
-    sqlite3_finalize(ids);
+    db_finish(store, ids);
     if (!good)
         buf_clear(text);
     return status;
@@ -252,7 +252,7 @@ static rag_status read_place(struct store *store, int64_t id, struct store_chunk
         if (db_column(row, 2).size)
             chunk->place = copy_text(row, 2, &memory);
     }
-    sqlite3_finalize(row);
+    db_finish(store, row);
     return status || memory ? status : fail_memory(error);
 }
 
@@ -289,7 +289,7 @@ static rag_status read_chunk(struct store *store, int64_t id, int64_t document, 
             *good &= chunk_fits(chunk, (rag_text){out->text, out->text_size});
         }
     }
-    sqlite3_finalize(row);
+    db_finish(store, row);
     return status || memory ? status : fail_memory(error);
 }
 
@@ -307,7 +307,7 @@ static rag_status read_bytes(struct store *store, const char *sql, int64_t chunk
         *bytes = copy_column(row, 0);
         status = *bytes ? RAG_OK : fail_memory(error);
     }
-    sqlite3_finalize(row);
+    db_finish(store, row);
     return status;
 }
 
@@ -381,7 +381,7 @@ static rag_status ask(struct store *store, const char *sql, int64_t id, int64_t 
     rag_status status = find_damaged(store, sql, id, &row, &found, error);
     if (!status && found && sqlite3_column_type(row, 0) != SQLITE_NULL)
         *value = sqlite3_column_int64(row, 0);
-    sqlite3_finalize(row);
+    db_finish(store, row);
     return status;
 }
 

@@ -25,7 +25,7 @@ static rag_status collect(struct store *store, const char *sql, struct ids *ids,
     while (!status && !(status = db_step(store, statement, &row, error)) && row)
         if (!ids_push(ids, sqlite3_column_int64(statement, 0)))
             status = fail_memory(error);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     *all = !status;
     return is_damage(store, status) ? RAG_OK : status;
 }
@@ -41,7 +41,7 @@ static rag_status probe(struct store *store, int64_t first, int64_t last, struct
         bool row;
         status = find_damaged(store, "SELECT path FROM documents WHERE id=?", id, &statement,
                               &row, error);
-        sqlite3_finalize(statement);
+        db_finish(store, statement);
         if (!status && row && !ids_push(ids, id))
             status = fail_memory(error);
     }

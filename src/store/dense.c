@@ -50,7 +50,6 @@ static void forget(struct dense *dense)
 void dense_release(struct dense *dense)
 {
     forget(dense);
-    sqlite3_finalize(dense->state_now);
     vector_cache_release(&dense->cache);
 }
 
@@ -351,8 +350,8 @@ static rag_status score_documents(struct store *store, const struct comparison *
         else if (!status && parts[i].document)
             status = part_cosine(store, c, chunks, &parts[i], room, &scores[i], error);
     }
-    sqlite3_finalize(document);
-    sqlite3_finalize(chunks);
+    db_finish(store, document);
+    db_finish(store, chunks);
     return status;
 }
 

@@ -23,7 +23,6 @@ struct dense {
     bool current;
     struct matrix matrix;      /* of few vectors: matrix.rows is set */
     struct vector_cache cache; /* of many */
-    sqlite3_stmt *state_now;   /* vector_state_read's */
     float *query;              /* [stride], zeros behind the dimension */
     size_t stride;
 };

@@ -44,7 +44,7 @@ static rag_status find_document(struct store *store, const char *collection, con
         status = db_step(store, statement, &row, error);
     if (!status && row)
         status = fill_file(store, statement, out, error);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -117,7 +117,7 @@ static rag_status list_documents(struct store *store, const char *collection, co
     if (!status)
         status = list_rows(store, statement, out, error);
 out:
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     buf_release(&low);
     buf_release(&high);
     return status;
@@ -166,7 +166,7 @@ static rag_status touch(struct store *store, const char *collection,
     for (size_t i = 0; i < count && !status; i++)
         status = db_run(store, statement, error, "iiit", (int64_t)stamps[i].size,
                         stamps[i].modified, id, stamps[i].path);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -214,7 +214,7 @@ static rag_status set_metadata(struct store *store, const char *collection,
                         error);
     for (size_t i = 0; i < count && !status; i++)
         status = set_one(store, statement, id, &labels[i], error);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status ? status : log_generation(store, error);
 }
 
@@ -268,7 +268,7 @@ static rag_status move_all(struct store *store, const char *collection,
         moves[i].done = false;
         status = move_one(store, statement, collection, id, &moves[i], error);
     }
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status ? status : log_generation(store, error);
 }
 

@@ -143,7 +143,7 @@ static rag_status evaluate(struct store *store, const struct store_filter *filte
             follows(out, range) && !push(out, &capacity, range))
             status = fail_memory(error);
     }
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 

@@ -68,7 +68,7 @@ static rag_status reserve_chunks(struct store *store, uint64_t chunks, int64_t *
     if (status)
         return status;
     status = db_run(store, statement, error, "i", last + (int64_t)chunks);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -90,7 +90,7 @@ static rag_status find_earlier(struct store_growing *growing, int64_t *document,
     if (!status)
         status = db_step(store, statement, &row, error);
     *document = row ? sqlite3_column_int64(statement, 0) : 0;
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -107,7 +107,7 @@ static rag_status note_unfinished(struct store_growing *growing, rag_error *erro
         return status;
     status = db_run(store, statement, error, "itt", growing->document, growing->collection,
                     growing->path);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -202,7 +202,7 @@ static rag_status check_there(struct store_growing *growing, rag_error *error)
             db_bind(store, statement, error, "ii", growing->document, (int64_t)growing->added);
     if (!status)
         status = db_step(store, statement, &row, error);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status || row ? status : fail_gone(growing, error);
 }
 
@@ -287,7 +287,7 @@ static rag_status update_row(const struct store_growing *growing, const struct g
                    (const void *)grown->hashes.chunks.bytes, sizeof grown->hashes.chunks.bytes,
                    (const void *)grown->hashes.text.bytes, sizeof grown->hashes.text.bytes,
                    growing->document);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status ? status
                   : run_with_id(store,
                                 "UPDATE unfinished SET touched=unixepoch() WHERE document=?",
@@ -428,7 +428,7 @@ static rag_status show(const struct store_growing *growing, int64_t collection,
         return status;
     status =
         db_run(store, statement, error, "iti", collection, growing->path, growing->document);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     if (!status)
         status = run_with_id(store, "DELETE FROM unfinished WHERE document=?",
                              growing->document, error);

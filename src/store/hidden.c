@@ -41,7 +41,7 @@ rag_status hidden_chunks(struct store *store, struct id_ranges *out, rag_error *
             status = fail_memory(error);
         behind = last;
     }
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     if (status)
         id_ranges_release(out);
     return status;
@@ -109,7 +109,7 @@ rag_status vector_walk_step(struct vector_walk *walk, bool *row, rag_error *erro
 
 void vector_walk_end(struct vector_walk *walk)
 {
-    sqlite3_finalize(walk->statement);
+    db_finish(walk->store, walk->statement);
     id_ranges_release(&walk->hidden);
     *walk = (struct vector_walk){0};
 }
@@ -140,14 +140,14 @@ rag_status hide_document(struct store *store, int64_t document, rag_error *error
                         "UPDATE documents SET collection=?, path=id WHERE id=?", error);
     if (!status)
         status = db_run(store, statement, error, "ii", hidden, document);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     if (status)
         return status;
     status = db_prepare(store, &statement,
                         "INSERT INTO unfinished VALUES(?, NULL, NULL, unixepoch())", error);
     if (!status)
         status = db_run(store, statement, error, "i", document);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -162,7 +162,7 @@ rag_status hidden_give_up(struct store *store, const char *collection, const cha
     if (!status)
         status =
             db_run(store, statement, error, "tti", collection_name(collection), path, kept);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -192,7 +192,7 @@ static rag_status sweep_pieces(struct store *store, int64_t document, bool *none
     if (!status)
         status = db_run(store, statement, error, "ii", document, (int64_t)STEP_PIECES);
     *none = !status && sqlite3_changes(store->db) < STEP_PIECES;
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -220,7 +220,7 @@ static rag_status sweep_chunks(struct store *store, int64_t document, int64_t fi
                         error);
     if (!status)
         status = db_run(store, statement, error, "ii", document, first);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 

@@ -136,7 +136,7 @@ rag_status lexical_is_current(struct store *store, struct hash *now, bool *curre
         status = db_step(store, statement, &row, error);
     if (!status)
         *current = row && sqlite3_column_int(statement, 0);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -237,7 +237,7 @@ static rag_status list_matches(struct store *store, rag_text expression, struct 
             (struct posting){.chunk = sqlite3_column_int64(statement, 0),
                              .count = (uint32_t)sqlite3_column_int(statement, 1)};
     }
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     unit->chunks = unit->list_count;
     return status;
 }

@@ -67,7 +67,7 @@ static rag_status get_passage(struct store *store, size_t before, size_t after,
     if (!status)
         status = read_surroundings(store, sqlite3_column_int64(statement, 0), before, after,
                                    out, error);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -110,7 +110,7 @@ static rag_status find_id(struct store *store, const char *sql, int64_t document
         status = db_step(store, statement, &row, error);
     if (!status && row)
         *id = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -168,7 +168,7 @@ static rag_status find_document(struct store *store, const char *collection, con
         status = db_step(store, statement, &row, error);
     if (!status && row)
         *id = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 

@@ -24,7 +24,7 @@ rag_status pieces_open(struct store *store, int64_t document, struct pieces *out
 
 void pieces_close(struct pieces *pieces)
 {
-    sqlite3_finalize(pieces->statement);
+    db_finish(pieces->store, pieces->statement);
     *pieces = (struct pieces){0};
 }
 
@@ -107,7 +107,7 @@ rag_status pieces_size(struct store *store, int64_t document, int64_t *size, rag
     if (!status)
         status = db_step(store, statement, &row, error);
     *size = row ? sqlite3_column_int64(statement, 0) : 0;
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -183,7 +183,7 @@ static rag_status find_row(struct store *store, int64_t document, int64_t byte, 
         status = db_step(store, statement, &row, error);
     *id = row ? sqlite3_column_int64(statement, 0) : 0;
     *begin = row ? sqlite3_column_int64(statement, 1) : 0;
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -289,6 +289,6 @@ rag_status pieces_insert(struct store *store, int64_t document,
                    "INSERT INTO texts(document, begin_byte, text) VALUES(?, ?, ?)", error);
     if (!status)
         status = insert_pieces(store, statement, document, stretch, chunks, count, error);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }

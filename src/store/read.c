@@ -41,7 +41,7 @@ rag_status store_find_vector(struct store *store, const struct hash *hash, float
         status = db_step(store, statement, &row, error);
     if (!status && row)
         status = read_vector(store, statement, vector, found, error);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     store_unlock(store);
     return status;
 }
@@ -121,7 +121,7 @@ rag_status chunk_read(struct store *store, struct stored_chunk *out, rag_error *
                            (long long)out->chunk_id);
     if (!status)
         status = fill_chunk(store, statement, out, error);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -163,7 +163,7 @@ static rag_status next_chunk(struct store *store, int64_t id, int64_t *found, ra
     if (!status)
         status = db_step(store, statement, &row, error);
     *found = row ? sqlite3_column_int64(statement, 0) : 0;
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 

@@ -92,7 +92,7 @@ rag_status recipe_read(struct store *store, struct store_recipe *out, bool *pres
                            "%s: the recipe in it makes no sense; the file is damaged: restore "
                            "it from a copy, or remove it and index again",
                            store->path);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -198,7 +198,7 @@ static rag_status write(struct store *store, const struct store_recipe *recipe,
         status = db_run(store, statement, error, "ttitii", recipe->model,
                         recipe->model_identity, (int64_t)recipe->dimension, chunker,
                         (int64_t)recipe->max_tokens, (int64_t)recipe->overlap);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 

@@ -19,7 +19,7 @@ rag_status log_removal(struct store *store, int64_t document, rag_error *error)
                                    error);
     if (!status)
         status = db_run(store, statement, error, "i", document);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 

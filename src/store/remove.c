@@ -23,7 +23,7 @@ rag_status words_up_to_date(struct store *store, rag_error *error)
     if (!status)
         status =
             db_run(store, statement, error, "b", (const void *)now.bytes, sizeof now.bytes);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -42,7 +42,7 @@ static rag_status find_id(struct store *store, int64_t collection, const char *p
         status = db_step(store, statement, found, error);
     if (!status && *found)
         *id = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -52,7 +52,7 @@ rag_status run_with_id(struct store *store, const char *sql, int64_t id, rag_err
     rag_status status = db_prepare(store, &statement, sql, error);
     if (!status)
         status = db_run(store, statement, error, "i", id);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -101,8 +101,8 @@ static rag_status remove_words(struct store *store, int64_t document, int64_t fi
             break;
         status = remove_chunk_words(store, &pieces, change, chunks, error);
     }
-    sqlite3_finalize(chunks);
-    sqlite3_finalize(change);
+    db_finish(store, chunks);
+    db_finish(store, change);
     pieces_close(&pieces);
     return status;
 }
@@ -124,7 +124,7 @@ rag_status remove_chunks(struct store *store, int64_t document, int64_t first, r
         status = db_prepare(store, &statement, steps[i], error);
         if (!status)
             status = db_run(store, statement, error, "ii", document, first);
-        sqlite3_finalize(statement);
+        db_finish(store, statement);
     }
     return status;
 }
@@ -155,7 +155,7 @@ static rag_status remove_document(struct store *store, int64_t id, rag_error *er
         status = db_step(store, statement, &row, error);
     if (!status && row)
         chunks = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     if (status)
         return status;
     return chunks > LARGE ? hide_document(store, id, error) : remove_small(store, id, error);

@@ -103,7 +103,7 @@ static rag_status read_contents(struct store *store, struct store_state *state,
             break;
         status = add_content(store, state, statement, error);
     }
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -147,13 +147,13 @@ static rag_status set_sequence(struct store *store, const char *table, int64_t l
         db_prepare(store, &statement, "DELETE FROM sqlite_sequence WHERE name=?", error);
     if (!status)
         status = db_run(store, statement, error, "t", table);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     if (status)
         return status;
     status = db_prepare(store, &statement, "INSERT INTO sqlite_sequence VALUES(?, ?)", error);
     if (!status)
         status = db_run(store, statement, error, "ti", table, last + ID_DISTANCE);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -183,7 +183,7 @@ static rag_status set_generation(struct store *store, int64_t before, rag_error 
         status = db_prepare(store, &statement, "UPDATE state SET generation=?", error);
     if (!status) {
         status = db_run(store, statement, error, "i", before);
-        sqlite3_finalize(statement);
+        db_finish(store, statement);
     }
     if (!status)
         status = log_generation(store, error);

@@ -172,7 +172,7 @@ static rag_status create_objects(struct store *store, rag_error *error)
     status = db_prepare(store, &statement, "INSERT INTO state VALUES(1, 0, ?, 0)", error);
     if (!status)
         status = db_run(store, statement, error, "b", words.bytes, sizeof words.bytes);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -255,7 +255,7 @@ static rag_status check(struct store *store, rag_error *error)
     status = db_prepare(store, &statement, "SELECT name, sql FROM sqlite_schema", error);
     if (!status)
         status = check_objects(store, statement, store->version, error);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 

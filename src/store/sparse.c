@@ -60,10 +60,10 @@ rag_status weight_inserts_prepare(struct store *store, struct weight_inserts *in
                                error);
 }
 
-void weight_inserts_finalize(struct weight_inserts *inserts)
+void weight_inserts_finish(struct store *store, struct weight_inserts *inserts)
 {
-    sqlite3_finalize(inserts->weights);
-    sqlite3_finalize(inserts->posting);
+    db_finish(store, inserts->weights);
+    db_finish(store, inserts->posting);
 }
 
 static rag_status insert_postings(struct store *store, sqlite3_stmt *insert, int64_t chunk,
@@ -128,8 +128,8 @@ rag_status weights_remove(struct store *store, int64_t document, int64_t first,
         status = remove_postings(store, change, sqlite3_column_int64(weights, 0),
                                  db_column(weights, 1), error);
     }
-    sqlite3_finalize(change);
-    sqlite3_finalize(weights);
+    db_finish(store, change);
+    db_finish(store, weights);
     if (status)
         return status;
     status = db_prepare(store, &change,
@@ -138,7 +138,7 @@ rag_status weights_remove(struct store *store, int64_t document, int64_t first,
                         error);
     if (!status)
         status = db_run(store, change, error, "ii", document, first);
-    sqlite3_finalize(change);
+    db_finish(store, change);
     return status;
 }
 
@@ -159,8 +159,8 @@ rag_status postings_rebuild(struct store *store, rag_error *error)
             status = insert_postings(store, insert, sqlite3_column_int64(weights, 0),
                                      db_column(weights, 1), error);
     }
-    sqlite3_finalize(insert);
-    sqlite3_finalize(weights);
+    db_finish(store, insert);
+    db_finish(store, weights);
     return status;
 }
 
@@ -191,7 +191,7 @@ rag_status store_find_weights(struct store *store, const struct hash *hash, char
             if (!*weights)
                 status = fail_memory(error);
         }
-        sqlite3_finalize(statement);
+        db_finish(store, statement);
         status = db_end(store, status, error);
     }
     store_unlock(store);
@@ -278,7 +278,7 @@ static rag_status merge(struct store *store, struct lane *lanes, size_t count,
             scored_list_offer(out, found.chunk_id, found.score);
     }
     for (size_t i = 0; i < count; i++)
-        sqlite3_finalize(lanes[i].postings);
+        db_finish(store, lanes[i].postings);
     id_ranges_release(&visible);
     if (!status)
         scored_list_sort(out);
@@ -370,7 +370,7 @@ static rag_status score(struct store *store, const struct token_weights *query,
         scores[i] = row && token_weights_fit(weights) ? inner_product(query, weights) : NAN;
         sqlite3_reset(statement);
     }
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 

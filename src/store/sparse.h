@@ -19,7 +19,7 @@ struct weight_inserts {
 };
 CHECKED rag_status weight_inserts_prepare(struct store *store, struct weight_inserts *inserts,
                                           rag_error *error);
-void weight_inserts_finalize(struct weight_inserts *inserts);
+void weight_inserts_finish(struct store *store, struct weight_inserts *inserts);
 CHECKED rag_status weights_insert(struct store *store, struct weight_inserts *inserts,
                                   int64_t chunk, rag_text weights, rag_error *error);
 

@@ -98,9 +98,20 @@ rag_status db_execute(struct store *store, const char *sql, rag_error *error)
 rag_status db_prepare(struct store *store, sqlite3_stmt **statement, const char *sql,
                       rag_error *error)
 {
-    if (sqlite3_prepare_v2(store->db, sql, -1, statement, NULL) != SQLITE_OK)
+    *statement = prepared_take(&store->prepared, sql);
+    if (*statement)
+        return RAG_OK;
+    if (sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL) !=
+        SQLITE_OK)
         return db_fail(store, error);
+    prepared_note(&store->prepared, sql, *statement);
     return RAG_OK;
+}
+
+void db_finish(struct store *store, sqlite3_stmt *statement)
+{
+    if (statement)
+        prepared_give(&store->prepared, statement);
 }
 
 static int bind_bytes(sqlite3_stmt *statement, int i, char type, va_list *arguments)
@@ -176,7 +187,7 @@ rag_status db_integer(struct store *store, const char *sql, int64_t fallback, in
         status = db_step(store, statement, &row, error);
     if (!status && row)
         *value = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -398,6 +409,7 @@ void store_close(struct store *store)
     if (!store)
         return;
     dense_release(&store->dense);
+    prepared_release(&store->prepared);
     sqlite3_close(store->db);
     lexical_free(store->lexical);
     filter_cache_release(&store->filter);

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "store/dense.h"
 #include "store/lexical.h"
+#include "store/prepared.h"
 #include "store/store.h"
 
 #include <pthread.h>
@@ -26,6 +27,7 @@ void filter_cache_release(struct filter_cache *cache);
 struct store {
     pthread_mutex_t lock;
     sqlite3 *db;
+    struct prepared prepared;
     char *path; /* absolute */
     bool writable;
     unsigned patience; /* milliseconds */
@@ -44,8 +46,11 @@ struct store {
 rag_status db_fail(struct store *store, rag_error *error) __attribute__((cold));
 
 CHECKED rag_status db_execute(struct store *store, const char *sql, rag_error *error);
+
+/* To be finished. sql: a literal, that it may be found again (prepared.h). */
 CHECKED rag_status db_prepare(struct store *store, sqlite3_stmt **statement, const char *sql,
                               rag_error *error);
+void db_finish(struct store *store, sqlite3_stmt *statement);
 
 /* Binds the parameters in order: 'i' int64_t, 't' const char * (NUL-terminated), 'b' and 's'
  * const void * and size_t (a blob; a text of that many bytes). The memory must stay until the

@@ -44,24 +44,23 @@ void vector_cache_table(const struct vector_cache *cache, struct scan_table *tab
 
 rag_status vector_state_read(struct store *store, struct vector_state *state, rag_error *error)
 {
-    sqlite3_stmt **statement = &store->dense.state_now;
+    sqlite3_stmt *statement;
     bool row = false;
-    rag_status status = RAG_OK;
     *state = (struct vector_state){0};
-    if (!*statement)
-        status = db_prepare(store, statement,
-                            "SELECT generation, removals_from, (SELECT mark FROM generations "
-                            "WHERE generations.generation=state.generation) FROM state",
-                            error);
+    rag_status status = db_prepare(store, &statement,
+                                   "SELECT generation, removals_from, (SELECT mark FROM "
+                                   "generations WHERE generations.generation=state.generation) "
+                                   "FROM state",
+                                   error);
     if (!status)
-        status = db_step(store, *statement, &row, error);
+        status = db_step(store, statement, &row, error);
     if (!status && row) {
-        state->generation = sqlite3_column_int64(*statement, 0);
-        state->removals_from = sqlite3_column_int64(*statement, 1);
-        state->marked = sqlite3_column_type(*statement, 2) == SQLITE_INTEGER;
-        state->mark = sqlite3_column_int64(*statement, 2);
+        state->generation = sqlite3_column_int64(statement, 0);
+        state->removals_from = sqlite3_column_int64(statement, 1);
+        state->marked = sqlite3_column_type(statement, 2) == SQLITE_INTEGER;
+        state->mark = sqlite3_column_int64(statement, 2);
     }
-    sqlite3_reset(*statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -141,7 +140,7 @@ static rag_status can_follow(struct store *store, const struct vector_cache *cac
         status = db_bind(store, statement, error, "ii", state->generation, state->mark);
     if (!status)
         status = db_step(store, statement, &row, error);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     *follows = row;
     return status;
 }

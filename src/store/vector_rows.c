@@ -261,7 +261,7 @@ rag_status vector_rows_take_out(struct store *store, struct vector_cache *cache,
         for (; !status && row < cache->file.state.rows && ids[row] <= last; row++)
             status = take_out(cache, row, state, error);
     }
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -277,7 +277,7 @@ static rag_status integer_pair(struct store *store, const char *sql, int64_t pai
         status = db_step(store, statement, &row, error);
     for (int i = 0; i < 2; i++)
         pair[i] = row ? sqlite3_column_int64(statement, i) : 0;
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     return status;
 }
 
@@ -309,7 +309,7 @@ static rag_status find_centre(struct store *store, size_t dimension, double *sum
         count += row;
         sqlite3_reset(statement);
     }
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     for (size_t j = 0; j < dimension; j++)
         vector[j] = count > 0 ? (float)(sum[j] / count) : 0;
     return status;

@@ -71,7 +71,7 @@ static rag_status check_pages(struct verification *v, rag_error *error)
                                 text ? text : "out of memory");
     }
     status = verification_absorb(v, status, STORE_PROBLEM_PAGES, "the file", error);
-    sqlite3_finalize(statement);
+    db_finish(v->store, statement);
     return status;
 }
 
@@ -92,7 +92,7 @@ static rag_status check_references(struct verification *v, rag_error *error)
     }
     status = verification_absorb(v, status, STORE_PROBLEM_PAGES,
                                  "the references between tables", error);
-    sqlite3_finalize(statement);
+    db_finish(v->store, statement);
     return status;
 }
 

@@ -387,7 +387,7 @@ rag_status verify_documents(struct verification *v, rag_error *error)
         v->documents_done++;
     }
     status = verification_absorb(v, status, STORE_PROBLEM_PAGES, "the documents", error);
-    sqlite3_finalize(documents);
-    sqlite3_finalize(chunks);
+    db_finish(v->store, documents);
+    db_finish(v->store, chunks);
     return status;
 }

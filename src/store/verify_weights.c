@@ -45,7 +45,7 @@ rag_status verify_postings_compare(struct verification *v, rag_error *error)
                                      sqlite3_column_double(statement, 2));
         v->postings--;
     }
-    sqlite3_finalize(statement);
+    db_finish(v->store, statement);
     if (status)
         return verification_absorb(v, status, STORE_PROBLEM_WORDS, "the postings of tokens",
                                    error);

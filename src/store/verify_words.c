@@ -84,7 +84,7 @@ static rag_status subtract_index(struct verification *v, size_t *strays, rag_err
             ++*strays;
     }
     status = verification_absorb(v, status, STORE_PROBLEM_WORDS, "the lexical index", error);
-    sqlite3_finalize(statement);
+    db_finish(v->store, statement);
     return status;
 }
 

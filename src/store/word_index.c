@@ -191,10 +191,10 @@ rag_status word_index_open(struct store *store, struct word_index *out, rag_erro
 
 void word_index_close(struct word_index *index)
 {
-    sqlite3_finalize(index->block);
-    sqlite3_finalize(index->page_of);
-    sqlite3_finalize(index->page_after);
-    sqlite3_finalize(index->lengths);
+    db_finish(index->store, index->block);
+    db_finish(index->store, index->page_of);
+    db_finish(index->store, index->page_after);
+    db_finish(index->store, index->lengths);
     free(index->segments);
     free(index->counts);
     free(index->seen);

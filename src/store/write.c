@@ -186,7 +186,7 @@ rag_status insert_document(struct store *store, int64_t collection,
                         sizeof hashes->chunks.bytes, (const void *)hashes->text.bytes,
                         sizeof hashes->text.bytes, metadata, (const void *)metadata_hash.bytes,
                         sizeof metadata_hash.bytes);
-    sqlite3_finalize(statement);
+    db_finish(store, statement);
     *id = sqlite3_last_insert_rowid(store->db);
     return status;
 }
@@ -225,13 +225,13 @@ static rag_status inserts_prepare(struct store *store, struct inserts *inserts,
     return status;
 }
 
-static void inserts_finalize(struct inserts *inserts)
+static void inserts_finish(struct store *store, struct inserts *inserts)
 {
-    sqlite3_finalize(inserts->chunk);
-    sqlite3_finalize(inserts->vector);
-    sqlite3_finalize(inserts->place);
-    weight_inserts_finalize(&inserts->weights);
-    sqlite3_finalize(inserts->words);
+    db_finish(store, inserts->chunk);
+    db_finish(store, inserts->vector);
+    db_finish(store, inserts->place);
+    weight_inserts_finish(store, &inserts->weights);
+    db_finish(store, inserts->words);
 }
 
 static rag_status insert_chunk(struct store *store, struct inserts *inserts,
@@ -280,7 +280,7 @@ rag_status insert_chunks(struct store *store, const struct chunk_numbers *first,
         numbers.number++;
         numbers.id += numbers.id != 0;
     }
-    inserts_finalize(&inserts);
+    inserts_finish(store, &inserts);
     free(vector);
     return status;
 }
