@@ -263,11 +263,10 @@ rag_status store_write_over(struct store *store, struct store *source,
     rag_status status = begin_generation(source, state->generation, error);
     /* Pages leave memory in the middle of it, whatever the size of the index. */
     if (!status)
-        status = db_execute(store, "PRAGMA cache_spill=ON; PRAGMA cache_size=-65536", error);
+        status = db_execute(store, "PRAGMA cache_spill=ON", error);
     if (!status)
         status = replace(store, source, state, events, stale, error);
-    rag_status restored =
-        db_execute(store, "PRAGMA cache_spill=OFF; PRAGMA cache_size=-2000", &trouble);
+    rag_status restored = db_execute(store, "PRAGMA cache_spill=OFF", &trouble);
     if (!status && restored)
         status = fail_with(error, restored, "%s", trouble.message);
     store_unlock(store);
