@@ -125,11 +125,11 @@ static uint32_t factor_of(float square, float levels)
     return levels > 0 ? bf16_nearest(square / levels) : 0;
 }
 
-/* The signs of 32 components, as bits. */
-static uint32_t signs_of(const float *x)
+/* The signs of up to 32 components, as bits. */
+static uint32_t signs_of(const float *x, size_t count)
 {
     uint32_t word = 0;
-    for (size_t i = 0; i < 32; i++)
+    for (size_t i = 0; i < count; i++)
         word |= (uint32_t)(x[i] > 0) << i;
     return word;
 }
@@ -137,10 +137,11 @@ static uint32_t signs_of(const float *x)
 static void write_signs(const struct coder *coder, const float *residual,
                         const struct code_place *place)
 {
-    for (size_t w = 0; w < coder->prefix; w++)
-        place->block[w * CODE_ROWS + place->row] = signs_of(residual + 32 * w);
+    uint8_t *bytes = (uint8_t *)place->block + place->row;
+    for (size_t b = 0; b < 4 * coder->prefix; b++)
+        bytes[b * CODE_ROWS] = (uint8_t)signs_of(residual + 8 * b, 8);
     for (size_t w = coder->prefix; w < coder->planes; w++)
-        place->rest[w - coder->prefix] = signs_of(residual + 32 * w);
+        place->rest[w - coder->prefix] = signs_of(residual + 32 * w, 32);
 }
 
 /* Writes the lower bits of the levels; room becomes |v_i| |r_i|. */
@@ -204,22 +205,42 @@ void code_block_clear(const struct coder *coder, uint32_t *block)
 
 /* ---- The query ---- */
 
-/* The levels around 0 that the components are rounded to, as bits: level n is worth
- * (n - 7.5) steps. */
-static void round_query(struct code_query *query)
+/* The levels around 0 that the components are rounded to: level n is worth (n - 7.5) steps. */
+static unsigned level_of(const struct code_query *query, float component)
 {
     enum { LEVELS = 1 << CODE_PLANES };
     float inverse = query->step > 0 ? 1 / query->step : 0;
-    memset(query->words, 0, query->planes * CODE_PLANES * sizeof *query->words);
+    float place = floorf(component * inverse) + LEVELS / 2;
+    return place < 0 ? 0 : place > LEVELS - 1 ? LEVELS - 1 : (unsigned)place;
+}
+
+/* A component's bits differ from a sign 0 by its level, and from a sign 1 by the rest of 15. */
+static void fill_table(const unsigned levels[4], uint8_t table[CODE_NIBBLES])
+{
+    for (unsigned n = 0; n < CODE_NIBBLES; n++) {
+        unsigned sum = 0;
+        for (unsigned i = 0; i < 4; i++)
+            sum += n >> i & 1 ? 15 - levels[i] : levels[i];
+        table[n] = (uint8_t)sum;
+    }
+}
+
+static void round_query(struct code_query *query)
+{
     memset(query->rows, 0, query->planes / 2 * CODE_PLANES * sizeof *query->rows);
-    for (size_t i = 0; i < query->width; i++) {
-        float place = floorf(query->rotated[i] * inverse) + LEVELS / 2;
-        unsigned level = place < 0 ? 0 : place > LEVELS - 1 ? LEVELS - 1 : (unsigned)place;
-        for (size_t j = 0; j < CODE_PLANES; j++) {
-            uint32_t bit = level >> j & 1;
-            query->words[i / 32 * CODE_PLANES + j] |= bit << i % 32;
-            query->rows[j * query->planes / 2 + i / 64] |= (uint64_t)bit << i % 64;
+    for (size_t i = 0; i < query->width; i += 4) {
+        unsigned levels[4];
+        for (size_t k = 0; k < 4; k++) {
+            levels[k] = level_of(query, query->rotated[i + k]);
+            for (size_t j = 0; j < CODE_PLANES; j++) {
+                uint64_t bit = levels[k] >> j & 1;
+                query->rows[j * query->planes / 2 + i / 64] |= bit << (i + k) % 64;
+            }
         }
+        size_t word = i / 32, byte = i / 8 % 4, upper = i / 4 % 2;
+        if (word < query->prefix)
+            fill_table(levels,
+                       query->tables + word * CODE_TABLES + (4 * upper + byte) * CODE_NIBBLES);
     }
 }
 
@@ -252,14 +273,14 @@ bool code_query_init(struct code_query *out, const struct coder *coder, const fl
 {
     *out = (struct code_query){
         .rotated = alloc_aligned(coder->width, sizeof(float)),
-        .words = alloc_aligned(coder->planes * CODE_PLANES, sizeof(uint32_t)),
+        .tables = alloc_aligned(coder->prefix, CODE_TABLES),
         .rows = alloc_aligned(coder->planes * CODE_PLANES / 2, sizeof(uint64_t)),
         .width = coder->width,
         .prefix = coder->prefix,
         .planes = coder->planes,
         .block = coder->block,
     };
-    if (!out->rotated || !out->words || !out->rows) {
+    if (!out->rotated || !out->tables || !out->rows) {
         code_query_release(out);
         return false;
     }
@@ -276,7 +297,7 @@ bool code_query_init(struct code_query *out, const struct coder *coder, const fl
 void code_query_release(struct code_query *query)
 {
     free(query->rotated);
-    free(query->words);
+    free(query->tables);
     free(query->rows);
     *query = (struct code_query){0};
 }

@@ -30,8 +30,8 @@
  * are rotated, which gives them several bits a component.
  *
  * A row is in four places:
- *   - a block of CODE_ROWS rows, as 32-bit words: word 0 of each row, word 1 of each row, ...
- *     (bit i of word w: component 32 w + i is positive), then of each row two bf16: c (x - c),
+ *   - a block of CODE_ROWS rows, as bytes: byte 0 of each row, byte 1 of each row, ... (bit i
+ * of byte b: component 8 b + i is positive), then of each row a word of two bf16: c (x - c),
  *     rounded up, in the upper half (-infinity: no row, or no more), B in the lower half;
  *   - its rest: the words of signs behind the prefix, the word with these two once more,
  *     c (x - c) as f32, a word with the B of all signs in the upper half and that of the levels
@@ -96,9 +96,9 @@ static inline size_t code_row_mark(const struct coder *coder, size_t row)
 /* ---- The query ---- */
 
 struct code_query {
-    float *rotated;  /* [width] */
-    uint32_t *words; /* [planes x CODE_PLANES]: word by word, a plane after the other */
-    uint64_t *rows;  /* [CODE_PLANES x planes / 2]: plane by plane */
+    float *rotated;                       /* [width] */
+    uint8_t *tables;                      /* [prefix x CODE_TABLES]: see below */
+    uint64_t *rows;                       /* [CODE_PLANES x planes / 2]: plane by plane */
     size_t width, prefix, planes, block;  /* as the coder's */
     float centre;                         /* q c: what is to be added to each score and bound */
     float step;                           /* of its levels */
@@ -106,6 +106,15 @@ struct code_query {
     float slack, signs_slack, fine_slack; /* of steps 1 to 3: what truth may be above, by B */
     float scatter; /* by a residual's scale: how far a score may be from the truth */
 };
+
+/* What four signs add to h (see code_bound), by the number that their bits make: of the first
+ * four bits of each byte of a word, then of the other four, 16 each. A block's bytes are so
+ * ordered that 16 rows meet one of these tables, which one instruction looks up (Andre,
+ * Kermarrec, Le Scouarnec, "Cache locality is not enough", VLDB 2015). */
+enum { CODE_NIBBLES = 16, CODE_TABLES = 8 * CODE_NIBBLES };
+
+/* Words whose entries 16 bits can add up: 8 of at most 60 each. */
+enum { CODE_WORDS_HOLD = 128 };
 
 /* query: [dimension], finite. False: out of memory. */
 CHECKED bool code_query_init(struct code_query *out, const struct coder *coder,

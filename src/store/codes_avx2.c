@@ -1,66 +1,59 @@
-/* AVX2: a word of a block's rows is two registers. Ones are counted by a table of 16 entries
- * (Mula, Kurz, Lemire, "Faster Population Counts Using AVX2 Instructions", 2018), summed as
- * bytes and widened before they can overflow. */
+/* AVX2: a register is two bytes of each of a block's rows. */
 #include "store/codes_inline.h"
 #include "store/dot.h"
 
 #include <immintrin.h>
 
-enum { HALF = CODE_ROWS / 2, BYTES_HOLD = 31 /* counts of at most 8 */ };
+enum { HALF = CODE_ROWS / 2 };
 
-static inline __m256i count_ones(__m256i x)
+/* What the bytes of half of a line of 64 add to h: at most 120 each. */
+static inline __m256i look_up(const uint8_t *line, const uint8_t *tables)
 {
-    const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1,
-                                           1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
     const __m256i low = _mm256_set1_epi8(15);
-    __m256i high = _mm256_and_si256(_mm256_srli_epi16(x, 4), low);
-    return _mm256_add_epi8(_mm256_shuffle_epi8(table, _mm256_and_si256(x, low)),
-                           _mm256_shuffle_epi8(table, high));
+    __m256i bytes = _mm256_load_si256((const __m256i *)line);
+    __m256i upper = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), low);
+    __m256i a = _mm256_load_si256((const __m256i *)tables);
+    __m256i b = _mm256_load_si256((const __m256i *)(tables + CODE_TABLES / 2));
+    return _mm256_add_epi8(_mm256_shuffle_epi8(a, _mm256_and_si256(bytes, low)),
+                           _mm256_shuffle_epi8(b, upper));
 }
 
-/* The four bytes of each 32 bits, added. */
-static inline __m256i add_bytes(__m256i x)
+static inline __m128i add_lanes(__m256i x)
 {
-    __m256i pairs = _mm256_maddubs_epi16(x, _mm256_set1_epi8(1));
-    return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+    return _mm_add_epi16(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
 }
 
-static inline __m256i counted(__m256i sum, __m256i word, const uint32_t *plane)
+/* h of a block's rows, the first half and the second. */
+static inline void distances(const struct code_query *query, const uint32_t *block,
+                             __m256i sums[2])
 {
-    __m256i x = _mm256_xor_si256(word, _mm256_set1_epi32((int)*plane));
-    return _mm256_add_epi8(sum, count_ones(x));
-}
-
-/* h of half of a block's rows. */
-static inline __m256i distances(const struct code_query *query, const uint32_t *block)
-{
-    __m256i sum = _mm256_setzero_si256();
-    const uint32_t *plane = query->words;
+    const uint8_t *line = (const uint8_t *)block, *tables = query->tables;
+    const __m256i low = _mm256_set1_epi16(255);
+    sums[0] = sums[1] = _mm256_setzero_si256();
     for (size_t w = 0; w < query->prefix;) {
-        size_t end = query->prefix - w < BYTES_HOLD ? query->prefix : w + BYTES_HOLD;
-        __m256i s0 = _mm256_setzero_si256(), s1 = s0, s2 = s0, s3 = s0;
-        for (; w < end; w++, plane += CODE_PLANES) {
-            __m256i word = _mm256_loadu_si256((const __m256i *)(block + w * CODE_ROWS));
-            s0 = counted(s0, word, plane);
-            s1 = counted(s1, word, plane + 1);
-            s2 = counted(s2, word, plane + 2);
-            s3 = counted(s3, word, plane + 3);
+        size_t end = query->prefix - w < CODE_WORDS_HOLD ? query->prefix : w + CODE_WORDS_HOLD;
+        __m256i even = _mm256_setzero_si256(), odd = even; /* rows 0, 2, ... and 1, 3, ... */
+        for (; w < end; w++, line += 64, tables += CODE_TABLES) {
+            __m256i bytes =
+                _mm256_add_epi8(look_up(line, tables), look_up(line + 32, tables + 32));
+            even = _mm256_add_epi16(even, _mm256_and_si256(bytes, low));
+            odd = _mm256_add_epi16(odd, _mm256_srli_epi16(bytes, 8));
         }
-        s0 = _mm256_add_epi32(add_bytes(s0), _mm256_slli_epi32(add_bytes(s1), 1));
-        s2 = _mm256_add_epi32(add_bytes(s2), _mm256_slli_epi32(add_bytes(s3), 1));
-        sum = _mm256_add_epi32(sum, _mm256_add_epi32(s0, _mm256_slli_epi32(s2, 2)));
+        __m128i e = add_lanes(even), o = add_lanes(odd);
+        sums[0] = _mm256_add_epi32(sums[0], _mm256_cvtepu16_epi32(_mm_unpacklo_epi16(e, o)));
+        sums[1] = _mm256_add_epi32(sums[1], _mm256_cvtepu16_epi32(_mm_unpackhi_epi16(e, o)));
     }
-    return sum;
 }
 
-/* The bounds of half of a block's rows, as whole numbers of 32 bits. */
-static inline __m256i bounds_of(const struct code_query *query, const uint32_t *block)
+/* The bounds of half of a block's rows, as whole numbers of 32 bits. words: of these rows. */
+static inline __m256i bounds_of(const struct code_query *query, const uint32_t *words,
+                                __m256i h)
 {
-    __m256i pairs = _mm256_loadu_si256((const __m256i *)(block + query->prefix * CODE_ROWS));
+    __m256i pairs = _mm256_loadu_si256((const __m256i *)words);
     __m256 add =
         _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32((int)0xffff0000u)));
     __m256 factor = _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16));
-    __m256 bound = _mm256_cvtepi32_ps(distances(query, block));
+    __m256 bound = _mm256_cvtepi32_ps(h);
     bound = _mm256_sub_ps(_mm256_set1_ps(query->base),
                           _mm256_mul_ps(_mm256_set1_ps(query->step), bound));
     bound = _mm256_add_ps(add, _mm256_mul_ps(factor, bound));
@@ -74,9 +67,12 @@ static void scan(const struct code_query *query, const uint32_t *blocks, size_t 
                  int16_t *bounds)
 {
     for (size_t i = 0; i < count; i++) {
+        __m256i sums[2];
         const uint32_t *block = blocks + i * query->block;
-        __m256i whole =
-            _mm256_packs_epi32(bounds_of(query, block), bounds_of(query, block + HALF));
+        const uint32_t *words = block + query->prefix * CODE_ROWS;
+        distances(query, block, sums);
+        __m256i whole = _mm256_packs_epi32(bounds_of(query, words, sums[0]),
+                                           bounds_of(query, words + HALF, sums[1]));
         whole = _mm256_permute4x64_epi64(whole, 0xd8); /* packing goes by halves */
         _mm256_storeu_si256((__m256i *)(bounds + i * CODE_ROWS), whole);
     }

@@ -1,4 +1,4 @@
-/* AVX-512 with VPOPCNTDQ: a register is one word of each of a block's rows. */
+/* AVX-512 with BW and VPOPCNTDQ: a register is four bytes of each of a block's rows. */
 #include "store/codes.h"
 #include "store/dot.h"
 
@@ -8,26 +8,51 @@
  * scan of a million rows of 384 dimensions takes 1.41 ms with it, 1.96 without. */
 enum { FETCH_AHEAD = 4096 };
 
+/* What the bytes of a line of 64 add to h: at most 120 each. */
+static inline __m512i look_up(const uint8_t *line, const uint8_t *tables)
+{
+    const __m512i low = _mm512_set1_epi8(15);
+    __m512i bytes = _mm512_load_si512(line);
+    __m512i upper = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), low);
+    __m512i a = _mm512_shuffle_epi8(_mm512_load_si512(tables), _mm512_and_si512(bytes, low));
+    __m512i b = _mm512_shuffle_epi8(_mm512_load_si512(tables + CODE_TABLES / 2), upper);
+    return _mm512_add_epi8(a, b);
+}
+
+static inline __m128i add_lanes(__m512i x)
+{
+    __m256i half = _mm256_add_epi16(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
+    return _mm_add_epi16(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
+/* Sums of rows 0, 2, ... 14 and of rows 1, 3, ... 15, 16 bits wide, of each byte of a word. */
+static inline __m512i join(__m512i even, __m512i odd)
+{
+    __m128i e = add_lanes(even), o = add_lanes(odd);
+    __m256i rows = _mm256_set_m128i(_mm_unpackhi_epi16(e, o), _mm_unpacklo_epi16(e, o));
+    return _mm512_cvtepu16_epi32(rows);
+}
+
 /* h of a block's rows. */
 static inline __m512i distances(const struct code_query *query, const uint32_t *block)
 {
-    __m512i s0 = _mm512_setzero_si512(), s1 = s0, s2 = s0, s3 = s0;
-    const uint32_t *plane = query->words;
-    for (size_t w = 0; w < query->prefix; w++, plane += CODE_PLANES) {
-        _mm_prefetch((const char *)(block + w * CODE_ROWS) + FETCH_AHEAD, _MM_HINT_T0);
-        __m512i word = _mm512_load_si512(block + w * CODE_ROWS);
-        __m512i x0 = _mm512_xor_si512(word, _mm512_set1_epi32((int)plane[0]));
-        __m512i x1 = _mm512_xor_si512(word, _mm512_set1_epi32((int)plane[1]));
-        __m512i x2 = _mm512_xor_si512(word, _mm512_set1_epi32((int)plane[2]));
-        __m512i x3 = _mm512_xor_si512(word, _mm512_set1_epi32((int)plane[3]));
-        s0 = _mm512_add_epi32(s0, _mm512_popcnt_epi32(x0));
-        s1 = _mm512_add_epi32(s1, _mm512_popcnt_epi32(x1));
-        s2 = _mm512_add_epi32(s2, _mm512_popcnt_epi32(x2));
-        s3 = _mm512_add_epi32(s3, _mm512_popcnt_epi32(x3));
+    const uint8_t *line = (const uint8_t *)block, *tables = query->tables;
+    const __m512i low = _mm512_set1_epi16(255);
+    __m512i sum = _mm512_setzero_si512();
+    for (size_t w = 0; w < query->prefix;) {
+        size_t end = query->prefix - w < CODE_WORDS_HOLD ? query->prefix : w + CODE_WORDS_HOLD;
+        __m512i even = _mm512_setzero_si512(), odd = even;
+        for (; w < end; w += 2, line += 128, tables += 2 * CODE_TABLES) {
+            _mm_prefetch((const char *)line + FETCH_AHEAD, _MM_HINT_T0);
+            _mm_prefetch((const char *)line + FETCH_AHEAD + 64, _MM_HINT_T0);
+            __m512i bytes = _mm512_add_epi8(look_up(line, tables),
+                                            look_up(line + 64, tables + CODE_TABLES));
+            even = _mm512_add_epi16(even, _mm512_and_si512(bytes, low));
+            odd = _mm512_add_epi16(odd, _mm512_srli_epi16(bytes, 8));
+        }
+        sum = _mm512_add_epi32(sum, join(even, odd));
     }
-    s0 = _mm512_add_epi32(s0, _mm512_slli_epi32(s1, 1));
-    s2 = _mm512_add_epi32(s2, _mm512_slli_epi32(s3, 1));
-    return _mm512_add_epi32(s0, _mm512_slli_epi32(s2, 2));
+    return sum;
 }
 
 /* Scores as whole numbers, rounded up, in 16 bits. */

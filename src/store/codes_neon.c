@@ -1,50 +1,56 @@
-/* NEON: a word of a block's rows is four registers; it counts the ones of bytes. */
+/* NEON: a register is one byte of each of a block's rows. */
 #include "store/codes_inline.h"
 #include "store/dot.h"
 
 #include <arm_neon.h>
 
-enum { LANES = 4, BYTES_HOLD = 31 /* counts of at most 8 */ };
+enum { LANES = 4 };
 
-static inline uint32x4_t add_bytes(uint8x16_t x)
+/* What a byte of each row adds to h: at most 120. */
+static inline uint8x16_t look_up(const uint8_t *bytes, const uint8_t *tables)
 {
-    return vpaddlq_u16(vpaddlq_u8(x));
+    uint8x16_t x = vld1q_u8(bytes);
+    uint8x16_t a = vqtbl1q_u8(vld1q_u8(tables), vandq_u8(x, vdupq_n_u8(15)));
+    uint8x16_t b = vqtbl1q_u8(vld1q_u8(tables + CODE_TABLES / 2), vshrq_n_u8(x, 4));
+    return vaddq_u8(a, b);
 }
 
-static inline uint8x16_t counted(uint8x16_t sum, uint32x4_t word, const uint32_t *plane)
+/* h of a block's rows. */
+static inline void distances(const struct code_query *query, const uint32_t *block,
+                             uint32_t sums[CODE_ROWS])
 {
-    uint32x4_t x = veorq_u32(word, vdupq_n_u32(*plane));
-    return vaddq_u8(sum, vcntq_u8(vreinterpretq_u8_u32(x)));
-}
-
-/* h of four of a block's rows. */
-static inline uint32x4_t distances(const struct code_query *query, const uint32_t *block)
-{
-    uint32x4_t sum = vdupq_n_u32(0);
-    const uint32_t *plane = query->words;
+    const uint8_t *bytes = (const uint8_t *)block, *tables = query->tables;
+    uint32x4_t sum[CODE_ROWS / LANES];
+    for (size_t i = 0; i < CODE_ROWS / LANES; i++)
+        sum[i] = vdupq_n_u32(0);
     for (size_t w = 0; w < query->prefix;) {
-        size_t end = query->prefix - w < BYTES_HOLD ? query->prefix : w + BYTES_HOLD;
-        uint8x16_t s0 = vdupq_n_u8(0), s1 = s0, s2 = s0, s3 = s0;
-        for (; w < end; w++, plane += CODE_PLANES) {
-            uint32x4_t word = vld1q_u32(block + w * CODE_ROWS);
-            s0 = counted(s0, word, plane);
-            s1 = counted(s1, word, plane + 1);
-            s2 = counted(s2, word, plane + 2);
-            s3 = counted(s3, word, plane + 3);
-        }
-        uint32x4_t low = vaddq_u32(add_bytes(s0), vshlq_n_u32(add_bytes(s1), 1));
-        uint32x4_t high = vaddq_u32(add_bytes(s2), vshlq_n_u32(add_bytes(s3), 1));
-        sum = vaddq_u32(sum, vaddq_u32(low, vshlq_n_u32(high, 2)));
+        size_t end = query->prefix - w < CODE_WORDS_HOLD ? query->prefix : w + CODE_WORDS_HOLD;
+        uint16x8_t low = vdupq_n_u16(0), high = low;
+        for (; w < end; w++, tables += CODE_TABLES)
+            for (size_t b = 0; b < 4; b += 2, bytes += 2 * CODE_ROWS) {
+                const uint8_t *table = tables + b * CODE_NIBBLES;
+                uint8x16_t two = vaddq_u8(look_up(bytes, table),
+                                          look_up(bytes + CODE_ROWS, table + CODE_NIBBLES));
+                low = vaddw_u8(low, vget_low_u8(two));
+                high = vaddw_u8(high, vget_high_u8(two));
+            }
+        sum[0] = vaddw_u16(sum[0], vget_low_u16(low));
+        sum[1] = vaddw_u16(sum[1], vget_high_u16(low));
+        sum[2] = vaddw_u16(sum[2], vget_low_u16(high));
+        sum[3] = vaddw_u16(sum[3], vget_high_u16(high));
     }
-    return sum;
+    for (size_t i = 0; i < CODE_ROWS / LANES; i++)
+        vst1q_u32(sums + i * LANES, sum[i]);
 }
 
-static inline int16x4_t bounds_of(const struct code_query *query, const uint32_t *block)
+/* words, sums: of four rows. */
+static inline int16x4_t bounds_of(const struct code_query *query, const uint32_t *words,
+                                  const uint32_t *sums)
 {
-    uint32x4_t pairs = vld1q_u32(block + query->prefix * CODE_ROWS);
+    uint32x4_t pairs = vld1q_u32(words);
     float32x4_t add = vreinterpretq_f32_u32(vandq_u32(pairs, vdupq_n_u32(0xffff0000u)));
     float32x4_t factor = vreinterpretq_f32_u32(vshlq_n_u32(pairs, 16));
-    float32x4_t bound = vcvtq_f32_u32(distances(query, block));
+    float32x4_t bound = vcvtq_f32_u32(vld1q_u32(sums));
     bound = vsubq_f32(vdupq_n_f32(query->base), vmulq_f32(vdupq_n_f32(query->step), bound));
     bound = vaddq_f32(add, vmulq_f32(factor, bound));
     bound = vmulq_f32(bound, vdupq_n_f32(CODE_BOUND_SCALE));
@@ -55,9 +61,13 @@ static inline int16x4_t bounds_of(const struct code_query *query, const uint32_t
 static void scan(const struct code_query *query, const uint32_t *blocks, size_t count,
                  int16_t *bounds)
 {
-    for (size_t i = 0; i < count * CODE_ROWS; i += LANES) {
-        const uint32_t *block = blocks + i / CODE_ROWS * query->block;
-        vst1_s16(bounds + i, bounds_of(query, block + i % CODE_ROWS));
+    for (size_t i = 0; i < count; i++, bounds += CODE_ROWS) {
+        uint32_t sums[CODE_ROWS];
+        const uint32_t *block = blocks + i * query->block;
+        const uint32_t *words = block + query->prefix * CODE_ROWS;
+        distances(query, block, sums);
+        for (size_t row = 0; row < CODE_ROWS; row += LANES)
+            vst1_s16(bounds + row, bounds_of(query, words + row, sums + row));
     }
 }
 

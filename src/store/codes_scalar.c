@@ -4,23 +4,16 @@
 
 #include <math.h>
 
-/* As in Warren, "Hacker's Delight", 5-1. */
-static unsigned count_ones(uint32_t x)
-{
-    x -= x >> 1 & 0x55555555;
-    x = (x & 0x33333333) + (x >> 2 & 0x33333333);
-    x = (x + (x >> 4)) & 0x0f0f0f0f;
-    return x * 0x01010101 >> 24;
-}
-
 static uint32_t distance(const struct code_query *query, const uint32_t *block, size_t row)
 {
+    const uint8_t *bytes = (const uint8_t *)block + row, *table = query->tables;
     uint32_t sum = 0;
-    for (size_t w = 0; w < query->prefix; w++)
-        for (unsigned j = 0; j < CODE_PLANES; j++)
-            sum += (uint32_t)count_ones(block[w * CODE_ROWS + row] ^
-                                        query->words[w * CODE_PLANES + j])
-                   << j;
+    for (size_t w = 0; w < query->prefix; w++, table += CODE_TABLES)
+        for (size_t b = 0; b < 4; b++) {
+            uint8_t byte = bytes[(4 * w + b) * CODE_ROWS];
+            sum += table[b * CODE_NIBBLES + byte % 16];
+            sum += table[(4 + b) * CODE_NIBBLES + byte / 16];
+        }
     return sum;
 }
 

@@ -304,9 +304,12 @@ static bool is_equal(const struct comparison *c, size_t row)
     const struct coder *coder = c->table.coder;
     size_t lane = row % CODE_ROWS;
     const uint32_t *block = c->table.blocks + row / CODE_ROWS * coder->block;
-    for (size_t w = 0; w <= coder->prefix; w++)
-        if (block[w * CODE_ROWS + lane] != c->place.block[w * CODE_ROWS])
+    const uint8_t *bytes = (const uint8_t *)block, *right = (const uint8_t *)c->place.block;
+    for (size_t b = 0; b < 4 * coder->prefix; b++)
+        if (bytes[b * CODE_ROWS + lane] != right[b * CODE_ROWS])
             return false;
+    if (block[code_row_mark(coder, lane)] != c->place.block[code_row_mark(coder, 0)])
+        return false;
     return memcmp(c->place.rest, scan_rest(&c->table, row), coder->rest * 4) == 0 &&
            memcmp(c->place.lower, scan_lower(&c->table, row), coder->planes * 4) == 0 &&
            memcmp(c->place.residual, scan_residual(&c->table, row), 2 * coder->width) == 0;
