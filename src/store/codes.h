@@ -20,8 +20,8 @@
  *   3. a second bit of every component, which makes levels of the signs: -1.5, -0.5, 0.5, 1.5;
  *   4. the residual in 8 bits, whose error is known well enough to say which rows cannot be
  * among the k nearest;
- *   5. 8 bits more of it, which give the score: 4 standard deviations of its error are
- * CODE_ERROR. The vectors are not read, which would take longer than all of this.
+ *   5. 8 bits more of it, which give the score to CODE_ERROR. Vectors are not read: to find
+ * one in the file takes longer.
  *
  * Differences from the paper: the query is rounded to 16 levels that lie evenly around 0,
  * without randomness, so that bits meet bits by XOR and no count of ones is needed; one centre
@@ -30,9 +30,9 @@
  * are rotated, which gives them several bits a component.
  *
  * A row is in four places:
- *   - a block of CODE_ROWS rows, as bytes: byte 0 of each row, byte 1 of each row, ... (bit i
- * of byte b: component 8 b + i is positive), then of each row a word of two bf16: c (x - c),
- *     rounded up, in the upper half (-infinity: no row, or no more), B in the lower half;
+ *   - a block of CODE_ROWS rows, as bytes: byte 0 of each row, byte 1 of each row, ...
+ *     (bit i of byte b: component 8 b + i is positive), then a word of each row, two bf16:
+ *     c (x - c), rounded up, above (-infinity: no row, or no more), B below;
  *   - its rest: the words of signs behind the prefix, the word with these two once more,
  *     c (x - c) as f32, a word with the B of all signs in the upper half and that of the levels
  *     in the lower, and a word with the scale of the residual;
