@@ -193,15 +193,26 @@ struct comparison {
     struct code_query query; /* table's */
 };
 
-static rag_status comparison_init(struct comparison *c, const struct dense *dense,
-                                  rag_error *error)
+/* Begins a reading transaction, as begin does. *any false: there is nothing to compare with. */
+static rag_status comparison_begin(struct store *store, const float *query,
+                                   struct comparison *c, bool *any, rag_error *error)
 {
+    const struct dense *dense = &store->dense;
     *c = (struct comparison){.dense = dense};
-    if (dense->matrix.rows)
-        return RAG_OK;
+    rag_status status = begin(store, query, any, error);
+    if (status || !*any || dense->matrix.rows)
+        return status;
     vector_cache_table(&dense->cache, &c->table);
-    bool ready = code_query_init(&c->query, &dense->cache.coder, dense->query);
-    return ready ? RAG_OK : fail_memory(error);
+    if (code_query_init(&c->query, &dense->cache.coder, dense->query))
+        return RAG_OK;
+    return db_end(store, fail_memory(error), error);
+}
+
+static rag_status comparison_end(struct store *store, struct comparison *c, rag_status status,
+                                 rag_error *error)
+{
+    code_query_release(&c->query);
+    return db_end(store, status, error);
 }
 
 static double score_of(const struct comparison *c, int64_t chunk)
@@ -224,16 +235,12 @@ static rag_status score_all(struct store *store, const float *query, const int64
 {
     bool any;
     struct comparison c;
-    rag_status status = begin(store, query, &any, error);
+    rag_status status = comparison_begin(store, query, &c, &any, error);
     if (status)
         return status;
-    if (any) {
-        status = comparison_init(&c, &store->dense, error);
-        for (size_t i = 0; i < count && !status; i++)
-            scores[i] = score_of(&c, ids[i]);
-        code_query_release(&c.query);
-    }
-    return db_end(store, status, error);
+    for (size_t i = 0; any && i < count; i++)
+        scores[i] = score_of(&c, ids[i]);
+    return comparison_end(store, &c, RAG_OK, error);
 }
 
 rag_status store_score_dense(struct store *store, const float *query, const int64_t *ids,
@@ -360,22 +367,16 @@ static rag_status try_documents(struct store *store, const float *query, const i
 {
     bool any;
     struct comparison c;
-    rag_status status = begin(store, query, &any, error);
-    if (status)
-        return status;
-    if (any) {
-        status = comparison_init(&c, &store->dense, error);
-        struct part *parts = alloc_array(count, sizeof *parts);
-        float *room = status ? NULL : alloc_aligned(sum_width(&c), sizeof *room);
-        if (!status)
-            status = parts && room
-                         ? score_documents(store, &c, ids, count, parts, room, scores, error)
-                         : fail_memory(error);
-        free(parts);
-        free(room);
-        code_query_release(&c.query);
-    }
-    return db_end(store, status, error);
+    rag_status status = comparison_begin(store, query, &c, &any, error);
+    if (status || !any)
+        return status ? status : comparison_end(store, &c, RAG_OK, error);
+    struct part *parts = alloc_array(count, sizeof *parts);
+    float *room = alloc_aligned(sum_width(&c), sizeof *room);
+    status = parts && room ? score_documents(store, &c, ids, count, parts, room, scores, error)
+                           : fail_memory(error);
+    free(parts);
+    free(room);
+    return comparison_end(store, &c, status, error);
 }
 
 rag_status store_score_documents(struct store *store, const float *query, const int64_t *ids,
