@@ -332,25 +332,48 @@ static float prefix_sum(const struct code_query *query, uint32_t pair, int16_t w
     return ((float)whole / CODE_BOUND_SCALE - upper_half(pair)) / factor - query->slack;
 }
 
-float code_bound_signs(const struct code_kernels *kernels, const struct code_query *query,
-                       const uint32_t *rest, int16_t whole, float *signs)
+/* Words of a row's rest. */
+static size_t rest_size(const struct code_query *query)
 {
-    size_t words = query->planes - query->prefix;
-    const uint32_t *factors = rest + query->planes - query->prefix;
-    uint32_t h = kernels->differ(query, rest, query->prefix / 2, words / 2);
-    *signs = prefix_sum(query, factors[PAIR], whole) + signs_sum(query, words, h);
-    return code_float(factors[ADD]) +
-           upper_half(factors[FACTORS]) * (*signs + query->signs_slack);
+    return query->planes - query->prefix + FACTOR_WORDS;
 }
 
-float code_bound_levels(const struct code_kernels *kernels, const struct code_query *query,
-                        const uint32_t *rest, const uint32_t *lower, float signs)
+static const uint32_t *factors_of(const struct code_query *query, const uint32_t *rest,
+                                  size_t row)
 {
-    const uint32_t *factors = rest + query->planes - query->prefix;
-    uint32_t h = kernels->differ(query, lower, 0, query->planes / 2);
-    float levels = signs + signs_sum(query, query->planes, h) / 2;
-    return code_float(factors[ADD]) +
-           lower_half(factors[FACTORS]) * (levels + query->fine_slack);
+    return rest + (row + 1) * rest_size(query) - FACTOR_WORDS;
+}
+
+void code_bound_signs(const struct code_kernels *kernels, const struct code_query *query,
+                      const uint32_t *rest, const int16_t *whole, const uint32_t *rows,
+                      size_t count, float *bounds, float *signs)
+{
+    uint32_t h[CODE_BATCH];
+    size_t words = query->planes - query->prefix;
+    struct code_part part = {rest, rest_size(query), query->prefix / 2, words / 2};
+    kernels->differ(query, &part, rows, count, h);
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t *factors = factors_of(query, rest, rows[i]);
+        float first = prefix_sum(query, factors[PAIR], whole[rows[i]]);
+        signs[i] = first + signs_sum(query, words, h[i]);
+        bounds[i] = code_float(factors[ADD]) +
+                    upper_half(factors[FACTORS]) * (signs[i] + query->signs_slack);
+    }
+}
+
+void code_bound_levels(const struct code_kernels *kernels, const struct code_query *query,
+                       const uint32_t *rest, const uint32_t *lower, const uint32_t *rows,
+                       size_t count, const float *signs, float *bounds)
+{
+    uint32_t h[CODE_BATCH];
+    struct code_part part = {lower, query->planes, 0, query->planes / 2};
+    kernels->differ(query, &part, rows, count, h);
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t *factors = factors_of(query, rest, rows[i]);
+        float levels = signs[i] + signs_sum(query, query->planes, h[i]) / 2;
+        bounds[i] = code_float(factors[ADD]) +
+                    lower_half(factors[FACTORS]) * (levels + query->fine_slack);
+    }
 }
 
 float code_score(const struct code_kernels *kernels, const struct code_query *query,

@@ -126,6 +126,13 @@ void code_query_release(struct code_query *query);
 /* Bounds of step 1 are whole numbers: scores times this, rounded up, and cut to 16 bits. */
 enum { CODE_BOUND_SCALE = 8192, CODE_BOUND_NONE = INT16_MIN };
 
+/* Words of a row's rest, or its lower bits, beside those of the query. */
+struct code_part {
+    const uint32_t *codes; /* of row 0 */
+    size_t stride;         /* words from row to row */
+    size_t first, pairs;   /* of 64 bits: the query's first one, and how many */
+};
+
 struct code_kernels {
     /* The bounds of the rows of `count` blocks. bounds: [count x CODE_ROWS]. */
     void (*scan)(const struct code_query *query, const uint32_t *blocks, size_t count,
@@ -134,9 +141,9 @@ struct code_kernels {
      * ascending. count: a multiple of CODE_ROWS; rows: room for all. */
     size_t (*sift)(const int16_t *bounds, size_t count, int16_t least, uint32_t first,
                    uint32_t *rows);
-    /* h (below) of `count` pairs of words, beside those of the query from pair `first` on. */
-    uint32_t (*differ)(const struct code_query *query, const uint32_t *words, size_t first,
-                       size_t count);
+    /* h (below) of a part of each of some rows' codes. h: [count]. */
+    void (*differ)(const struct code_query *query, const struct code_part *part,
+                   const uint32_t *rows, size_t count, uint32_t *h);
     /* sum of row[i] * vector[i], in the order of dot.h. n: a multiple of 64. */
     float (*dot)(const int8_t *row, const float *vector, size_t n);
 };
@@ -150,13 +157,18 @@ CHECKED rag_status code_kernels_choose(const struct code_kernels **out, rag_erro
 /* The i-th version that this machine can run (0: the reference), NULL past the last. */
 const struct code_kernels *code_kernels_version(size_t i);
 
-/* The bound of step 2. whole: that of step 1; *signs: what step 3 needs of it. */
-float code_bound_signs(const struct code_kernels *kernels, const struct code_query *query,
-                       const uint32_t *rest, int16_t whole, float *signs);
+enum { CODE_BATCH = 64 }; /* rows that steps 2 and 3 take at once, at most */
 
-/* The bound of step 3. */
-float code_bound_levels(const struct code_kernels *kernels, const struct code_query *query,
-                        const uint32_t *rest, const uint32_t *lower, float signs);
+/* The bounds of step 2. rest: of row 0; whole: the bounds of step 1, of row 0 on. bounds, signs
+ * (what step 3 needs): [count]. */
+void code_bound_signs(const struct code_kernels *kernels, const struct code_query *query,
+                      const uint32_t *rest, const int16_t *whole, const uint32_t *rows,
+                      size_t count, float *bounds, float *signs);
+
+/* The bounds of step 3. rest, lower: of row 0. */
+void code_bound_levels(const struct code_kernels *kernels, const struct code_query *query,
+                       const uint32_t *rest, const uint32_t *lower, const uint32_t *rows,
+                       size_t count, const float *signs, float *bounds);
 
 /* What 8 bits of a row's residual say of q x, less q c; the truth is at most *error away. What
  * damaged codes give may not be finite. */

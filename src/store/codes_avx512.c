@@ -105,41 +105,58 @@ static size_t sift(const int16_t *bounds, size_t count, int16_t least, uint32_t 
     return hits;
 }
 
-/* Four words at most: wider loads would reach into the next line of memory. */
-static uint32_t differ_few(const struct code_query *query, const uint32_t *words, size_t first,
-                           size_t count)
+/* Four pairs at most: wider loads would reach into the next line of memory. */
+static void differ_few(const struct code_query *query, const struct code_part *part,
+                       const uint32_t *rows, size_t count, uint32_t *h)
 {
-    __mmask8 mask = (__mmask8)((1u << count) - 1);
-    const uint64_t *plane = query->rows + first;
-    __m256i x = _mm256_maskz_loadu_epi64(mask, words), sum = _mm256_setzero_si256();
-    for (size_t j = CODE_PLANES; j--;) {
-        __m256i differ =
-            _mm256_xor_si256(x, _mm256_maskz_loadu_epi64(mask, plane + j * query->planes / 2));
-        sum = _mm256_add_epi64(_mm256_add_epi64(sum, sum), _mm256_popcnt_epi64(differ));
+    __mmask8 mask = (__mmask8)((1u << part->pairs) - 1);
+    const uint64_t *plane = query->rows + part->first;
+    __m256i planes[CODE_PLANES];
+    for (size_t j = 0; j < CODE_PLANES; j++)
+        planes[j] = _mm256_maskz_loadu_epi64(mask, plane + j * query->planes / 2);
+    for (size_t i = 0; i < count; i++) {
+        __m256i sum = _mm256_setzero_si256();
+        __m256i x = _mm256_maskz_loadu_epi64(mask, part->codes + rows[i] * part->stride);
+        for (size_t j = CODE_PLANES; j--;) {
+            __m256i ones = _mm256_popcnt_epi64(_mm256_xor_si256(x, planes[j]));
+            sum = _mm256_add_epi64(_mm256_add_epi64(sum, sum), ones);
+        }
+        __m128i half =
+            _mm_add_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+        h[i] = (uint32_t)(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1));
     }
-    __m128i half = _mm_add_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-    return (uint32_t)(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1));
 }
 
-static uint32_t differ(const struct code_query *query, const uint32_t *words, size_t first,
-                       size_t count)
+/* Eight pairs from pair w on, of a row. */
+static inline __m512i differ_eight(const struct code_query *query, const struct code_part *part,
+                                   const uint32_t *words, size_t w)
 {
-    if (count <= 4)
-        return differ_few(query, words, first, count);
-    const uint64_t *planes = query->rows + first;
-    __m512i sum = _mm512_setzero_si512();
-    for (size_t w = 0; w < count; w += 8) {
-        __mmask8 mask = count - w < 8 ? (__mmask8)((1u << (count - w)) - 1) : 0xff;
-        __m512i x = _mm512_maskz_loadu_epi64(mask, words + 2 * w),
-                ones = _mm512_setzero_si512();
-        for (size_t j = CODE_PLANES; j--;) {
-            const uint64_t *plane = planes + j * query->planes / 2 + w;
-            __m512i differ = _mm512_xor_si512(x, _mm512_maskz_loadu_epi64(mask, plane));
-            ones = _mm512_add_epi64(_mm512_add_epi64(ones, ones), _mm512_popcnt_epi64(differ));
-        }
-        sum = _mm512_add_epi64(sum, ones);
+    size_t left = part->pairs - w;
+    __mmask8 mask = left < 8 ? (__mmask8)((1u << left) - 1) : 0xff;
+    const uint64_t *plane = query->rows + part->first + w;
+    __m512i x = _mm512_maskz_loadu_epi64(mask, words + 2 * w), sum = _mm512_setzero_si512();
+    for (size_t j = CODE_PLANES; j--;) {
+        __m512i p = _mm512_maskz_loadu_epi64(mask, plane + j * query->planes / 2);
+        __m512i ones = _mm512_popcnt_epi64(_mm512_xor_si512(x, p));
+        sum = _mm512_add_epi64(_mm512_add_epi64(sum, sum), ones);
     }
-    return (uint32_t)_mm512_reduce_add_epi64(sum);
+    return sum;
+}
+
+static void differ(const struct code_query *query, const struct code_part *part,
+                   const uint32_t *rows, size_t count, uint32_t *h)
+{
+    if (part->pairs <= 4) {
+        differ_few(query, part, rows, count, h);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t *words = part->codes + rows[i] * part->stride;
+        __m512i sum = differ_eight(query, part, words, 0);
+        for (size_t w = 8; w < part->pairs; w += 8)
+            sum = _mm512_add_epi64(sum, differ_eight(query, part, words, w));
+        h[i] = (uint32_t)_mm512_reduce_add_epi64(sum);
+    }
 }
 
 static inline __m512 step16(__m512 sum, const int8_t *row, const float *vector)

@@ -22,20 +22,21 @@ static inline size_t sift_by_blocks(const int16_t *bounds, size_t count, int16_t
 }
 
 /* 64 bits at a time. */
-static inline uint32_t differ_by_words(const struct code_query *query, const uint32_t *words,
-                                       size_t first, size_t count)
+static inline void differ_by_words(const struct code_query *query, const struct code_part *part,
+                                   const uint32_t *rows, size_t count, uint32_t *h)
 {
-    const uint64_t *planes = query->rows + first;
-    uint32_t h = 0;
-    for (size_t w = 0; w < count; w++) {
-        uint64_t word;
-        memcpy(&word, words + 2 * w, sizeof word);
-        for (unsigned j = 0; j < CODE_PLANES; j++) {
-            uint64_t plane = planes[j * query->planes / 2 + w];
-            h += (uint32_t)__builtin_popcountll(word ^ plane) << j;
+    const uint64_t *planes = query->rows + part->first;
+    size_t stride = query->planes / 2;
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t *words = part->codes + rows[i] * part->stride;
+        h[i] = 0;
+        for (size_t w = 0; w < part->pairs; w++) {
+            uint64_t word;
+            memcpy(&word, words + 2 * w, sizeof word);
+            for (unsigned j = 0; j < CODE_PLANES; j++)
+                h[i] += (uint32_t)__builtin_popcountll(word ^ planes[j * stride + w]) << j;
         }
     }
-    return h;
 }
 
 #endif

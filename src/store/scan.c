@@ -284,24 +284,36 @@ static void fetch(const void *data, size_t size)
         __builtin_prefetch((const char *)data + i);
 }
 
+/* b where a is NaN, as damaged codes make it. */
+static float lesser(float a, float b)
+{
+    return a < b ? a : b;
+}
+
 /* Step 2 leaves of the hits those whose bound reaches `least`. */
 static void look_at_signs(struct search *s, double least)
 {
-    const struct coder *coder = s->table->coder;
+    float bounds[CODE_BATCH], signs[CODE_BATCH];
+    const struct scan_table *table = s->table;
     const uint32_t *hits = s->room->hits;
+    size_t rest = table->coder->rest * sizeof(uint32_t), fetched = 0, count;
+    size_t lower = table->coder->planes * sizeof(uint32_t);
     s->near = 0;
-    for (size_t i = 0; i < s->hits; i++) {
-        if (i + AHEAD < s->hits)
-            fetch(scan_rest(s->table, hits[i + AHEAD]), coder->rest * sizeof(uint32_t));
-        struct scan_candidate next = {.row = hits[i]};
-        int16_t whole = s->room->bounds[hits[i]];
-        float bound = code_bound_signs(s->table->kernels, &s->query,
-                                       scan_rest(s->table, hits[i]), whole, &next.signs);
-        next.bound = fminf(bound, (float)whole / CODE_BOUND_SCALE);
-        if ((double)next.bound < least)
-            continue;
-        fetch(scan_lower(s->table, hits[i]), coder->planes * sizeof(uint32_t));
-        s->room->near[s->near++] = next;
+    for (size_t first = 0; first < s->hits; first += count, hits += count) {
+        size_t left = s->hits - first;
+        count = left < CODE_BATCH ? left : CODE_BATCH;
+        for (; fetched < s->hits && fetched < first + 2 * CODE_BATCH; fetched++)
+            fetch(scan_rest(table, s->room->hits[fetched]), rest);
+        code_bound_signs(table->kernels, &s->query, table->rest, s->room->bounds, hits, count,
+                         bounds, signs);
+        for (size_t i = 0; i < count; i++) {
+            float whole = (float)s->room->bounds[hits[i]] / CODE_BOUND_SCALE;
+            float bound = lesser(bounds[i], whole);
+            if ((double)bound < least)
+                continue;
+            fetch(scan_lower(table, hits[i]), lower);
+            s->room->near[s->near++] = (struct scan_candidate){hits[i], bound, signs[i]};
+        }
     }
 }
 
@@ -314,19 +326,28 @@ static int by_bound(const void *a, const void *b)
 /* Step 3 leaves of these those whose bound still does, the greatest first. */
 static void look_at_levels(struct search *s, double least)
 {
+    uint32_t rows[CODE_BATCH];
+    float bounds[CODE_BATCH], signs[CODE_BATCH];
     struct scan_candidate *near = s->room->near;
-    size_t count = 0;
-    for (size_t i = 0; i < s->near; i++) {
-        struct scan_candidate next = near[i];
-        float bound =
-            code_bound_levels(s->table->kernels, &s->query, scan_rest(s->table, next.row),
-                              scan_lower(s->table, next.row), next.signs);
-        next.bound = fminf(bound, next.bound);
-        if ((double)next.bound >= least)
-            near[count++] = next;
+    size_t kept = 0, count;
+    for (size_t first = 0; first < s->near; first += count) {
+        size_t left = s->near - first;
+        count = left < CODE_BATCH ? left : CODE_BATCH;
+        for (size_t i = 0; i < count; i++) {
+            rows[i] = near[first + i].row;
+            signs[i] = near[first + i].signs;
+        }
+        code_bound_levels(s->table->kernels, &s->query, s->table->rest, s->table->lower, rows,
+                          count, signs, bounds);
+        for (size_t i = 0; i < count; i++) {
+            struct scan_candidate next = near[first + i];
+            next.bound = lesser(bounds[i], next.bound);
+            if ((double)next.bound >= least)
+                near[kept++] = next;
+        }
     }
-    s->near = count;
-    qsort(near, count, sizeof *near, by_bound);
+    s->near = kept;
+    qsort(near, kept, sizeof *near, by_bound);
 }
 
 static bool is_full(const struct scored_list *list)
@@ -353,8 +374,8 @@ static void look_at_residuals(struct search *s, struct scored_list *least)
             near[count].bound = -INFINITY;
             continue;
         }
-        scored_list_offer(least, row, (double)(fminf(score, near[count].bound) - error));
-        near[count].bound = fminf(score + error, near[count].bound);
+        scored_list_offer(least, row, (double)(lesser(score, near[count].bound) - error));
+        near[count].bound = lesser(score + error, near[count].bound);
     }
     s->near = count;
 }

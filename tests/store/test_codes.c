@@ -122,11 +122,13 @@ static void bounds_hold_for_nearly_all_rows_and_scores_are_close(void **state)
             const uint32_t *rest = scan_rest(&t.codes, i);
             const float *vector = t.vectors + i * dimensions[d];
             double exact = exact_product(query, vector, dimensions[d]) - (double)q.centre;
-            float signs, error;
+            float signs, bound, error;
+            uint32_t row = (uint32_t)i;
             above += exact > (double)bounds[i] / CODE_BOUND_SCALE;
-            signs_above += exact > (double)code_bound_signs(k, &q, rest, bounds[i], &signs);
-            levels_above +=
-                exact > (double)code_bound_levels(k, &q, rest, scan_lower(&t.codes, i), signs);
+            code_bound_signs(k, &q, t.rest, bounds, &row, 1, &bound, &signs);
+            signs_above += exact > (double)bound;
+            code_bound_levels(k, &q, t.rest, t.lower, &row, 1, &signs, &bound);
+            levels_above += exact > (double)bound;
             double score = (double)code_score(k, &q, rest, scan_residual(&t.codes, i), &error);
             scores_off += fabs(score - exact) > (double)error;
             assert_true(error < 0.015F);
@@ -179,18 +181,29 @@ static void every_version_of_the_kernels_gives_the_same_bits(void **state)
                 for (size_t i = 0; i < found; i++)
                     assert_true(bounds[rows_found[i] - 7] >= least);
             }
+            const struct code_kernels *reference = &code_kernels_scalar;
+            static uint32_t all[160];
+            static float other_bounds[2][160], signs[2][160], levels[2][160];
+            for (uint32_t i = 0; i < rows; i++)
+                all[i] = (uint32_t)rows - 1 - i;
+            for (size_t first = 0; first < rows; first += CODE_BATCH) {
+                const uint32_t *some = all + first;
+                size_t count = rows - first < CODE_BATCH ? rows - first : CODE_BATCH;
+                const struct code_kernels *both[2] = {reference, k};
+                for (size_t i = 0; i < 2; i++) {
+                    code_bound_signs(both[i], &q, t.rest, bounds, some, count, other_bounds[i],
+                                     signs[i]);
+                    code_bound_levels(both[i], &q, t.rest, t.lower, some, count, signs[i],
+                                      levels[i]);
+                }
+                assert_memory_equal(other_bounds[0], other_bounds[1], count * sizeof(float));
+                assert_memory_equal(signs[0], signs[1], count * sizeof(float));
+                assert_memory_equal(levels[0], levels[1], count * sizeof(float));
+            }
             for (size_t i = 0; i < rows; i++) {
-                float signs[2], a, b;
-                const uint32_t *rest = scan_rest(&t.codes, i), *lower = scan_lower(&t.codes, i);
-                const struct code_kernels *reference = &code_kernels_scalar;
-                a = code_bound_signs(reference, &q, rest, bounds[i], &signs[0]);
-                b = code_bound_signs(k, &q, rest, bounds[i], &signs[1]);
-                assert_memory_equal(&a, &b, sizeof a);
-                a = code_bound_levels(reference, &q, rest, lower, signs[0]);
-                b = code_bound_levels(k, &q, rest, lower, signs[1]);
-                assert_memory_equal(&a, &b, sizeof a);
-                a = code_score_fine(reference, &q, rest, scan_residual(&t.codes, i));
-                b = code_score_fine(k, &q, rest, scan_residual(&t.codes, i));
+                const uint32_t *rest = scan_rest(&t.codes, i);
+                float a = code_score_fine(reference, &q, rest, scan_residual(&t.codes, i));
+                float b = code_score_fine(k, &q, rest, scan_residual(&t.codes, i));
                 assert_memory_equal(&a, &b, sizeof a);
             }
         }
