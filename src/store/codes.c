@@ -302,7 +302,7 @@ void code_query_release(struct code_query *query)
     *query = (struct code_query){0};
 }
 
-/* ---- Steps 2 to 4 ---- */
+/* ---- Steps 2 to 5 ---- */
 
 static float upper_half(uint32_t word)
 {
@@ -332,7 +332,7 @@ static float prefix_sum(const struct code_query *query, uint32_t pair, int16_t w
     return ((float)whole / CODE_BOUND_SCALE - upper_half(pair)) / factor - query->slack;
 }
 
-/* Words of a row's rest. */
+/* Words of a row's rest, as the coder's `rest`. */
 static size_t rest_size(const struct code_query *query)
 {
     return query->planes - query->prefix + FACTOR_WORDS;
@@ -379,7 +379,7 @@ void code_bound_levels(const struct code_kernels *kernels, const struct code_que
 float code_score(const struct code_kernels *kernels, const struct code_query *query,
                  const uint32_t *rest, const int8_t *residual, float *error)
 {
-    const uint32_t *factors = rest + query->planes - query->prefix;
+    const uint32_t *factors = factors_of(query, rest, 0);
     float scale = lower_half(factors[SCALE]);
     *error = scale * query->scatter + SCATTER_LEAST;
     return code_float(factors[ADD]) +
@@ -389,7 +389,7 @@ float code_score(const struct code_kernels *kernels, const struct code_query *qu
 float code_score_fine(const struct code_kernels *kernels, const struct code_query *query,
                       const uint32_t *rest, const int8_t *residual)
 {
-    const uint32_t *factors = rest + query->planes - query->prefix;
+    const uint32_t *factors = factors_of(query, rest, 0);
     size_t width = query->width;
     float upper = kernels->dot(residual, query->rotated, width);
     float lower = kernels->dot(residual + width, query->rotated, width);
@@ -401,7 +401,7 @@ float code_score_fine(const struct code_kernels *kernels, const struct code_quer
 void code_sum_add(const struct coder *coder, const uint32_t *rest, const int8_t *residual,
                   struct code_sum *sum)
 {
-    const uint32_t *factors = rest + coder->planes - coder->prefix;
+    const uint32_t *factors = rest + coder->rest - FACTOR_WORDS;
     const int8_t *lower = residual + coder->width;
     float scale = lower_half(factors[SCALE]) / 256;
     for (size_t i = 0; i < coder->width; i++)

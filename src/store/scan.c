@@ -276,7 +276,7 @@ static rag_status find_hits(struct search *s, double least, rag_error *error)
     return RAG_OK;
 }
 
-/* ---- Steps 2 to 4: the rows that can be among the best ---- */
+/* ---- Steps 2 to 5: the rows that can be among the best ---- */
 
 static void fetch(const void *data, size_t size)
 {
