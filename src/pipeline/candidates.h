@@ -28,6 +28,7 @@ struct search {
     rag_embeddings *embedded;       /* what they belong to */
     struct candidate *found;        /* best first */
     size_t count;
+    bool lost;       /* fetch_candidates left some out */
     double evidence; /* evidence.h */
 };
 

@@ -6,10 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-enum {
-    LEG_DEPTH = 100, /* taken from each of two legs, at least */
-    SPARE = 8,       /* for those that another writer has taken out when they are fetched */
-};
+enum { LEG_DEPTH = 100 /* taken from each of two legs, at least */ };
 
 static rag_status embed_question(struct search *search, rag_error *error)
 {
@@ -157,9 +154,7 @@ out:
 /* Fusion sees how far the best stand out from the others; one leg alone needs no others. */
 static size_t leg_depth(const struct search *search)
 {
-    size_t depth = search->k + SPARE;
-    if (depth < search->candidates)
-        depth = search->candidates;
+    size_t depth = search->k > search->candidates ? search->k : search->candidates;
     return depth < LEG_DEPTH && search->mode == RAG_HYBRID ? LEG_DEPTH : depth;
 }
 

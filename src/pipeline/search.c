@@ -31,6 +31,7 @@ rag_status fetch_candidates(struct search *search, size_t count, rag_error *erro
                                      &candidate->chunk, error);
         if (status == RAG_NOT_FOUND) {
             search->count--;
+            search->lost = true;
             memmove(candidate, candidate + 1, (search->count - i) * sizeof *candidate);
             continue;
         }
@@ -111,8 +112,10 @@ static rag_status apply_filter(rag_index *index, const rag_filter *given,
     return status;
 }
 
+/* *whole false: there are fewer hits than asked for, as another writer has taken out some that
+ * were found. */
 static rag_status search_once(rag_index *index, rag_text question,
-                              const rag_search_options *options, rag_hits **out,
+                              const rag_search_options *options, rag_hits **out, bool *whole,
                               rag_error *error)
 {
     static const rag_search_options defaults = RAG_SEARCH_OPTIONS_INIT;
@@ -146,6 +149,7 @@ static rag_status search_once(rag_index *index, rag_text question,
         status = second_stage(&search, error);
     if (!status)
         status = make_hits(&search, out, error);
+    *whole = !search.lost || (!status && (*out)->count >= search.k);
     for (size_t i = 0; i < search.count; i++)
         if (search.found[i].fetched)
             stored_chunk_release(&search.found[i].chunk);
@@ -156,12 +160,28 @@ static rag_status search_once(rag_index *index, rag_text question,
     return status;
 }
 
+/* One whose documents another writer puts in anew meanwhile, with other chunks, is searched
+ * again; if that goes on and on, what is left of them is found. */
+static rag_status search_whole(rag_index *index, rag_text question,
+                               const rag_search_options *options, rag_hits **out,
+                               rag_error *error)
+{
+    enum { ATTEMPTS = 10 };
+    bool whole = false;
+    rag_status status = search_once(index, question, options, out, &whole, error);
+    for (int i = 1; i < ATTEMPTS && !status && !whole; i++) {
+        rag_hits_free(*out);
+        status = search_once(index, question, options, out, &whole, error);
+    }
+    return status;
+}
+
 /* One that is re-indexed in the middle of a search is searched again, as it is now. */
 rag_status search_index(rag_index *index, rag_text question, const rag_search_options *options,
                         rag_hits **out, rag_error *error)
 {
-    rag_status status = search_once(index, question, options, out, error);
-    return status == RAG_INDEX_MISMATCH ? search_once(index, question, options, out, error)
+    rag_status status = search_whole(index, question, options, out, error);
+    return status == RAG_INDEX_MISMATCH ? search_whole(index, question, options, out, error)
                                         : status;
 }
 
